@@ -1,0 +1,132 @@
+/**
+ * Owns the loop around a pure reducer: assigns the state, runs the effects in order, re-arms one timer from
+ * `deadline()`. Refuses re-entry: an input that arrives while effects run waits its turn.
+ */
+import { type Clock, systemClock } from './clock.js';
+
+/** What one step of a reducer returns. */
+export interface Transition<State, Effect> {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+/** What the driver adds to every input: the only time and randomness a reducer sees. */
+export interface Stamp {
+  /** `clock.now()` when the input is taken up, in ms. */
+  readonly now: number;
+  /** A fresh number in `[0, 1)`. */
+  readonly random: number;
+}
+
+/** The input that the driver makes itself when the deadline has come. */
+export interface TimerInput {
+  readonly type: 'timer';
+}
+
+/** A pure state machine. */
+export interface Reducer<State, Input, Effect> {
+  step(state: State, input: (Input | TimerInput) & Stamp): Transition<State, Effect>;
+  /** When the machine wants the `timer` input, on the clock's scale; `undefined` for never. */
+  deadline(state: State): number | undefined;
+}
+
+/** Settings of {@link createDriver}. */
+export interface DriverOptions<State, Input, Effect> {
+  readonly reducer: Reducer<State, Input, Effect>;
+  readonly initial: State;
+  /** Carries out one effect. May call `dispatch`: the input is queued. */
+  run(effect: Effect): void;
+  /** Called when `run` throws; the remaining effects still run. */
+  onEffectError(error: unknown, effect: Effect): void;
+  /** Called after each step whose state differs, before its effects run. */
+  onTransition?: ((from: State, to: State, input: (Input | TimerInput) & Stamp) => void) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: (() => number) | undefined;
+}
+
+/** A running state machine. */
+export interface Driver<State, Input> {
+  readonly state: State;
+  dispatch(input: Input): void;
+  /** Cancels the timer and ignores all further input. */
+  stop(): void;
+}
+
+/** The longest delay a platform timer takes; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Runs a reducer. */
+export function createDriver<State, Input extends object, Effect>(
+  options: DriverOptions<State, Input, Effect>,
+): Driver<State, Input> {
+  const { reducer, run, onEffectError, onTransition, clock = systemClock, random = Math.random } = options;
+  const inbox: (Input | TimerInput)[] = [];
+  let state = options.initial;
+  let timer: { handle: unknown; at: number } | undefined;
+  let busy = false;
+  let stopped = false;
+
+  function disarm(): void {
+    if (timer === undefined) return;
+    clock.clearTimer(timer.handle);
+    timer = undefined;
+  }
+
+  function arm(): void {
+    const at = stopped ? undefined : reducer.deadline(state);
+    if (at === timer?.at) return;
+    disarm();
+    if (at === undefined) return;
+    const delayMs = Math.min(Math.max(0, Math.ceil(at - clock.now())), MAX_TIMER_MS);
+    timer = { handle: clock.setTimer(onTimer, delayMs), at };
+  }
+
+  function onTimer(): void {
+    const due = timer;
+    timer = undefined;
+    // A platform timer may fire early by a rounding, or have been cut to MAX_TIMER_MS: then only re-arm.
+    if (due !== undefined && clock.now() >= due.at) dispatch({ type: 'timer' });
+    else arm();
+  }
+
+  function take(input: Input | TimerInput): void {
+    const from = state;
+    const stamped = { ...input, now: clock.now(), random: random() };
+    const { state: to, effects } = reducer.step(from, stamped);
+    state = to;
+    if (to !== from) onTransition?.(from, to, stamped);
+    for (const effect of effects) {
+      try {
+        run(effect);
+      } catch (error) {
+        onEffectError(error, effect);
+      }
+    }
+  }
+
+  function dispatch(input: Input | TimerInput): void {
+    if (stopped) return;
+    inbox.push(input);
+    if (busy) return;
+    busy = true;
+    try {
+      for (let next = inbox.shift(); next !== undefined && !stopped; next = inbox.shift()) take(next);
+    } finally {
+      busy = false;
+      arm();
+    }
+  }
+
+  arm();
+  return {
+    get state() {
+      return state;
+    },
+    dispatch,
+    stop() {
+      stopped = true;
+      inbox.length = 0;
+      disarm();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/**
+ * Owns the base of every error the suite throws. Refuses to know any package's codes: each package has
+ * its own `errors.ts` with one closed union of codes.
+ */
+
+/** Marks guildkit errors across module formats and duplicated installs, where `instanceof` fails. */
+const ERROR_BRAND: unique symbol = Symbol.for('@guildkit/error') as never;
+
+/** What an error carries beside its message. */
+export interface GuildkitErrorInit<Code extends string = string> {
+  /** Stable code, `ERR_<PKG>_<NOUN>_<CONDITION>`. */
+  readonly code: Code;
+  /** Whether the same call may succeed when it is made again later. */
+  readonly retryable?: boolean | undefined;
+  /** The error or value that led to this one. */
+  readonly cause?: unknown;
+}
+
+/** Base class of every error that a guildkit package throws or emits. */
+export class GuildkitError<Code extends string = string> extends Error {
+  /** Stable code, `ERR_<PKG>_<NOUN>_<CONDITION>`; the errors page of the docs has a remedy for each. */
+  readonly code: Code;
+  /** Whether the same call may succeed when it is made again later. */
+  readonly retryable: boolean;
+
+  constructor(name: string, message: string, init: GuildkitErrorInit<Code>) {
+    super(message, init.cause === undefined ? undefined : { cause: init.cause });
+    this.code = init.code;
+    this.retryable = init.retryable ?? false;
+    // Own but not enumerable: neither a log line nor a deep-equal should show them.
+    Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
+    Object.defineProperty(this, ERROR_BRAND, { value: name });
+  }
+
+  /** Whether a value is an error of any guildkit package, of whichever copy or module format. */
+  static is(value: unknown): value is GuildkitError {
+    return brandOf(value) !== undefined;
+  }
+}
+
+/**
+ * Whether a value is the guildkit error of that class name. Packages build their `XError.is()` on it.
+ */
+export function isErrorNamed(value: unknown, name: string): boolean {
+  return brandOf(value) === name;
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message;
+  try {
+    return String(thrown);
+  } catch {
+    return 'a value that cannot be printed';
+  }
+}
+
+function brandOf(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const brand = (value as { [ERROR_BRAND]?: unknown })[ERROR_BRAND];
+  return typeof brand === 'string' ? brand : undefined;
+}
