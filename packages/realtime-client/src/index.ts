@@ -1,1 +1,18 @@
-export {};
+/**
+ * Realtime client for browser and Node: one connection to a guildkit hub, rooms that recover without a gap.
+ *
+ * @packageDocumentation
+ */
+export { RealtimeError, type RealtimeErrorCode, type RealtimeErrorInit } from './errors.js';
+export type { Environment, EnvironmentSignal } from './io/environment.js';
+export type { Transport, TransportConnection, TransportHandlers } from './io/transport.js';
+export {
+  type WebSocketConstructor,
+  type WebSocketLike,
+  type WebSocketTransportOptions,
+  webSocketTransport,
+} from './io/web-socket-transport.js';
+export type { PayloadSchema, RealtimeClientOptions, TokenRequest } from './options.js';
+export { RealtimeClient, type RealtimeClientStats } from './realtime-client.js';
+export type { Room, RoomEvent, RoomEventName, RoomListener, RoomListenerEvents } from './room.js';
+export type { ConnectionStatus, ConnectionView, RoomStatus, RoomView } from './views.js';

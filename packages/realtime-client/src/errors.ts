@@ -1,0 +1,72 @@
+/** Owns the package's error class and its codes. */
+import { GuildkitError, isErrorNamed } from '@guildkit/core';
+
+/**
+ * Every code of this package.
+ *
+ * | code | meaning | remedy |
+ * |---|---|---|
+ * | `ERR_REALTIME_URL_INVALID` | dialling threw: the URL cannot be used | give an absolute `ws(s)` or `http(s)` URL outside a page; relative ones need `location` |
+ * | `ERR_REALTIME_CONNECTION_LOST` | the socket closed; `closeCode` says how | nothing: the client comes back by itself; in `manual` offer `reconnect()` |
+ * | `ERR_REALTIME_CONNECTION_TIMEOUT` | no welcome, no answer to `auth` or `subscribe` in time | check that the URL leads to a hub and that proxies pass WebSockets |
+ * | `ERR_REALTIME_CONNECTION_SILENT` | two heartbeats long nothing came: a half-open socket | nothing: the client comes back by itself |
+ * | `ERR_REALTIME_CONNECTION_REFUSED` | the hub closed with 4400 or 4403 | allow the page's origin at the hub; update the client |
+ * | `ERR_REALTIME_AUTH_REFUSED` | two tokens in a row were refused | log in again, then `reconnect()` |
+ * | `ERR_REALTIME_TOKEN_UNAVAILABLE` | the hub wants a token and `getToken` is missing or failed | give `getToken`; make it return a token or throw |
+ * | `ERR_REALTIME_ROOM_DENIED` | the hub refused or ended a subscription; `detail` is its code | check that the user may see the room |
+ * | `ERR_REALTIME_FRAME_MALFORMED` | a frame was no envelope | check what stands between client and hub |
+ * | `ERR_REALTIME_PAYLOAD_INVALID` | an event's payload made no sense; the room's state is fetched anew | use one version of guildkit on both sides |
+ * | `ERR_REALTIME_SERVER_ERROR` | the hub reported an error that answers no frame; `detail` is its code | look `detail` up among the hub's codes |
+ */
+export type RealtimeErrorCode =
+  | 'ERR_REALTIME_URL_INVALID'
+  | 'ERR_REALTIME_CONNECTION_LOST'
+  | 'ERR_REALTIME_CONNECTION_TIMEOUT'
+  | 'ERR_REALTIME_CONNECTION_SILENT'
+  | 'ERR_REALTIME_CONNECTION_REFUSED'
+  | 'ERR_REALTIME_AUTH_REFUSED'
+  | 'ERR_REALTIME_TOKEN_UNAVAILABLE'
+  | 'ERR_REALTIME_ROOM_DENIED'
+  | 'ERR_REALTIME_FRAME_MALFORMED'
+  | 'ERR_REALTIME_PAYLOAD_INVALID'
+  | 'ERR_REALTIME_SERVER_ERROR';
+
+/** What a {@link RealtimeError} carries beside code and message. */
+export interface RealtimeErrorInit {
+  readonly code: RealtimeErrorCode;
+  /** The socket's close code, where one was received. */
+  readonly closeCode?: number | undefined;
+  /** The hub's own code, the close reason or the event's name. */
+  readonly detail?: string | undefined;
+  readonly room?: string | undefined;
+  readonly cause?: unknown;
+}
+
+const FINAL: readonly RealtimeErrorCode[] = [
+  'ERR_REALTIME_URL_INVALID',
+  'ERR_REALTIME_CONNECTION_REFUSED',
+  'ERR_REALTIME_AUTH_REFUSED',
+  'ERR_REALTIME_ROOM_DENIED',
+];
+
+/** What the client reports: through `state.lastError` and `onError`. It never throws one at the user. */
+export class RealtimeError extends GuildkitError<RealtimeErrorCode> {
+  /** The socket's close code, where one was received. */
+  readonly closeCode: number | undefined;
+  /** The hub's own code, the close reason or the event's name. */
+  readonly detail: string | undefined;
+  readonly room: string | undefined;
+
+  constructor({ code, closeCode, detail, room, cause }: RealtimeErrorInit) {
+    const parts = [closeCode, room, detail].filter((part) => part !== undefined && part !== '');
+    super('RealtimeError', [code, ...parts].join(' · '), { code, retryable: !FINAL.includes(code), cause });
+    this.closeCode = closeCode;
+    this.detail = detail;
+    this.room = room;
+  }
+
+  /** Whether a value is a RealtimeError, of whichever copy or module format of this package. */
+  static override is(value: unknown): value is RealtimeError {
+    return isErrorNamed(value, 'RealtimeError');
+  }
+}

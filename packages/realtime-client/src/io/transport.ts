@@ -1,0 +1,27 @@
+/** Owns the seam between the client and what carries its frames. */
+
+/** What a transport tells the client. After `onClose` it tells nothing more. */
+export interface TransportHandlers {
+  /** A frame; anything but a string is refused by the client. */
+  onMessage(data: unknown): void;
+  /** The connection ended, or could not be made (1006). Called once at most, never after `close()`. */
+  onClose(close: { readonly code: number; readonly reason: string }): void;
+}
+
+/** One connection, made or being made. */
+export interface TransportConnection {
+  /** Sends a frame. Dropped when the connection is not open. */
+  send(text: string): void;
+  /** Ends the connection. From here on no handler is called. */
+  close(code: number, reason: string): void;
+}
+
+/** Makes connections. */
+export interface Transport {
+  /**
+   * Starts a connection. The server speaks first, so there is no word of the opening.
+   *
+   * @throws TypeError when no connection can ever be made this way.
+   */
+  connect(handlers: TransportHandlers): TransportConnection;
+}

@@ -1,0 +1,62 @@
+/** Owns the WebSocket: a browser's own, `ws` in Node. Refuses reconnecting and reading frames. */
+import IsomorphicWebSocket from 'isomorphic-ws';
+import type { Transport } from './transport.js';
+
+/** What the client uses of a WebSocket. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** A WebSocket class: the browser's, or that of `ws` or `undici`. */
+export type WebSocketConstructor = new (url: string) => WebSocketLike;
+
+/** Settings of {@link webSocketTransport}. */
+export interface WebSocketTransportOptions {
+  /** Absolute (`ws`, `wss`, `http`, `https`), or relative to the page: `/api/ws`. */
+  readonly url: string | URL;
+  /** @defaultValue the browser's WebSocket, `ws` in Node. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+}
+
+const OPEN = 1;
+const ignore = (): void => {};
+
+/** Carries frames over a WebSocket. */
+export function webSocketTransport({
+  url,
+  WebSocket = IsomorphicWebSocket ?? undefined,
+}: WebSocketTransportOptions): Transport {
+  return {
+    connect({ onMessage, onClose }) {
+      if (WebSocket === undefined) throw new TypeError('there is no WebSocket here: give the option "WebSocket"');
+      const socket = new WebSocket(resolveUrl(url));
+      socket.onmessage = ({ data }) => onMessage(data);
+      socket.onclose = ({ code, reason }) => onClose({ code, reason });
+      // A close follows and says more. Without a listener `ws` would throw.
+      socket.onerror = ignore;
+      return {
+        send(text) {
+          if (socket.readyState === OPEN) socket.send(text);
+        },
+        close(code, reason) {
+          socket.onmessage = ignore;
+          socket.onclose = ignore;
+          socket.close(code, reason);
+        },
+      };
+    },
+  };
+}
+
+/** At connect time, not before: a module that is rendered on a server too makes its client without `location`. */
+function resolveUrl(url: string | URL): string {
+  const { location } = globalThis as { location?: { readonly href: string } };
+  const absolute = new URL(url, location?.href);
+  absolute.protocol = absolute.protocol.replace('http', 'ws');
+  return absolute.href;
+}

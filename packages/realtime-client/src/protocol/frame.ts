@@ -1,0 +1,54 @@
+/**
+ * Owns how a server frame is read: JSON, the envelope's shape, a snapshot's shape. Hostile input gives
+ * `undefined`, never an exception. Refuses payloads of single events: `validate` or the room judges those.
+ */
+import type { Envelope, Position, RoomSnapshot } from '@guildkit/core/wire';
+
+/** An object whose keys are not known yet. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The value's fields; none when it is no object. */
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
+
+/** Reads a frame; `undefined` when it is none. */
+export function parseFrame(data: unknown): Envelope | undefined {
+  let frame: Fields;
+  try {
+    frame = fieldsOf(typeof data === 'string' ? JSON.parse(data) : undefined);
+  } catch {
+    return undefined;
+  }
+  const { v, type, event, seq, room, re } = frame;
+  const known = v === 1 && (type === 'event' || type === 'ack' || type === 'error') && typeof event === 'string';
+  const fits = optional(room, 'string') && optional(re, 'string') && (seq === undefined || isSeq(seq));
+  return known && fits ? (frame as unknown as Envelope) : undefined;
+}
+
+/** Whether a value can be a sequence number. */
+export function isSeq(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether the fields hold a place in a log. */
+export function isPosition(value: Fields): value is Fields & Position {
+  return typeof value.epoch === 'string' && isSeq(value.seq);
+}
+
+/** Whether a value is a room's state, as deep as the client itself reads it. */
+export function isSnapshot(value: unknown): value is RoomSnapshot {
+  const { kind, members, channels } = fieldsOf(value);
+  return (
+    (kind === 'voice' && Array.isArray(members)) || (kind === 'guild' && Array.isArray(channels)) || kind === 'none'
+  );
+}
+
+/** A number above zero, or the fallback: a welcome must not be able to stop the client's clocks. */
+export function positive(value: unknown, fallback: number): number {
+  return typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY ? value : fallback;
+}
+
+function optional(value: unknown, type: string): boolean {
+  return value === undefined || typeof value === type;
+}
