@@ -1,1 +1,34 @@
-export {};
+/**
+ * Discord gateway client: heartbeat watchdog, resume without loss, typed domain events.
+ *
+ * @packageDocumentation
+ */
+export { DiscordGatewayClient, type SendOptions } from './client.js';
+export { GATEWAY_ERROR_REMEDIES, GatewayError, type GatewayErrorCode, type GatewayErrorInit } from './errors.js';
+export type {
+  AlertEvent,
+  ClosedEvent,
+  DegradedEvent,
+  DispatchDataMap,
+  DispatchEvent,
+  DispatchMeta,
+  DispatchName,
+  GapEvent,
+  GatewayEvents,
+  HeartbeatEvent,
+  ReadyEvent,
+  ResumedEvent,
+  StateChangeEvent,
+} from './events.js';
+export type { GatewayHealth, ShardHealth } from './health.js';
+export {
+  type IdentifyPermit,
+  type IdentifyQueue,
+  type IdentifyRequest,
+  localIdentifyQueue,
+} from './io/identify-queue.js';
+export { memorySessionStore, type SessionStore, type StoredSession } from './io/session-store.js';
+export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
+export type { DiscordGatewayClientOptions, ShardsOption } from './options.js';
+export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
+export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session.js';

@@ -1,0 +1,588 @@
+/**
+ * Owns the public client: shards, listeners, domain events, sends, health. Refuses protocol: `protocol/session.ts`
+ * decides, `io/shard.ts` carries out.
+ */
+import {
+  createRedactor,
+  type DomainEvent,
+  type DomainEventName,
+  type Logger,
+  messageOf,
+  Redacted,
+  TypedEmitter,
+  type Unsubscribe,
+  type VoiceServerSignal,
+  type VoiceSignalling,
+  type VoiceStateRequest,
+  type VoiceStateSignal,
+} from '@guildkit/core';
+import type { GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
+import { FATAL_CLOSE_ERRORS, GatewayError, type GatewayErrorCode } from './errors.js';
+import {
+  type ClosedEvent,
+  type DispatchDataMap,
+  type DispatchMeta,
+  type DispatchName,
+  type GatewayEvents,
+  ListenerTable,
+} from './events.js';
+import type { GatewayHealth, ShardHealth } from './health.js';
+import { fetchGatewayInfoFrom, untilGatewayInfo } from './io/gateway-info.js';
+import { localIdentifyQueue } from './io/identify-queue.js';
+import { isStoredSession, memorySessionStore, type SessionStore, sessionKey } from './io/session-store.js';
+import { Shard, type ShardNews } from './io/shard.js';
+import { type DiscordGatewayClientOptions, resolveSettings, type Settings } from './options.js';
+import { fields, objects, text } from './protocol/fields.js';
+import { OPCODES } from './protocol/frames.js';
+import { INTENTS, intentBits, privilegedIntentsIn } from './protocol/intents.js';
+import { Readiness } from './protocol/readiness.js';
+import type { Session, SessionCause } from './protocol/session.js';
+import { SESSION_RULES } from './protocol/session-rules.js';
+import { shardOf } from './protocol/snowflake.js';
+import { eventIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
+import { isTranslated, translate } from './protocol/translate.js';
+import { VoiceMap } from './protocol/voice-map.js';
+
+/** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
+const MAX_PAYLOAD_BYTES = 4_096;
+/** How often, at most, a growing sequence number is stored: what a killed process loses is replayed to the next. */
+const SAVE_EVERY_MS = 5_000;
+
+/** What the client knows of a shard beside its session. */
+interface ShardView {
+  readonly shard: Shard;
+  readonly storeKey: string;
+  tag: string;
+  phaseSince: number;
+  sessionSince: number | undefined;
+  lastEventAt: number | undefined;
+  latencyMs: number | undefined;
+  savedAt: number;
+}
+
+/** Options of {@link DiscordGatewayClient.send}. */
+export interface SendOptions {
+  /** @defaultValue the first shard of this client */
+  readonly shardId?: number | undefined;
+  /** Withdraws a payload that still waits. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A connection to Discord's gateway that comes back by itself and loses nothing that Discord still has.
+ *
+ * @example
+ * ```ts
+ * import { DiscordGatewayClient } from '@guildkit/gateway';
+ *
+ * const gateway = new DiscordGatewayClient({ token: 'bot token', intents: ['Guilds', 'GuildVoiceStates'] });
+ * gateway.onEvent('voice.joined', ({ payload }) => console.log(payload.username, 'joined', payload.channelId));
+ * await gateway.connect();
+ * ```
+ */
+export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
+  /** What a voice connection asks of the gateway. */
+  readonly signalling: VoiceSignalling;
+  private readonly settings: Settings;
+  private readonly token: Redacted;
+  private readonly redact: (text: string) => string;
+  private readonly intents: number;
+  private readonly guildIds: ReadonlySet<string> | undefined;
+  private readonly store: SessionStore;
+  private readonly log: Logger;
+  private readonly voice = new VoiceMap();
+  private readonly dispatchListeners: ListenerTable<[data: unknown, meta: DispatchMeta]>;
+  private readonly eventListeners: ListenerTable<[event: DomainEvent]>;
+  private readonly voiceStates: ListenerTable<[state: VoiceStateSignal]>;
+  private readonly voiceServers: ListenerTable<[server: VoiceServerSignal]>;
+  private readonly abort = new AbortController();
+  private views = new Map<number, ShardView>();
+  private shardCount = 1;
+  private userId: string | undefined;
+  private presence: GatewayPresenceUpdateData | undefined;
+  private connecting: Promise<void> | undefined;
+  private readiness: { readonly progress: Readiness; settle(error?: GatewayError): void; timer: unknown } | undefined;
+  private ending: Promise<void> | undefined;
+  private pendingWrites: Promise<unknown> = Promise.resolve();
+
+  /** @throws TypeError when an option is unknown or out of range. */
+  constructor(options: DiscordGatewayClientOptions) {
+    super();
+    const { token, ...settings } = resolveSettings(options);
+    this.settings = { ...settings, token: '' };
+    this.token = new Redacted(token);
+    this.redact = createRedactor([token]);
+    this.intents = intentBits(settings.intents);
+    this.guildIds = settings.guildId === undefined ? undefined : new Set([settings.guildId].flat());
+    this.store = settings.sessionStore ?? memorySessionStore();
+    this.log = settings.logger;
+    this.presence = settings.presence;
+    const onFailure = (error: unknown, name: string): void => this.onListenerError(error, name);
+    this.dispatchListeners = new ListenerTable(onFailure);
+    this.eventListeners = new ListenerTable(onFailure);
+    this.voiceStates = new ListenerTable(onFailure);
+    this.voiceServers = new ListenerTable(onFailure);
+    const client = this;
+    this.signalling = {
+      get userId() {
+        return client.userId;
+      },
+      sendVoiceState: (request) => this.updateVoiceState(request),
+      onVoiceState: (listener) => this.voiceStates.add('state', listener),
+      onVoiceServer: (listener) => this.voiceServers.add('server', listener),
+    };
+  }
+
+  /**
+   * Connects every shard. Resolves when all are ready and the guilds that are waited for have come; tries until then.
+   *
+   * @throws GatewayError (rejects) when no retry can help, when the signal fires, when the client is closed.
+   */
+  connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.connecting ??= this.connectAll(options.signal);
+    return this.connecting;
+  }
+
+  /** Listens to one kind of dispatch. The data is typed after discord-api-types and comes as Discord sent it. */
+  onDispatch<N extends DispatchName>(
+    name: N,
+    listener: (data: DispatchDataMap[N], meta: DispatchMeta) => void,
+  ): Unsubscribe {
+    return this.dispatchListeners.add(name, listener as (data: unknown, meta: DispatchMeta) => void);
+  }
+
+  /** Listens to a domain event, or to all with `'*'`. */
+  onEvent<N extends DomainEventName | '*'>(
+    name: N,
+    listener: (event: N extends DomainEventName ? DomainEvent<N> : DomainEvent) => void,
+  ): Unsubscribe {
+    return this.eventListeners.add(name, listener as (event: DomainEvent) => void);
+  }
+
+  /**
+   * Sends a payload, waiting for a ready connection if there is none. Resolves when it was handed to the socket.
+   *
+   * @throws GatewayError (rejects) `ERR_GATEWAY_SEND_*`, `ERR_GATEWAY_PAYLOAD_TOO_LARGE`, `ERR_GATEWAY_CLIENT_CLOSED`.
+   */
+  async send(payload: GatewaySendPayload, options: SendOptions = {}): Promise<void> {
+    const encoded = JSON.stringify(payload);
+    const bytes = new TextEncoder().encode(encoded).length;
+    if (bytes > MAX_PAYLOAD_BYTES) {
+      throw new GatewayError('ERR_GATEWAY_PAYLOAD_TOO_LARGE', `The payload has ${bytes} bytes`);
+    }
+    const view = options.shardId === undefined ? [...this.views.values()][0] : this.views.get(options.shardId);
+    if (view === undefined) {
+      if (this.ending !== undefined) throw this.closedError();
+      throw new GatewayError(
+        'ERR_GATEWAY_SEND_FAILED',
+        'The payload was not sent: no such shard, or connect() was not called',
+      );
+    }
+    await view.shard.send(encoded, options.signal);
+  }
+
+  /** Shows another status or activity, now and in every later session. */
+  async updatePresence(presence: GatewayPresenceUpdateData, options: SendOptions = {}): Promise<void> {
+    this.presence = presence;
+    const shardIds = options.shardId === undefined ? [...this.views.keys()] : [options.shardId];
+    await Promise.all(
+      shardIds.map((shardId) => this.send({ op: OPCODES.presenceUpdate, d: presence }, { ...options, shardId })),
+    );
+  }
+
+  /** Joins, leaves or changes the bot's voice channel in a guild (Discord docs, Gateway Events: Update Voice State). */
+  updateVoiceState(
+    request: VoiceStateRequest,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const { guildId, channelId, selfMute, selfDeaf } = request;
+    const d = { guild_id: guildId, channel_id: channelId, self_mute: selfMute, self_deaf: selfDeaf };
+    return this.send(
+      { op: OPCODES.voiceStateUpdate, d },
+      { signal: options.signal, shardId: shardOf(guildId, this.shardCount) },
+    );
+  }
+
+  /** How things are, as numbers. */
+  health(): GatewayHealth {
+    const shards = Array.from(this.views.values(), shardHealth);
+    const allReady = shards.length > 0 && shards.every(({ phase }) => phase === 'ready');
+    const state = this.ending !== undefined ? 'closed' : allReady ? 'ready' : this.connecting ? 'connecting' : 'idle';
+    return { state, userId: this.userId, shards };
+  }
+
+  /** Ends the connection; Discord ends the session and shows the bot offline. Calling it again waits for the same end. */
+  close(): Promise<void> {
+    return this.end('close', { reason: 'closed', error: undefined });
+  }
+
+  /** Ends the connection but not the session: a client with the same session store, token and intents resumes it. */
+  detach(): Promise<void> {
+    return this.end('detach', { reason: 'detached', error: undefined });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A listener that threw: told as `error` when someone listens, else thrown as it would have been without us. */
+  protected override onListenerError(error: unknown, event: string): void {
+    if (event === 'error' || this.listenerCount('error') === 0) {
+      super.onListenerError(error, event);
+      return;
+    }
+    this.fail(new GatewayError('ERR_GATEWAY_LISTENER_FAILED', `A listener of "${event}" threw`, { cause: error }));
+  }
+
+  private async connectAll(signal: AbortSignal | undefined): Promise<void> {
+    if (this.ending !== undefined) throw this.closedError();
+    const onAbort = (): void => void this.close();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      signal?.throwIfAborted();
+      await this.start();
+    } catch (error) {
+      if (signal?.aborted) {
+        await this.close();
+        throw new GatewayError('ERR_GATEWAY_CONNECT_ABORTED', 'connect() was aborted', { cause: signal.reason });
+      }
+      if (this.ending !== undefined && !GatewayError.is(error)) throw this.closedError();
+      await this.close();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  private async start(): Promise<void> {
+    const { apiBase, fetchGatewayInfo, shards, backoff, clock, random, alertAfterAttempts } = this.settings;
+    const info = await untilGatewayInfo({
+      fetchInfo: fetchGatewayInfo ?? fetchGatewayInfoFrom(apiBase.replace(/\/+$/, ''), this.token, clock),
+      backoff,
+      clock,
+      random,
+      signal: this.abort.signal,
+      redact: this.redact,
+      onFailure: (error, attempts, delayMs) => {
+        this.log.warn({ code: error.code, status: error.status, attempts, delayMs }, 'gateway address not available');
+        if (attempts === alertAfterAttempts) {
+          this.alert({ shardId: undefined, attempts, reason: error.code, code: error.status });
+        }
+      },
+    });
+    const layout = layoutOf(shards, info.shards);
+    this.shardCount = layout.count;
+    const identifyQueue = this.settings.identifyQueue ?? localIdentifyQueue({ clock });
+    for (const id of layout.ids) {
+      const storeKey = await sessionKey(this.token.reveal(), this.intents, id, layout.count);
+      const session = await this.load(storeKey);
+      this.abort.signal.throwIfAborted();
+      const shard = new Shard(
+        {
+          id,
+          count: layout.count,
+          gatewayUrl: info.url,
+          token: this.token,
+          intents: this.intents,
+          largeThreshold: this.settings.largeThreshold,
+          presence: () => this.presence,
+          identifyQueue,
+          maxConcurrency: info.session_start_limit?.max_concurrency ?? 1,
+          rules: { ...SESSION_RULES, ...rulesOf(this.settings) },
+          clock,
+          random,
+          openSocket: this.settings.openSocket,
+          session,
+        },
+        (news) => this.onNews(view, news),
+      );
+      const view: ShardView = {
+        shard,
+        storeKey,
+        tag: session === undefined ? '' : sessionTag(session.id),
+        phaseSince: clock.wallTime(),
+        sessionSince: undefined,
+        lastEventAt: undefined,
+        latencyMs: undefined,
+        savedAt: 0,
+      };
+      this.views.set(id, view);
+    }
+    await this.untilReady();
+  }
+
+  private untilReady(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const expectGuilds = (this.intents & INTENTS.Guilds) !== 0;
+      this.readiness = {
+        progress: new Readiness([...this.views.keys()], this.guildIds, expectGuilds),
+        timer: undefined,
+        settle: (error) => {
+          this.settings.clock.clearTimer(this.readiness?.timer);
+          this.readiness = undefined;
+          if (error === undefined) resolve();
+          else reject(error);
+        },
+      };
+      for (const { shard } of this.views.values()) shard.connect();
+    });
+  }
+
+  /** Looks whether `connect()` is done, after each thing that can make it so. */
+  private checkReadiness(): void {
+    const { readiness } = this;
+    if (readiness === undefined || !readiness.progress.shardsReady) return;
+    const { progress } = readiness;
+    const unknown = progress.unknown;
+    if (unknown.length > 0) {
+      readiness.settle(new GatewayError('ERR_GATEWAY_GUILD_UNKNOWN', `The bot is not in guild ${unknown.join(', ')}`));
+    } else if (progress.done) {
+      readiness.settle();
+    } else {
+      readiness.timer ??= this.settings.clock.setTimer(() => {
+        this.log.warn({ guildIds: progress.missing }, 'guilds are unavailable; going on without them');
+        readiness.settle();
+      }, this.settings.guildsTimeoutMs);
+    }
+  }
+
+  private onNews(view: ShardView, news: ShardNews): void {
+    const { shard } = view;
+    const shardId = shard.id;
+    switch (news.type) {
+      case 'deliver':
+        this.onDelivery(view, news.payload.name, news.payload.data(), news.seq, news.replayed);
+        return;
+      case 'phase': {
+        const { from, to, cause } = news;
+        view.phaseSince = this.settings.clock.wallTime();
+        this.log.info({ shardId, from, to, reason: cause.reason, code: cause.code }, 'gateway state changed');
+        this.emitEvent('stateChange', { shardId, from, to, reason: cause.reason, code: cause.code });
+        return;
+      }
+      case 'sessionStarted':
+        view.tag = sessionTag(news.session.id);
+        view.sessionSince = this.settings.clock.wallTime();
+        return;
+      case 'sessionLost':
+        view.sessionSince = undefined;
+        this.write((store) => store.remove(view.storeKey));
+        return;
+      case 'ready':
+        this.save(view);
+        this.checkReadiness();
+        return;
+      case 'resumed':
+        view.sessionSince ??= this.settings.clock.wallTime();
+        this.log.info({ shardId, replayed: news.replayed }, 'gateway session resumed');
+        this.emitEvent('resumed', { shardId, replayed: news.replayed });
+        this.readiness?.progress.shardResumed(shardId);
+        this.save(view);
+        this.checkReadiness();
+        return;
+      case 'heartbeat':
+        view.latencyMs = news.latencyMs;
+        this.emitEvent('heartbeat', { shardId, latencyMs: news.latencyMs });
+        return;
+      case 'gap': {
+        const { expected, received, recovery } = news;
+        this.log.warn({ shardId, expected, received, recovery }, 'gateway sequence has a gap');
+        this.emitEvent('gap', { shardId, expected, received, recovery });
+        return;
+      }
+      case 'alert':
+        this.alert({ shardId, attempts: news.attempts, reason: news.cause.reason, code: news.cause.code });
+        return;
+      case 'degraded':
+        this.log.warn(
+          { shardId, outageMs: news.outageMs },
+          'gateway is out for long; what is known may be out of date',
+        );
+        this.emitEvent('degraded', { shardId, outageMs: news.outageMs });
+        return;
+      case 'malformed':
+        this.fail(new GatewayError('ERR_GATEWAY_FRAME_MALFORMED', `A frame was skipped: ${news.problem}`, { shardId }));
+        return;
+      case 'failure':
+        this.log.error({ shardId, error: this.redact(messageOf(news.error)) }, 'gateway shard: an action failed');
+        return;
+      case 'ended':
+        if (news.fatal) this.onFatal(view, news.cause);
+        return;
+      case 'drop':
+        return;
+    }
+  }
+
+  private onDelivery(view: ShardView, name: string, data: unknown, seq: number, replayed: boolean): void {
+    const shardId = view.shard.id;
+    const now = this.settings.clock.wallTime();
+    const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
+    view.lastEventAt = now;
+    if (name === 'READY') this.onReady(view, data);
+    this.dispatchListeners.call(name, data, meta);
+    if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
+    if (name === 'VOICE_STATE_UPDATE') this.signalVoiceState(data);
+    if (name === 'VOICE_SERVER_UPDATE') this.signalVoiceServer(data);
+    if (isTranslated(name)) this.translateDispatch(name, data, meta, now);
+    if (name === 'GUILD_CREATE' || name === 'GUILD_DELETE') {
+      const guildId = text(fields(data), 'id');
+      if (guildId !== undefined) this.readiness?.progress.guildSettled(guildId);
+      this.checkReadiness();
+    }
+    if (now - view.savedAt >= SAVE_EVERY_MS) this.save(view);
+  }
+
+  private translateDispatch(name: string, data: unknown, { shardId, traceId }: DispatchMeta, ts: number): void {
+    const { events, problem } = translate(name, data, { voice: this.voice, now: ts, guildIds: this.guildIds });
+    if (problem !== undefined) {
+      this.fail(new GatewayError('ERR_GATEWAY_DISPATCH_MALFORMED', `No event was made of ${problem}`, { shardId }));
+    }
+    events.forEach((translated, index) => {
+      const event = { ...translated, id: eventIdOf(traceId, index), traceId, ts } as DomainEvent;
+      if (event.event.startsWith('voice.')) this.log.info({ event: event.event, traceId }, 'voice event');
+      this.eventListeners.call(event.event, event);
+      this.eventListeners.call('*', event);
+    });
+  }
+
+  private onReady(view: ShardView, data: unknown): void {
+    const body = fields(data);
+    const shardId = view.shard.id;
+    this.userId = text(fields(body?.user), 'id') ?? this.userId;
+    const guildIds = objects(body, 'guilds')
+      .map((guild) => text(guild, 'id'))
+      .filter((id) => id !== undefined);
+    this.readiness?.progress.shardReady(shardId, guildIds);
+    this.log.info({ shardId, guilds: guildIds.length }, 'gateway session ready');
+    this.emitEvent('ready', { shardId, userId: this.userId ?? '', guildIds });
+  }
+
+  private signalVoiceState(data: unknown): void {
+    const body = fields(data);
+    const [guildId, userId, sessionId] = ['guild_id', 'user_id', 'session_id'].map((key) => text(body, key));
+    if (guildId === undefined || userId === undefined || sessionId === undefined) return;
+    this.voiceStates.call('state', { guildId, userId, channelId: text(body, 'channel_id') ?? null, sessionId });
+  }
+
+  private signalVoiceServer(data: unknown): void {
+    const body = fields(data);
+    const guildId = text(body, 'guild_id');
+    const token = text(body, 'token');
+    if (guildId === undefined || token === undefined) return;
+    this.voiceServers.call('server', { guildId, token, endpoint: text(body, 'endpoint') ?? null });
+  }
+
+  private alert(alert: GatewayEvents['alert']): void {
+    this.log.error({ ...alert }, 'gateway cannot connect; it goes on trying');
+    this.emitEvent('alert', alert);
+  }
+
+  private onFatal({ shard }: ShardView, { reason, code }: SessionCause): void {
+    const error = fatalError(shard.id, code, this.intents);
+    this.log.error({ shardId: shard.id, reason, code, error: error.code }, 'gateway connection ended for good');
+    this.emitEvent('error', error);
+    const { readiness } = this;
+    void this.end('close', { reason: 'fatal', error });
+    readiness?.settle(error);
+  }
+
+  private end(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
+    this.ending ??= this.endAll(how, event);
+    return this.ending;
+  }
+
+  private async endAll(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
+    this.abort.abort(this.closedError());
+    // A fatal end settles it with its own error.
+    if (event.error === undefined) this.readiness?.settle(this.closedError());
+    const views = [...this.views.values()];
+    await Promise.all(views.map(({ shard }) => shard.end(how)));
+    if (how === 'detach') for (const view of views) this.save(view);
+    await this.pendingWrites;
+    this.log.info({ reason: event.reason }, 'gateway client closed');
+    this.emitEvent('closed', event);
+  }
+
+  private async load(key: string): Promise<Session | undefined> {
+    try {
+      const stored: unknown = await this.store.load(key);
+      if (!isStoredSession(stored)) return undefined;
+      this.userId = stored.userId;
+      return { id: stored.sessionId, seq: stored.seq, resumeUrl: stored.resumeUrl };
+    } catch (error) {
+      this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', 'The session store could not load', { cause: error }));
+      return undefined;
+    }
+  }
+
+  private save(view: ShardView): void {
+    const { session } = view.shard.state;
+    if (session === undefined || this.userId === undefined) return;
+    const savedAt = this.settings.clock.wallTime();
+    view.savedAt = savedAt;
+    const { id: sessionId, seq, resumeUrl } = session;
+    const stored = { sessionId, seq, resumeUrl, userId: this.userId, savedAt };
+    this.write((store) => store.save(view.storeKey, stored));
+  }
+
+  /** One write after the other: a removal must not be overtaken by an older save. */
+  private write(action: (store: SessionStore) => Promise<void>): void {
+    this.pendingWrites = this.pendingWrites
+      .then(() => action(this.store))
+      .catch((error: unknown) => {
+        this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', 'The session store could not save', { cause: error }));
+      });
+  }
+
+  private fail(error: GatewayError): void {
+    this.log.warn({ code: error.code, shardId: error.shardId, error: this.redact(error.message) }, 'gateway error');
+    this.emitEvent('error', error);
+  }
+
+  private closedError(): GatewayError {
+    return new GatewayError('ERR_GATEWAY_CLIENT_CLOSED', 'The gateway client is closed');
+  }
+}
+
+function rulesOf(settings: Settings) {
+  const { backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends } = settings;
+  return { backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends };
+}
+
+function layoutOf(shards: Settings['shards'], recommended: number): { ids: readonly number[]; count: number } {
+  if (typeof shards === 'object') return shards;
+  const count = shards === 'auto' ? Math.max(1, Math.trunc(recommended) || 1) : shards;
+  return { ids: Array.from({ length: count }, (_, id) => id), count };
+}
+
+function shardHealth(view: ShardView): ShardHealth {
+  const { shard, phaseSince, sessionSince, lastEventAt, latencyMs } = view;
+  const { phase, queue, attempts } = shard.state;
+  const { unexpected: _, ...counters } = shard.counters;
+  return {
+    shardId: shard.id,
+    phase,
+    since: phaseSince,
+    sessionSince,
+    lastEventAt,
+    latencyMs,
+    queued: queue.length,
+    attempts,
+    ...counters,
+  };
+}
+
+function fatalError(shardId: number, status: number | undefined, intents: number): GatewayError {
+  const known = (FATAL_CLOSE_ERRORS as Readonly<Record<number, GatewayErrorCode>>)[status ?? 0];
+  if (known === undefined) {
+    return new GatewayError('ERR_GATEWAY_UPGRADE_REFUSED', `The WebSocket upgrade was refused with HTTP ${status}`, {
+      shardId,
+      status,
+    });
+  }
+  // Discord does not say which: but only these can be meant.
+  const asked =
+    known === 'ERR_GATEWAY_INTENTS_DISALLOWED' ? ` (asked for: ${privilegedIntentsIn(intents).join(', ')})` : '';
+  return new GatewayError(known, `Discord closed the connection with ${status}${asked}`, { shardId, status });
+}

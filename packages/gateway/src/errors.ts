@@ -1,0 +1,76 @@
+/** Owns the package's errors: one class, one closed set of codes, a remedy for each. */
+import { GuildkitError, isErrorNamed } from '@guildkit/core';
+import type { FatalCloseCode } from './protocol/close-codes.js';
+
+/** What to do about each error. The messages end with it. */
+export const GATEWAY_ERROR_REMEDIES = {
+  ERR_GATEWAY_CLIENT_CLOSED: 'The client was closed or detached. Make a new one.',
+  ERR_GATEWAY_CONNECT_ABORTED: 'The signal passed to connect() fired. Raise its time limit if Discord was only slow.',
+  ERR_GATEWAY_TOKEN_REFUSED: 'Check the bot token; reset it in the developer portal if it leaked or was reset.',
+  ERR_GATEWAY_SHARD_INVALID: 'Check the shards option: every id must be below count.',
+  ERR_GATEWAY_SHARDING_REQUIRED: "The bot is in too many guilds for that many shards. Use shards: 'auto'.",
+  ERR_GATEWAY_VERSION_REFUSED: 'Discord no longer serves this API version. Update the package.',
+  ERR_GATEWAY_INTENTS_INVALID: 'Check the intents option: an unknown bit is set.',
+  ERR_GATEWAY_INTENTS_DISALLOWED:
+    'Switch the privileged intents on in the developer portal (Bot page), or leave them out.',
+  ERR_GATEWAY_UPGRADE_REFUSED: 'Something between here and Discord wants credentials. Check proxies and the address.',
+  ERR_GATEWAY_INFO_UNAVAILABLE: 'GET /gateway/bot failed. Check apiBase and that Discord can be reached.',
+  ERR_GATEWAY_GUILD_UNKNOWN: 'The bot is not in that guild. Check guildId, or invite the bot.',
+  ERR_GATEWAY_FRAME_MALFORMED:
+    'Nothing to do: the frame was skipped. If it repeats, look at what is between here and Discord.',
+  ERR_GATEWAY_DISPATCH_MALFORMED: 'Nothing to do: no domain event was made of that dispatch.',
+  ERR_GATEWAY_SEND_TIMEOUT: 'The connection was not ready in time. Send again when it is.',
+  ERR_GATEWAY_SEND_ABORTED: 'The signal passed to send() fired before the payload went out.',
+  ERR_GATEWAY_SEND_FAILED: 'The socket closed at that moment. Send again.',
+  ERR_GATEWAY_SEND_QUEUE_FULL: 'Too many sends wait for a connection. Send less, or wait for ready.',
+  ERR_GATEWAY_PAYLOAD_TOO_LARGE: 'Discord refuses payloads over 4096 bytes. Split it.',
+  ERR_GATEWAY_LISTENER_FAILED: 'A listener of yours threw; `cause` holds what.',
+  ERR_GATEWAY_STORE_FAILED: 'The session store threw; `cause` holds what. The connection goes on without it.',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** Every code a {@link GatewayError} can have. */
+export type GatewayErrorCode = keyof typeof GATEWAY_ERROR_REMEDIES;
+
+/** What a {@link GatewayError} carries beside its code. */
+export interface GatewayErrorInit {
+  readonly retryable?: boolean | undefined;
+  readonly cause?: unknown;
+  /** Shard it happened on. */
+  readonly shardId?: number | undefined;
+  /** Gateway close code or HTTP status. */
+  readonly status?: number | undefined;
+}
+
+/** What the gateway client throws, rejects with and emits as `error`. Never holds a token. */
+export class GatewayError extends GuildkitError<GatewayErrorCode> {
+  /** Shard it happened on, if it was one. */
+  readonly shardId: number | undefined;
+  /** Gateway close code or HTTP status, if there was one. */
+  readonly status: number | undefined;
+
+  /** @param what What happened, as a sentence without its full stop. The remedy is added. */
+  constructor(code: GatewayErrorCode, what: string, init: GatewayErrorInit = {}) {
+    super('GatewayError', `${what}. ${GATEWAY_ERROR_REMEDIES[code]}`, {
+      code,
+      retryable: init.retryable,
+      cause: init.cause,
+    });
+    this.shardId = init.shardId;
+    this.status = init.status;
+  }
+
+  /** Whether a value is a GatewayError, of whichever copy or module format. */
+  static override is(value: unknown): value is GatewayError {
+    return isErrorNamed(value, 'GatewayError');
+  }
+}
+
+/** Which error a close code that ends everything becomes. */
+export const FATAL_CLOSE_ERRORS = {
+  4004: 'ERR_GATEWAY_TOKEN_REFUSED',
+  4010: 'ERR_GATEWAY_SHARD_INVALID',
+  4011: 'ERR_GATEWAY_SHARDING_REQUIRED',
+  4012: 'ERR_GATEWAY_VERSION_REFUSED',
+  4013: 'ERR_GATEWAY_INTENTS_INVALID',
+  4014: 'ERR_GATEWAY_INTENTS_DISALLOWED',
+} as const satisfies Readonly<Record<FatalCloseCode, GatewayErrorCode>>;

@@ -1,0 +1,53 @@
+/** Owns where a session is kept between processes. Refuses to decide when: the client does. */
+
+/** A session as it is kept. */
+export interface StoredSession {
+  readonly sessionId: string;
+  readonly seq: number;
+  readonly resumeUrl: string;
+  /** The bot's user id: a resumed session is not told it again. */
+  readonly userId: string;
+  /** Unix ms. */
+  readonly savedAt: number;
+}
+
+/** Keeps sessions. A key names token (as a hash), intents and shard; it holds no secret. */
+export interface SessionStore {
+  load(key: string): Promise<StoredSession | undefined>;
+  save(key: string, session: StoredSession): Promise<void>;
+  remove(key: string): Promise<void>;
+}
+
+/** Keeps sessions as long as the process lives. Pass the same store to the next client to resume. */
+export function memorySessionStore(): SessionStore {
+  const sessions = new Map<string, StoredSession>();
+  return {
+    load: async (key) => sessions.get(key),
+    save: async (key, session) => {
+      sessions.set(key, session);
+    },
+    remove: async (key) => {
+      sessions.delete(key);
+    },
+  };
+}
+
+/** Whether a value that a store returned can be resumed: a file may have been written by something else. */
+export function isStoredSession(value: unknown): value is StoredSession {
+  if (typeof value !== 'object' || value === null) return false;
+  const { sessionId, seq, resumeUrl, userId } = value as Readonly<Record<keyof StoredSession, unknown>>;
+  return (
+    typeof sessionId === 'string' &&
+    Number.isSafeInteger(seq) &&
+    typeof resumeUrl === 'string' &&
+    /^wss?:\/\//.test(resumeUrl) &&
+    typeof userId === 'string'
+  );
+}
+
+/** Names a session. Another token, other intents or another shard layout must not resume it. */
+export async function sessionKey(token: string, intents: number, shardId: number, count: number): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token));
+  const hash = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return `${hash.slice(0, 32)}-${intents}-${shardId}-${count}`;
+}

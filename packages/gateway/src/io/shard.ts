@@ -1,0 +1,293 @@
+/**
+ * Owns one shard: runs the session's reducer, carries out its effects on a socket, settles sends. Refuses to decide
+ * anything that the reducer can.
+ */
+import { type Clock, createDriver, type Driver, type Redacted } from '@guildkit/core';
+import { decodeFrame } from '../codec/decode-frame.js';
+import { encodeControl } from '../codec/encode-frame.js';
+import { GatewayError } from '../errors.js';
+import { CLOSE_ENDING_SESSION, CLOSE_KEEPING_SESSION } from '../protocol/close-codes.js';
+import {
+  createSession,
+  initialSession,
+  type SendRefusal,
+  type Session,
+  type SessionCause,
+  type SessionEffect,
+  type SessionInput,
+  type SessionPhase,
+  type SessionState,
+} from '../protocol/session.js';
+import type { SessionRules } from '../protocol/session-rules.js';
+import type { IdentifyQueue } from './identify-queue.js';
+import type { GatewaySocket, OpenSocket } from './socket.js';
+
+/** What a shard is made of. */
+export interface ShardConfig {
+  readonly id: number;
+  readonly count: number;
+  /** The gateway's own address, without a query. */
+  readonly gatewayUrl: string;
+  readonly token: Redacted;
+  readonly intents: number;
+  readonly largeThreshold: number;
+  /** Presence that IDENTIFY carries; asked for each time. */
+  readonly presence: () => unknown;
+  readonly identifyQueue: IdentifyQueue;
+  readonly maxConcurrency: number;
+  readonly rules: SessionRules;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly openSocket: OpenSocket;
+  /** A session of an earlier process. */
+  readonly session: Session | undefined;
+}
+
+/** What a shard has to say: the session's news, and frames that could not be read. */
+export type ShardNews =
+  | Exclude<
+      SessionEffect,
+      {
+        type:
+          | 'openSocket'
+          | 'closeSocket'
+          | 'sendControl'
+          | 'transmit'
+          | 'rejectSend'
+          | 'requestPermit'
+          | 'cancelPermit';
+      }
+    >
+  | { readonly type: 'phase'; readonly from: SessionPhase; readonly to: SessionPhase; readonly cause: SessionCause }
+  | { readonly type: 'malformed'; readonly problem: string }
+  | { readonly type: 'failure'; readonly error: unknown };
+
+/** Counters of one shard since it was made. */
+export interface ShardCounters {
+  events: number;
+  duplicates: number;
+  unexpected: number;
+  malformed: number;
+  reconnects: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+interface WaitingSend {
+  readonly text: string;
+  settle(error?: GatewayError): void;
+}
+
+/** One connection to the gateway, over all its sockets. */
+export class Shard {
+  readonly counters: ShardCounters = {
+    events: 0,
+    duplicates: 0,
+    unexpected: 0,
+    malformed: 0,
+    reconnects: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  };
+  private readonly driver: Driver<SessionState, SessionInput>;
+  private readonly sends = new Map<number, WaitingSend>();
+  private readonly sockets = new Set<GatewaySocket>();
+  private socket: { readonly gen: number; readonly handle: GatewaySocket } | undefined;
+  private permit: AbortController | undefined;
+  private sendIds = 0;
+  private readonly ended: Promise<void>;
+  private settleEnded: () => void = () => {};
+
+  constructor(
+    private readonly config: ShardConfig,
+    private readonly tell: (news: ShardNews, shard: Shard) => void,
+  ) {
+    this.ended = new Promise((resolve) => {
+      this.settleEnded = resolve;
+    });
+    this.driver = createDriver<SessionState, SessionInput, SessionEffect>({
+      reducer: createSession(config.rules),
+      initial: initialSession(config.session),
+      run: (effect) => this.run(effect),
+      onEffectError: (error) => this.tell({ type: 'failure', error }, this),
+      onTransition: (from, to) => {
+        if (from.phase === to.phase) return;
+        if (to.phase === 'connecting' && from.phase === 'waiting') this.counters.reconnects += 1;
+        this.tell({ type: 'phase', from: from.phase, to: to.phase, cause: to.cause }, this);
+      },
+      clock: config.clock,
+      random: config.random,
+    });
+  }
+
+  get id(): number {
+    return this.config.id;
+  }
+
+  get state(): SessionState {
+    return this.driver.state;
+  }
+
+  connect(): void {
+    this.driver.dispatch({ type: 'connect' });
+  }
+
+  /** Ends for good. Resolves when no socket and no timer is left. */
+  async end(how: 'close' | 'detach'): Promise<void> {
+    this.driver.dispatch({ type: how });
+    // From inside a listener the input waits its turn. Once closed, the session has no deadline and so no timer.
+    await this.ended;
+    await Promise.all(Array.from(this.sockets, ({ gone }) => gone));
+  }
+
+  /**
+   * Sends a text once the session is ready.
+   *
+   * @throws GatewayError `ERR_GATEWAY_SEND_*` or `ERR_GATEWAY_CLIENT_CLOSED` (rejects).
+   */
+  send(text: string, signal?: AbortSignal): Promise<void> {
+    this.sendIds += 1;
+    const id = this.sendIds;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.driver.dispatch({ type: 'cancelSend', id });
+      const settle = (error?: GatewayError): void => {
+        this.sends.delete(id);
+        signal?.removeEventListener('abort', onAbort);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      if (signal?.aborted) {
+        settle(refusalError('aborted', this.id));
+        return;
+      }
+      this.sends.set(id, { text, settle });
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (this.state.phase === 'closed') settle(refusalError('closed', this.id));
+      else this.driver.dispatch({ type: 'send', id });
+    });
+  }
+
+  private run(effect: SessionEffect): void {
+    switch (effect.type) {
+      case 'openSocket':
+        this.open(effect.gen, effect.url ?? this.config.gatewayUrl);
+        return;
+      case 'closeSocket':
+        this.closeSocket(effect.gen, effect.how);
+        return;
+      case 'sendControl': {
+        this.write(
+          effect.gen,
+          encodeControl(effect.frame, () => this.identity()),
+        );
+        return;
+      }
+      case 'transmit': {
+        const send = this.sends.get(effect.id);
+        if (send !== undefined) {
+          send.settle(this.write(effect.gen, send.text) ? undefined : refusalError('failed', this.id));
+        }
+        return;
+      }
+      case 'rejectSend':
+        this.sends.get(effect.id)?.settle(refusalError(effect.refusal, this.id));
+        return;
+      case 'requestPermit':
+        void this.requestPermit(effect.gen);
+        return;
+      case 'cancelPermit':
+        this.permit?.abort();
+        return;
+      case 'ended':
+        this.settleEnded();
+        break;
+      case 'deliver':
+        this.counters.events += 1;
+        break;
+      case 'drop':
+        this.counters[effect.what === 'duplicate' ? 'duplicates' : 'unexpected'] += 1;
+        break;
+      default:
+    }
+    this.tell(effect, this);
+  }
+
+  private open(gen: number, address: string): void {
+    const events = {
+      onMessage: (data: string | Uint8Array) => this.receive(gen, data),
+      onClose: (code: number) => this.driver.dispatch({ type: 'socketClosed', gen, code }),
+      onRefused: (status: number, retryAfterMs: number | undefined) =>
+        this.driver.dispatch({ type: 'upgradeRefused', gen, status, retryAfterMs }),
+    };
+    // Docs, Gateway: Connecting: version and encoding go with every address, the resume one too.
+    const url = `${address.replace(/\/+$/, '')}/?v=10&encoding=json`;
+    const handle = this.config.openSocket(url, events, this.config.clock);
+    this.socket = { gen, handle };
+    this.sockets.add(handle);
+    void handle.gone.then(() => this.sockets.delete(handle));
+  }
+
+  private closeSocket(gen: number, how: 'terminate' | 'keep' | 'end'): void {
+    if (this.socket?.gen !== gen) return;
+    const { handle } = this.socket;
+    this.socket = undefined;
+    if (how === 'terminate') handle.terminate();
+    else handle.close(how === 'keep' ? CLOSE_KEEPING_SESSION : CLOSE_ENDING_SESSION);
+  }
+
+  private receive(gen: number, data: string | Uint8Array): void {
+    if (this.socket?.gen !== gen) return;
+    this.counters.bytesIn += data.length;
+    const decoded = decodeFrame(typeof data === 'string' ? data : UTF8.decode(data));
+    if (decoded.ok) {
+      this.driver.dispatch({ type: 'frame', gen, frame: decoded.frame });
+      return;
+    }
+    this.counters.malformed += 1;
+    this.tell({ type: 'malformed', problem: decoded.problem }, this);
+  }
+
+  private write(gen: number, text: string): boolean {
+    if (this.socket?.gen !== gen) return false;
+    const sent = this.socket.handle.send(text);
+    if (sent) this.counters.bytesOut += text.length;
+    return sent;
+  }
+
+  private identity() {
+    const { id, count, token, intents, largeThreshold, presence } = this.config;
+    return { token: token.reveal(), intents, shard: [id, count] as const, largeThreshold, presence: presence() };
+  }
+
+  private async requestPermit(gen: number): Promise<void> {
+    const permit = new AbortController();
+    this.permit = permit;
+    const { id: shardId, maxConcurrency, identifyQueue } = this.config;
+    try {
+      const answer = await identifyQueue.acquire({ shardId, maxConcurrency, signal: permit.signal });
+      if (permit.signal.aborted) return;
+      if (answer.granted) this.driver.dispatch({ type: 'permitGranted', gen });
+      else this.driver.dispatch({ type: 'permitDenied', gen, retryAfterMs: answer.retryAfterMs });
+    } catch (error) {
+      // Withdrawn by us, or the queue is out of order: then the next try asks again.
+      if (permit.signal.aborted) return;
+      this.tell({ type: 'failure', error }, this);
+      this.driver.dispatch({ type: 'permitDenied', gen, retryAfterMs: 0 });
+    }
+  }
+}
+
+const UTF8 = new TextDecoder();
+
+const REFUSALS = {
+  closed: ['ERR_GATEWAY_CLIENT_CLOSED', 'The payload was not sent: the client is closed', false],
+  timeout: ['ERR_GATEWAY_SEND_TIMEOUT', 'The payload was not sent: no ready connection in time', true],
+  queueFull: ['ERR_GATEWAY_SEND_QUEUE_FULL', 'The payload was not sent: the queue is full', true],
+  aborted: ['ERR_GATEWAY_SEND_ABORTED', 'The payload was not sent: its signal fired', false],
+  failed: ['ERR_GATEWAY_SEND_FAILED', 'The payload was not sent: the socket is not open', true],
+} as const;
+
+function refusalError(refusal: SendRefusal | 'failed', shardId: number): GatewayError {
+  const [code, what, retryable] = REFUSALS[refusal];
+  return new GatewayError(code, what, { shardId, retryable });
+}

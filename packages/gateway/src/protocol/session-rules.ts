@@ -1,0 +1,52 @@
+/** Owns the numbers and tables that the session follows. Tests pass smaller ones. */
+import type { BackoffPolicy } from '@guildkit/core';
+import { type CloseCode, closeCode } from './close-codes.js';
+
+/** Every limit of a session. Times in ms. */
+export interface SessionRules {
+  /** From opening the socket to HELLO: covers DNS, TCP, TLS and the upgrade. */
+  readonly helloTimeoutMs: number;
+  /** From HELLO to leave to identify; other shards may be before us. */
+  readonly permitTimeoutMs: number;
+  /** From IDENTIFY to READY. */
+  readonly readyTimeoutMs: number;
+  /** From RESUME to RESUMED. A longer replay goes on from where it got to. */
+  readonly resumeTimeoutMs: number;
+  /** How long a send may wait for a ready session. */
+  readonly sendTimeoutMs: number;
+  /** How many sends may wait. */
+  readonly maxQueuedSends: number;
+  /** The longest heartbeat interval taken from HELLO, and so the longest life of an unanswered beat. */
+  readonly maxHeartbeatMs: number;
+  readonly backoff: BackoffPolicy;
+  /** Docs, Gateway: Resuming: wait 1 to 5 s after INVALID_SESSION. */
+  readonly invalidSessionWaitMs: { readonly min: number; readonly max: number };
+  /** The longest `Retry-After` that is believed. */
+  readonly maxRetryAfterMs: number;
+  /** Failed tries in a row that raise `alert`. */
+  readonly alertAfterAttempts: number;
+  /** Time without a ready session that raises `degraded`. */
+  readonly degradedAfterMs: number;
+  /** After a new session was started for a gap, for so long further gaps are only reported: IDENTIFYs are scarce. */
+  readonly gapRestMs: number;
+  readonly closeCode: (code: number) => CloseCode;
+}
+
+/** What applies to Discord. */
+export const SESSION_RULES = {
+  helloTimeoutMs: 20_000,
+  permitTimeoutMs: 300_000,
+  readyTimeoutMs: 30_000,
+  resumeTimeoutMs: 30_000,
+  sendTimeoutMs: 30_000,
+  maxQueuedSends: 1_000,
+  maxHeartbeatMs: 90_000,
+  // 1→2→4→8→16→30 s. The floor keeps full jitter from trying again at once.
+  backoff: { baseMs: 1_000, capMs: 30_000, minMs: 250 },
+  invalidSessionWaitMs: { min: 1_000, max: 5_000 },
+  maxRetryAfterMs: 3_600_000,
+  alertAfterAttempts: 5,
+  degradedAfterMs: 300_000,
+  gapRestMs: 600_000,
+  closeCode,
+} as const satisfies SessionRules;

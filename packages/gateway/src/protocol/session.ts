@@ -1,0 +1,575 @@
+/**
+ * Owns one gateway session as a pure state machine: the connection's life, heartbeats, resume, the sequence, sends
+ * that wait. Refuses bytes, sockets, clocks and what a dispatch says.
+ */
+import { backoffDelay, type Stamp, type TimerInput, type Transition } from '@guildkit/core';
+import { refusalDelay } from './close-codes.js';
+import type { ControlFrame, Dispatch, Frame } from './frames.js';
+import { SESSION_RULES, type SessionRules } from './session-rules.js';
+
+/** What Discord needs to continue where we were. */
+export interface Session {
+  readonly id: string;
+  /** The last sequence number delivered. */
+  readonly seq: number;
+  /** Docs, Gateway: Resuming: `resume_gateway_url`. */
+  readonly resumeUrl: string;
+}
+
+/** Where a session is. */
+export type SessionPhase = SessionState['phase'];
+
+/** Why a session went from one phase to another. */
+export type SessionReason =
+  | 'created'
+  | 'connect'
+  | 'retry'
+  | 'hello'
+  | 'permit'
+  | 'ready'
+  | 'resumed'
+  | 'helloTimeout'
+  | 'permitTimeout'
+  | 'permitDenied'
+  | 'readyTimeout'
+  | 'resumeTimeout'
+  | 'heartbeatTimeout'
+  | 'reconnectRequested'
+  | 'sessionInvalid'
+  | 'sequenceGap'
+  | 'streamCorrupt'
+  | 'socketClosed'
+  | 'upgradeRefused'
+  | 'closeCalled'
+  | 'detachCalled';
+
+/** Why, with the close code or HTTP status if there was one. */
+export interface SessionCause {
+  readonly reason: SessionReason;
+  readonly code: number | undefined;
+}
+
+/** The heartbeat of one connection. */
+export interface Heart {
+  readonly everyMs: number;
+  readonly nextAt: number;
+  /** When the beat was sent that has no ACK yet. */
+  readonly unansweredSince: number | undefined;
+}
+
+interface Common {
+  /** Number of the newest socket. An input that carries another one is stale. */
+  readonly gen: number;
+  /** Failed tries since the session was last ready. */
+  readonly attempts: number;
+  readonly session: Session | undefined;
+  readonly queue: readonly { readonly id: number; readonly expiresAt: number }[];
+  /** Set while not ready, from `connect` on. */
+  readonly outage: { readonly since: number; readonly told: boolean } | undefined;
+  /** The sequence number for which a resume was tried already. */
+  readonly gapAt: number | undefined;
+  /** Until when gaps are only reported. */
+  readonly gapRestUntil: number | undefined;
+  readonly cause: SessionCause;
+}
+
+interface Alive extends Common {
+  readonly heart: Heart;
+}
+
+/** Every phase that waits for someone else carries `until`; `ready` has its heart. */
+export type SessionState =
+  | (Common & { readonly phase: 'idle' })
+  | (Common & { readonly phase: 'connecting'; readonly until: number })
+  | (Alive & { readonly phase: 'awaitingPermit'; readonly until: number })
+  | (Alive & { readonly phase: 'identifying'; readonly until: number })
+  | (Alive & { readonly phase: 'resuming'; readonly until: number; readonly replayed: number })
+  | (Alive & { readonly phase: 'ready' })
+  | (Common & { readonly phase: 'waiting'; readonly until: number })
+  | (Common & { readonly phase: 'closed' });
+
+type In<Phase extends SessionPhase> = Extract<SessionState, { phase: Phase }>;
+type Live = In<'connecting' | 'awaitingPermit' | 'identifying' | 'resuming' | 'ready'>;
+
+/** What happens to a session. `gen` names the socket that an input is about. */
+export type SessionInput<Payload = Dispatch> =
+  | { readonly type: 'connect' }
+  | { readonly type: 'close' }
+  /** As `close`, but Discord keeps the session for the next process. */
+  | { readonly type: 'detach' }
+  | { readonly type: 'send'; readonly id: number }
+  | { readonly type: 'cancelSend'; readonly id: number }
+  | { readonly type: 'permitGranted'; readonly gen: number }
+  | { readonly type: 'permitDenied'; readonly gen: number; readonly retryAfterMs: number }
+  | { readonly type: 'socketClosed'; readonly gen: number; readonly code: number }
+  | {
+      readonly type: 'upgradeRefused';
+      readonly gen: number;
+      readonly status: number;
+      readonly retryAfterMs: number | undefined;
+    }
+  | { readonly type: 'streamCorrupt'; readonly gen: number }
+  | { readonly type: 'frame'; readonly gen: number; readonly frame: Frame<Payload> };
+
+/** Why a send was not made. */
+export type SendRefusal = 'closed' | 'timeout' | 'queueFull' | 'aborted';
+
+/** How a gap in the sequence is mended. `none`: only reported, the events are gone. */
+export type GapRecovery = 'resume' | 'identify' | 'none';
+
+/** What the shell has to do, in order. */
+export type SessionEffect<Payload = Dispatch> =
+  /** `url: undefined` is the gateway's own address. */
+  | { readonly type: 'openSocket'; readonly gen: number; readonly url: string | undefined }
+  /** `terminate`: the peer is dead, wait for nothing. `keep` and `end` say what Discord does with the session. */
+  | { readonly type: 'closeSocket'; readonly gen: number; readonly how: 'terminate' | 'keep' | 'end' }
+  | { readonly type: 'sendControl'; readonly gen: number; readonly frame: ControlFrame }
+  | { readonly type: 'transmit'; readonly gen: number; readonly id: number }
+  | { readonly type: 'rejectSend'; readonly id: number; readonly refusal: SendRefusal }
+  | { readonly type: 'requestPermit'; readonly gen: number }
+  | { readonly type: 'cancelPermit'; readonly gen: number }
+  | { readonly type: 'deliver'; readonly payload: Payload; readonly seq: number; readonly replayed: boolean }
+  | { readonly type: 'drop'; readonly what: 'duplicate' | 'unexpected' }
+  | { readonly type: 'sessionStarted'; readonly session: Session }
+  | { readonly type: 'sessionLost' }
+  | { readonly type: 'ready' }
+  | { readonly type: 'resumed'; readonly replayed: number }
+  | { readonly type: 'heartbeat'; readonly latencyMs: number }
+  | { readonly type: 'gap'; readonly expected: number; readonly received: number; readonly recovery: GapRecovery }
+  | { readonly type: 'alert'; readonly attempts: number; readonly cause: SessionCause }
+  | { readonly type: 'degraded'; readonly outageMs: number }
+  | { readonly type: 'ended'; readonly fatal: boolean; readonly cause: SessionCause };
+
+type Step<Payload> = Transition<SessionState, SessionEffect<Payload>>;
+type Stamped<T> = T & Stamp;
+
+/** The session's reducer, for core's driver. */
+export interface SessionReducer {
+  step<Payload>(state: SessionState, input: Stamped<SessionInput<Payload> | TimerInput>): Step<Payload>;
+  deadline(state: SessionState): number | undefined;
+}
+
+/** A session that has not begun; with `session` it will try to resume that one. */
+export function initialSession(session?: Session): SessionState {
+  return {
+    phase: 'idle',
+    gen: 0,
+    attempts: 0,
+    session,
+    queue: [],
+    outage: undefined,
+    gapAt: undefined,
+    gapRestUntil: undefined,
+    cause: { reason: 'created', code: undefined },
+  };
+}
+
+/** Binds the state machine to its rules. */
+export function createSession(rules: SessionRules = SESSION_RULES): SessionReducer {
+  return {
+    step: (state, input) => step(rules, state, input),
+    deadline: (state) => deadline(rules, state),
+  };
+}
+
+function deadline(rules: SessionRules, state: SessionState): number | undefined {
+  if (state.phase === 'closed') return undefined;
+  let at = Number.POSITIVE_INFINITY;
+  if ('until' in state) at = state.until;
+  if ('heart' in state && state.heart.nextAt < at) at = state.heart.nextAt;
+  const waiting = state.queue[0];
+  if (waiting !== undefined && waiting.expiresAt < at) at = waiting.expiresAt;
+  if (state.outage !== undefined && !state.outage.told) at = Math.min(at, state.outage.since + rules.degradedAfterMs);
+  return at === Number.POSITIVE_INFINITY ? undefined : at;
+}
+
+function step<P>(rules: SessionRules, state: SessionState, input: Stamped<SessionInput<P> | TimerInput>): Step<P> {
+  if (state.phase === 'closed') {
+    return input.type === 'send' ? { state, effects: [reject(input.id, 'closed')] } : stay(state);
+  }
+  switch (input.type) {
+    case 'connect':
+      if (state.phase !== 'idle') return stay(state);
+      return open({ ...state, outage: { since: input.now, told: false } }, rules, input.now, 'connect');
+    case 'close':
+      return end(state, { reason: 'closeCalled', code: undefined }, false);
+    case 'detach':
+      return end(state, { reason: 'detachCalled', code: undefined }, false);
+    case 'send':
+      return send(rules, state, input);
+    case 'cancelSend': {
+      const queue = state.queue.filter(({ id }) => id !== input.id);
+      if (queue.length === state.queue.length) return stay(state);
+      return { state: { ...state, queue }, effects: [reject(input.id, 'aborted')] };
+    }
+    case 'timer':
+      return timer(rules, state, input);
+    default:
+      // Whatever a socket does that is no longer ours does not concern us.
+      return input.gen === state.gen && isLive(state) ? socketInput(rules, state, input) : stay(state);
+  }
+}
+
+function socketInput<P>(
+  rules: SessionRules,
+  state: Live,
+  input: Stamped<Extract<SessionInput<P>, { gen: number }>>,
+): Step<P> {
+  switch (input.type) {
+    case 'permitGranted':
+      if (state.phase !== 'awaitingPermit') return stay(state);
+      return {
+        state: {
+          ...state,
+          phase: 'identifying',
+          until: input.now + rules.readyTimeoutMs,
+          cause: { reason: 'permit', code: undefined },
+        },
+        effects: [control(state, { kind: 'identify' })],
+      };
+    case 'permitDenied':
+      if (state.phase !== 'awaitingPermit') return stay(state);
+      return drop(rules, state, input, { reason: 'permitDenied', close: 'end', minDelayMs: input.retryAfterMs });
+    case 'socketClosed': {
+      const { next } = rules.closeCode(input.code);
+      const cause: SessionCause = { reason: 'socketClosed', code: input.code };
+      if (next === 'stop') return end(state, cause, true);
+      return drop(rules, state, input, { ...cause, newSession: next === 'identify' });
+    }
+    case 'upgradeRefused':
+      return refused(rules, state, input);
+    case 'streamCorrupt':
+      return drop(rules, state, input, { reason: 'streamCorrupt', close: 'keep' });
+    case 'frame':
+      return frame(rules, state, input.frame, input);
+  }
+}
+
+function frame<P>(rules: SessionRules, state: Live, received: Frame<P>, stamp: Stamp): Step<P> {
+  switch (received.kind) {
+    case 'hello':
+      return state.phase === 'connecting' ? hello(rules, state, received.heartbeatIntervalMs, stamp) : stay(state);
+    case 'heartbeatAck':
+      return acknowledged(state, stamp.now);
+    case 'heartbeatRequest':
+      return requestedBeat(state, stamp.now);
+    case 'reconnect':
+      // Docs, Gateway Events: Reconnect: come back and resume at once.
+      return drop(rules, state, stamp, { reason: 'reconnectRequested', close: 'keep', atOnce: true });
+    case 'invalidSession': {
+      const { min, max } = rules.invalidSessionWaitMs;
+      return drop(rules, state, stamp, {
+        reason: 'sessionInvalid',
+        close: received.resumable ? 'keep' : 'end',
+        newSession: !received.resumable,
+        minDelayMs: min + Math.floor(stamp.random * (max - min)),
+      });
+    }
+    case 'ready':
+      return ready(state, received);
+    case 'resumed':
+      return resumed(rules, state, received, stamp);
+    case 'dispatch':
+      return dispatch(rules, state, received, stamp);
+  }
+}
+
+function hello<P>(rules: SessionRules, state: In<'connecting'>, intervalMs: number, stamp: Stamp): Step<P> {
+  const { now, random } = stamp;
+  const everyMs = Math.min(intervalMs, rules.maxHeartbeatMs);
+  // Docs, Gateway: Heartbeat Interval: the first beat comes after interval × jitter.
+  const heart: Heart = { everyMs, nextAt: now + Math.floor(everyMs * random), unansweredSince: undefined };
+  const next = { ...state, heart, cause: { reason: 'hello', code: undefined } } as const;
+  const { session } = state;
+  if (session === undefined) {
+    return {
+      state: { ...next, phase: 'awaitingPermit', until: now + rules.permitTimeoutMs },
+      effects: [{ type: 'requestPermit', gen: state.gen }],
+    };
+  }
+  return {
+    state: { ...next, phase: 'resuming', until: now + rules.resumeTimeoutMs, replayed: 0 },
+    effects: [control(state, { kind: 'resume', sessionId: session.id, seq: session.seq })],
+  };
+}
+
+function ready<P>(state: Live, received: Extract<Frame<P>, { kind: 'ready' }>): Step<P> {
+  if (state.phase !== 'identifying') return unexpected(state);
+  const session: Session = { id: received.sessionId, seq: received.seq, resumeUrl: received.resumeUrl };
+  return becomeReady(state, { ...readyState(state, 'ready', session), gapAt: undefined }, [
+    { type: 'sessionStarted', session },
+    { type: 'deliver', payload: received.payload, seq: received.seq, replayed: false },
+    { type: 'ready' },
+  ]);
+}
+
+function resumed<P>(
+  rules: SessionRules,
+  state: Live,
+  received: Extract<Frame<P>, { kind: 'resumed' }>,
+  stamp: Stamp,
+): Step<P> {
+  if (state.phase !== 'resuming' || state.session === undefined) return unexpected(state);
+  const { session } = state;
+  const gap = received.seq > session.seq + 1 ? foundGap<P>(rules, state, session, received.seq, stamp) : undefined;
+  if (gap?.mend !== undefined) return gap.mend;
+  // Whether RESUMED has a number of its own is not documented: one that we know already is no duplicate.
+  const next: Session = { ...session, seq: Math.max(session.seq, received.seq) };
+  return becomeReady(state, readyState(state, 'resumed', next), [
+    ...(gap?.effects ?? []),
+    { type: 'deliver', payload: received.payload, seq: next.seq, replayed: false },
+    { type: 'resumed', replayed: state.replayed },
+  ]);
+}
+
+function dispatch<P>(
+  rules: SessionRules,
+  state: Live,
+  received: Extract<Frame<P>, { kind: 'dispatch' }>,
+  stamp: Stamp,
+): Step<P> {
+  const { session } = state;
+  if (session === undefined || (state.phase !== 'ready' && state.phase !== 'resuming')) return unexpected(state);
+  const { seq, payload } = received;
+  if (seq <= session.seq) return { state, effects: [{ type: 'drop', what: 'duplicate' }] };
+  const gap = seq > session.seq + 1 ? foundGap<P>(rules, state, session, seq, stamp) : undefined;
+  if (gap?.mend !== undefined) return gap.mend;
+  const next: Session = { id: session.id, seq, resumeUrl: session.resumeUrl };
+  const delivery = { type: 'deliver', payload, seq, replayed: state.phase === 'resuming' } as const;
+  return {
+    state:
+      state.phase === 'resuming'
+        ? { ...state, session: next, replayed: state.replayed + 1 }
+        : { ...state, session: next },
+    effects: gap === undefined ? [delivery] : [...gap.effects, delivery],
+  };
+}
+
+/**
+ * A number was skipped. First ask for the missing ones by resuming from the last one; if they still do not come,
+ * they are gone and a new session brings the present state. Soon after that, only report.
+ */
+function foundGap<P>(
+  rules: SessionRules,
+  state: Live,
+  session: Session,
+  received: number,
+  stamp: Stamp,
+): { mend: Step<P> | undefined; effects: SessionEffect<P>[] } {
+  const expected = session.seq + 1;
+  if (state.gapRestUntil !== undefined && stamp.now < state.gapRestUntil) {
+    return { mend: undefined, effects: [{ type: 'gap', expected, received, recovery: 'none' }] };
+  }
+  const newSession = state.gapAt === expected;
+  const next: Live = newSession
+    ? { ...state, gapAt: undefined, gapRestUntil: stamp.now + rules.gapRestMs }
+    : { ...state, gapAt: expected, gapRestUntil: undefined };
+  const lost = drop<P>(rules, next, stamp, { reason: 'sequenceGap', close: newSession ? 'end' : 'keep', newSession });
+  const recovery = newSession ? 'identify' : 'resume';
+  return {
+    mend: { state: lost.state, effects: [{ type: 'gap', expected, received, recovery }, ...lost.effects] },
+    effects: [],
+  };
+}
+
+function acknowledged<P>(state: Live, now: number): Step<P> {
+  if (!('heart' in state) || state.heart.unansweredSince === undefined) return stay(state);
+  const latencyMs = now - state.heart.unansweredSince;
+  return {
+    state: { ...state, heart: { ...state.heart, unansweredSince: undefined } },
+    effects: [{ type: 'heartbeat', latencyMs }],
+  };
+}
+
+/** Docs, Gateway: Heartbeat Requests: op 1 from the server wants a beat now. */
+function requestedBeat<P>(state: Live, now: number): Step<P> {
+  if (!('heart' in state)) return stay(state);
+  const effects = [beat(state)];
+  // A beat that is unanswered keeps its deadline: a server that asks without end must not keep a dead link alive.
+  if (state.heart.unansweredSince !== undefined) return { state, effects };
+  return { state: { ...state, heart: beaten(state.heart, now) }, effects };
+}
+
+function send<P>(rules: SessionRules, state: SessionState, input: Stamped<{ type: 'send'; id: number }>): Step<P> {
+  const { id, now } = input;
+  if (state.phase === 'ready') return { state, effects: [{ type: 'transmit', gen: state.gen, id }] };
+  if (state.queue.length >= rules.maxQueuedSends) return { state, effects: [reject(id, 'queueFull')] };
+  const queue = [...state.queue, { id, expiresAt: now + rules.sendTimeoutMs }];
+  return { state: { ...state, queue }, effects: [] };
+}
+
+function timer<P>(rules: SessionRules, before: SessionState, stamp: Stamp): Step<P> {
+  const { now } = stamp;
+  const effects: SessionEffect<P>[] = [];
+  let state = before;
+  if (state.queue.some(({ expiresAt }) => now >= expiresAt)) {
+    for (const { id, expiresAt } of state.queue) if (now >= expiresAt) effects.push(reject(id, 'timeout'));
+    state = { ...state, queue: state.queue.filter(({ expiresAt }) => now < expiresAt) };
+  }
+  const { outage } = state;
+  if (outage !== undefined && !outage.told && now >= outage.since + rules.degradedAfterMs) {
+    effects.push({ type: 'degraded', outageMs: now - outage.since });
+    state = { ...state, outage: { ...outage, told: true } };
+  }
+  const due = phaseTimer<P>(rules, state, stamp);
+  return { state: due.state, effects: effects.length === 0 ? due.effects : [...effects, ...due.effects] };
+}
+
+const TIMEOUT_REASONS = {
+  connecting: 'helloTimeout',
+  awaitingPermit: 'permitTimeout',
+  identifying: 'readyTimeout',
+  resuming: 'resumeTimeout',
+} as const satisfies Partial<Record<SessionPhase, SessionReason>>;
+
+function phaseTimer<P>(rules: SessionRules, state: SessionState, stamp: Stamp): Step<P> {
+  const { now } = stamp;
+  if (state.phase === 'waiting') return now >= state.until ? open(state, rules, now, 'retry') : stay(state);
+  if (!isLive(state)) return stay(state);
+  if ('until' in state && now >= state.until) {
+    // Silent for that long is dead, except while it was us who made it wait.
+    const close = state.phase === 'awaitingPermit' ? 'end' : 'terminate';
+    return drop(rules, state, stamp, { reason: TIMEOUT_REASONS[state.phase], close });
+  }
+  if (!('heart' in state) || now < state.heart.nextAt) return stay(state);
+  if (state.heart.unansweredSince !== undefined) {
+    return drop(rules, state, stamp, { reason: 'heartbeatTimeout', close: 'terminate' });
+  }
+  return { state: { ...state, heart: beaten(state.heart, now) }, effects: [beat(state)] };
+}
+
+function refused<P>(
+  rules: SessionRules,
+  state: Live,
+  input: Stamped<{ status: number; retryAfterMs: number | undefined }>,
+): Step<P> {
+  const cause: SessionCause = { reason: 'upgradeRefused', code: input.status };
+  const delay = refusalDelay(input.status);
+  if (delay === 'never') return end(state, cause, true);
+  const minDelayMs = delay === 'cap' ? rules.backoff.capMs : delay === 'retryAfter' ? (input.retryAfterMs ?? 0) : 0;
+  return drop(rules, state, input, { ...cause, close: 'terminate', minDelayMs });
+}
+
+interface Loss {
+  readonly reason: SessionReason;
+  readonly code?: number | undefined;
+  /** Left out when the socket is gone already. */
+  readonly close?: 'terminate' | 'keep' | 'end' | undefined;
+  readonly newSession?: boolean | undefined;
+  readonly minDelayMs?: number | undefined;
+  /** Without delay, unless tries have failed before. */
+  readonly atOnce?: boolean | undefined;
+}
+
+/** Lets go of the connection and waits for the next try. */
+function drop<P>(rules: SessionRules, state: Live, stamp: Stamp, loss: Loss): Step<P> {
+  const { now, random } = stamp;
+  const cause: SessionCause = { reason: loss.reason, code: loss.code };
+  const effects: SessionEffect<P>[] = [];
+  if (state.phase === 'awaitingPermit') effects.push({ type: 'cancelPermit', gen: state.gen });
+  if (loss.close !== undefined) effects.push({ type: 'closeSocket', gen: state.gen, how: loss.close });
+  const session = loss.newSession === true ? undefined : state.session;
+  if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
+  const attempts = state.attempts + 1;
+  if (attempts === rules.alertAfterAttempts) effects.push({ type: 'alert', attempts, cause });
+  const minDelayMs = Math.min(loss.minDelayMs ?? 0, rules.maxRetryAfterMs);
+  const atOnce = loss.atOnce === true && state.attempts === 0;
+  const delayMs = atOnce ? 0 : Math.max(minDelayMs, backoffDelay(state.attempts, random, rules.backoff));
+  return {
+    state: {
+      ...common(state),
+      phase: 'waiting',
+      until: now + delayMs,
+      attempts,
+      session,
+      outage: state.outage ?? { since: now, told: false },
+      cause,
+    },
+    effects,
+  };
+}
+
+function open<P>(state: In<'idle' | 'waiting'>, rules: SessionRules, now: number, reason: SessionReason): Step<P> {
+  const gen = state.gen + 1;
+  // A resume address that keeps failing may be gone with its host: then every second try goes to the main one.
+  const resumeAddress = state.attempts < 3 || state.attempts % 2 === 0;
+  return {
+    state: {
+      ...common(state),
+      phase: 'connecting',
+      until: now + rules.helloTimeoutMs,
+      gen,
+      cause: { reason, code: undefined },
+    },
+    effects: [{ type: 'openSocket', gen, url: resumeAddress ? state.session?.resumeUrl : undefined }],
+  };
+}
+
+/** The last transition there is. */
+function end<P>(state: SessionState, cause: SessionCause, fatal: boolean): Step<P> {
+  const effects: SessionEffect<P>[] = [];
+  if (state.phase === 'awaitingPermit') effects.push({ type: 'cancelPermit', gen: state.gen });
+  if (isLive(state) && cause.reason !== 'socketClosed') {
+    effects.push({ type: 'closeSocket', gen: state.gen, how: cause.reason === 'detachCalled' ? 'keep' : 'end' });
+  }
+  for (const { id } of state.queue) effects.push(reject(id, 'closed'));
+  const session = cause.reason === 'detachCalled' ? state.session : undefined;
+  if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
+  effects.push({ type: 'ended', fatal, cause });
+  return { state: { ...common(state), phase: 'closed', session, queue: [], outage: undefined, cause }, effects };
+}
+
+function readyState(state: In<'identifying' | 'resuming'>, reason: 'ready' | 'resumed', session: Session): In<'ready'> {
+  return {
+    ...common(state),
+    phase: 'ready',
+    heart: state.heart,
+    session,
+    // Here and nowhere else: a server that accepts connections and then drops them must not be hammered.
+    attempts: 0,
+    queue: [],
+    outage: undefined,
+    cause: { reason, code: undefined },
+  };
+}
+
+/** What waited goes out behind the announcement. */
+function becomeReady<P>(from: Live, to: In<'ready'>, effects: SessionEffect<P>[]): Step<P> {
+  for (const { id } of from.queue) effects.push({ type: 'transmit', gen: to.gen, id });
+  return { state: to, effects };
+}
+
+function common(state: SessionState): Common {
+  const { gen, attempts, session, queue, outage, gapAt, gapRestUntil, cause } = state;
+  return { gen, attempts, session, queue, outage, gapAt, gapRestUntil, cause };
+}
+
+function isLive(state: SessionState): state is Live {
+  return state.phase !== 'idle' && state.phase !== 'waiting' && state.phase !== 'closed';
+}
+
+function beaten(heart: Heart, now: number): Heart {
+  return { everyMs: heart.everyMs, nextAt: now + heart.everyMs, unansweredSince: now };
+}
+
+function beat(state: Live): Extract<SessionEffect<never>, { type: 'sendControl' }> {
+  return control(state, { kind: 'heartbeat', seq: state.session?.seq ?? null });
+}
+
+function control(state: SessionState, sent: ControlFrame): Extract<SessionEffect<never>, { type: 'sendControl' }> {
+  return { type: 'sendControl', gen: state.gen, frame: sent };
+}
+
+function reject(id: number, refusal: SendRefusal): Extract<SessionEffect<never>, { type: 'rejectSend' }> {
+  return { type: 'rejectSend', id, refusal };
+}
+
+function unexpected<P>(state: SessionState): Step<P> {
+  return { state, effects: [{ type: 'drop', what: 'unexpected' }] };
+}
+
+const NONE: readonly never[] = [];
+
+function stay(state: SessionState): { state: SessionState; effects: readonly never[] } {
+  return { state, effects: NONE };
+}

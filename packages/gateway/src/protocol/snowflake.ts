@@ -1,0 +1,18 @@
+/** Owns what Discord's ids say (Discord docs, Reference: Snowflakes). */
+
+const DISCORD_EPOCH_MS = 1_420_070_400_000;
+
+/** When an id was made, unix ms; `undefined` when the text is no id. */
+export function snowflakeTime(id: string): number | undefined {
+  return isSnowflake(id) ? Number(BigInt(id) >> 22n) + DISCORD_EPOCH_MS : undefined;
+}
+
+/** Which shard a guild's events come on (docs, Gateway: Sharding). */
+export function shardOf(guildId: string, shardCount: number): number {
+  return isSnowflake(guildId) ? Number((BigInt(guildId) >> 22n) % BigInt(shardCount)) : 0;
+}
+
+/** Whether a text looks like an id. */
+export function isSnowflake(id: string): boolean {
+  return /^[0-9]{1,20}$/.test(id);
+}
