@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'tsup';
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
 export default defineConfig({
   entry: {
@@ -8,6 +11,7 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
+  define: { __GUILDKIT_VERSION__: JSON.stringify(version) },
   // Shared chunks in CJS too, so that an error thrown in one entry passes `instanceof` in another.
   splitting: true,
   // Off: it would drop 'use client'.

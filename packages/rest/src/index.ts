@@ -1,1 +1,45 @@
-export {};
+/**
+ * Discord's HTTP API with rate-limit queue, retries and typed methods.
+ *
+ * @packageDocumentation
+ */
+export { DiscordRestClient } from './client.js';
+export {
+  DiscordApiError,
+  DiscordRestError,
+  type InputIssue,
+  InvalidInputError,
+  InvalidRequestBudgetError,
+  NetworkError,
+  RateLimitError,
+  REST_ERROR_REMEDIES,
+  RequestAbortedError,
+  type RequestFacts,
+  type RequestPhase,
+  RequestTimeoutError,
+  type RestErrorCode,
+  type RestErrorInit,
+} from './errors.js';
+export type {
+  BucketEvent,
+  InvalidRequestEvent,
+  RateLimitedEvent,
+  ResponseEvent,
+  RestEvents,
+  RetryEvent,
+} from './events.js';
+export type { PermissionOverwriteInput } from './input.js';
+export type { RestStats } from './io/executor.js';
+export type { Transport, TransportRequest, TransportResponse } from './io/transport.js';
+export type { ChannelEdit, VoiceChannelInput } from './methods/channels.js';
+export type {
+  Auth,
+  CallOptions,
+  DiscordRestClientOptions,
+  HttpMethod,
+  QueryValue,
+  RequestFile,
+  RequestOptions,
+} from './options.js';
+export type { FieldError } from './protocol/api-error-body.js';
+export type { RateLimitScope, ResponseHeaders } from './protocol/rate-limit-headers.js';

@@ -1,0 +1,367 @@
+/**
+ * Owns the life of one request: queue, attempt, verdict, retry, deadline, abort. Refuses to build requests (that is
+ * `prepare`) and to count limits (that is `Limiter`).
+ */
+import { type Clock, type Logger, messageOf } from '@guildkit/core';
+import { type DiscordRestError, InvalidRequestBudgetError } from '../errors.js';
+import type { RestEvents } from '../events.js';
+import { agedBudget, budgetRelief, countInvalid, EMPTY_BUDGET, isInvalid } from '../protocol/invalid-budget.js';
+import { bucketHash, observe, type ResponseHeaders, tooMany } from '../protocol/rate-limit-headers.js';
+import { type AttemptFailure, retryDelay } from '../protocol/retry.js';
+import { Limiter, type Verdict } from './limiter.js';
+import {
+  abortedError,
+  apiError,
+  closedError,
+  createRun,
+  factsOf,
+  malformedError,
+  networkError,
+  oversizedError,
+  type PreparedRequest,
+  parseJson,
+  queueFullError,
+  type Run,
+  rateLimitError,
+  stopRun,
+  timeoutError,
+} from './run.js';
+import { type Transport, type TransportFailure, type TransportResponse, toFailure } from './transport.js';
+
+/** A 2xx. */
+export interface Answer {
+  readonly status: number;
+  /** Parsed JSON; `undefined` without a body. */
+  readonly value: unknown;
+}
+
+/** Settings of {@link Executor}. */
+export interface ExecutorOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly maxRetries: number;
+  readonly attemptTimeoutMs: number;
+  readonly globalRequestsPerSecond: number;
+  readonly maxQueuedRequests: number;
+  readonly maxResponseBytes: number;
+  readonly bucketIdleMs: number;
+  readonly invalidRequestLimit: number;
+  /** Removes secrets from text that others wrote. */
+  readonly redact: (text: string) => string;
+  readonly emit: <K extends keyof RestEvents>(name: K, event: RestEvents[K]) => void;
+}
+
+/** Counters of a client. */
+export interface RestStats {
+  /** Requests taken on. */
+  readonly requests: number;
+  /** Those not settled yet: waiting, sent, or between two attempts. */
+  readonly active: number;
+  /** Attempts on the wire. */
+  readonly inFlight: number;
+  /** Answers of any status. */
+  readonly responses: number;
+  /** Requests that were rejected. */
+  readonly failures: number;
+  readonly retries: number;
+  /** 429s met. */
+  readonly rateLimited: number;
+  /** 401, 403 and 429 (other than shared) in the last ten minutes. */
+  readonly invalidRequests: number;
+  /** Buckets and sublimits in memory. */
+  readonly buckets: number;
+}
+
+/** A failed attempt that may be made again. */
+interface Failed {
+  readonly failure: AttemptFailure;
+  readonly status?: number | undefined;
+  /** What the caller gets when it is not. */
+  readonly error: DiscordRestError;
+}
+
+/** The head and the body of an answer. */
+interface Received {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  readonly text: string;
+}
+
+/** Refuses before Discord bans: the last twentieth of the budget is left for other processes of the address. */
+const BUDGET_SHARE = 0.95;
+const WARN_SHARES = [0.25, 0.5, 0.75, 0.9] as const;
+
+/** Runs requests. */
+export class Executor {
+  private readonly options: ExecutorOptions;
+  private readonly limiter: Limiter;
+  private readonly runs = new Set<Run>();
+  private budget = EMPTY_BUDGET;
+  private ids = 0;
+  private closed = false;
+  private readonly counters = { requests: 0, inFlight: 0, responses: 0, failures: 0, retries: 0, rateLimited: 0 };
+
+  constructor(options: ExecutorOptions) {
+    this.options = options;
+    const { clock, globalRequestsPerSecond, bucketIdleMs, emit, logger } = options;
+    this.limiter = new Limiter({
+      clock,
+      globalRequestsPerSecond,
+      idleMs: bucketIdleMs,
+      events: {
+        wait: ({ scope, bucket, untilMs, queued }) =>
+          emit('rateLimited', { kind: 'wait', scope, bucket, retryAfterMs: untilMs, queued }),
+        bucket: (event) => emit('bucket', event),
+        fault: (error) => logger.error({ error: messageOf(error) }, 'rate limiter: an effect failed'),
+      },
+    });
+  }
+
+  /** What happened so far, and what is going on. */
+  stats(): RestStats {
+    this.budget = agedBudget(this.budget, this.options.clock.now());
+    const { buckets } = this.limiter;
+    return { ...this.counters, active: this.runs.size, invalidRequests: this.budget.count, buckets };
+  }
+
+  /**
+   * Sends a request until it succeeds or must fail.
+   *
+   * @throws DiscordRestError of every kind.
+   */
+  async execute(request: PreparedRequest): Promise<Answer> {
+    const { clock, maxQueuedRequests } = this.options;
+    this.ids += 1;
+    const run = createRun(request, this.ids, clock.now());
+    const { signal, timeoutMs } = request;
+    if (this.closed) throw closedError(run);
+    if (signal?.aborted === true) throw abortedError(run);
+    if (this.runs.size >= maxQueuedRequests) throw queueFullError(run, maxQueuedRequests);
+    const onAbort = (): void => stopRun(run, abortedError(run));
+    const timer = clock.setTimer(() => stopRun(run, timeoutError(run)), timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.runs.add(run);
+    this.counters.requests += 1;
+    try {
+      return await this.attempts(run);
+    } catch (error) {
+      this.counters.failures += 1;
+      throw error;
+    } finally {
+      this.runs.delete(run);
+      clock.clearTimer(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Rejects everything that is going on. */
+  close(): void {
+    this.closed = true;
+    for (const run of [...this.runs]) stopRun(run, closedError(run));
+    this.limiter.stop();
+  }
+
+  private async attempts(run: Run): Promise<Answer> {
+    for (;;) {
+      await this.permit(run);
+      const received = await this.exchange(run);
+      const outcome = 'failure' in received ? received : this.judge(run, received);
+      if ('value' in outcome) return outcome;
+      await this.retry(run, outcome);
+    }
+  }
+
+  /** Waits until every limit lets the request go. */
+  private async permit(run: Run): Promise<void> {
+    const { job } = run;
+    run.phase = 'queue';
+    checkRunning(run);
+    this.checkBudget(run);
+    await new Promise<void>((resolve, reject) => {
+      job.start = resolve;
+      run.interrupt = () => {
+        this.limiter.leave(job);
+        reject(run.stopped);
+      };
+      this.limiter.enter(job);
+    });
+    run.interrupt = undefined;
+  }
+
+  private checkBudget(run: Run): void {
+    const now = this.options.clock.now();
+    this.budget = agedBudget(this.budget, now);
+    const { count } = this.budget;
+    if (count < this.options.invalidRequestLimit * BUDGET_SHARE) return;
+    throw new InvalidRequestBudgetError(`Not sent: ${count} invalid requests in ten minutes`, {
+      code: 'ERR_REST_BUDGET_EXHAUSTED',
+      retryable: true,
+      count,
+      retryAfterMs: budgetRelief(this.budget, now),
+      ...factsOf(run),
+    });
+  }
+
+  /** One exchange. Tells the limiter how it went, exactly once; a 429's body is part of that and left to `judge`. */
+  private async exchange(run: Run): Promise<Received | Failed> {
+    const { clock, transport, attemptTimeoutMs, maxResponseBytes } = this.options;
+    const { method, origin, path, headers, body } = run.request;
+    // It may have been stopped, or the budget used up, after the limits let it go.
+    try {
+      checkRunning(run);
+      this.checkBudget(run);
+    } catch (error) {
+      this.limiter.leave(run.job);
+      throw error;
+    }
+    const controller = new AbortController();
+    const sentAt = clock.now();
+    let timedOut = false;
+    const onTimeout = (): void => {
+      timedOut = true;
+      controller.abort();
+    };
+    // The last attempt is ended by the deadline of the whole request.
+    const ownTimeout = attemptTimeoutMs < run.deadlineAt - sentAt;
+    const timer = ownTimeout ? clock.setTimer(onTimeout, attemptTimeoutMs) : undefined;
+    run.phase = 'response';
+    run.attempts += 1;
+    run.interrupt = () => controller.abort();
+    this.counters.inFlight += 1;
+    try {
+      const response = await transport.send({ method, origin, path, headers, body, signal: controller.signal });
+      this.onHead(run, response, sentAt);
+      const text = await response.text(maxResponseBytes);
+      return { status: response.status, headers: response.headers, text };
+    } catch (error) {
+      const failure = toFailure(error);
+      const spent = failure.kind !== 'unsent';
+      // Does nothing when the head came and was settled.
+      this.limiter.settle(run.job, { spent, done: spent });
+      if (run.stopped !== undefined) throw run.stopped;
+      return this.broken(run, failure, timedOut);
+    } finally {
+      this.counters.inFlight -= 1;
+      run.interrupt = undefined;
+      if (ownTimeout) clock.clearTimer(timer);
+    }
+  }
+
+  private onHead(run: Run, { status, headers }: TransportResponse, sentAt: number): void {
+    const { clock, emit } = this.options;
+    this.counters.responses += 1;
+    run.requestId = rayOf(headers) ?? run.requestId;
+    // The headers suffice, so that a slow body holds no slot; only a 429's body says more.
+    if (status !== 429) this.limiter.settle(run.job, verdictOf(status, headers));
+    const { method, route, requestId, attempts: attempt } = factsOf(run);
+    emit('response', { method, route, status, durationMs: clock.now() - sentAt, attempt, requestId });
+  }
+
+  private broken(run: Run, failure: TransportFailure, timedOut: boolean): Failed {
+    const { kind, systemCode, cause } = failure;
+    if (kind === 'oversized') throw oversizedError(run, this.options.maxResponseBytes);
+    const error = timedOut ? networkError(run, 'ETIMEDOUT', undefined) : networkError(run, systemCode, cause);
+    return { failure: { kind: 'network', neverSent: kind === 'unsent' }, error };
+  }
+
+  /** What an answer means. Throws what must not be tried again. */
+  private judge(run: Run, { status, headers, text }: Received): Answer | Failed {
+    if (status === 429) return this.judgeTooMany(run, headers, text);
+    if (isInvalid(status, undefined)) this.countInvalid(run, status);
+    if (status >= 200 && status < 300) {
+      if (text === '') return { status, value: undefined };
+      const value = parseJson(text);
+      if (value === undefined) throw malformedError(run, status);
+      return { status, value };
+    }
+    const error = apiError(run, status, this.options.redact(text));
+    if (status < 500) throw error;
+    const { retryAfterMs } = tooMany(headers, undefined);
+    return { failure: { kind: 'server', retryAfterMs }, status, error };
+  }
+
+  private judgeTooMany(run: Run, headers: ResponseHeaders, text: string): Failed {
+    const { emit, logger } = this.options;
+    const { scope, retryAfterMs: said } = tooMany(headers, parseJson(text));
+    const retryAfterMs = this.delayFor(run, { kind: 'rateLimited', retryAfterMs: said }) ?? 0;
+    const hash = bucketHash(headers);
+    const block = { scope, ms: retryAfterMs };
+    this.counters.rateLimited += 1;
+    this.limiter.settle(run.job, { spent: true, done: false, hash, observed: observe(headers), block });
+    if (isInvalid(429, scope)) this.countInvalid(run, 429);
+    const { method, route } = factsOf(run);
+    const everywhere = scope === 'global' || scope === 'cloudflare';
+    const bucket = everywhere ? 'global' : `${hash ?? run.request.route.route}:${run.request.route.majorId}`;
+    emit('rateLimited', { kind: 'hit', scope, bucket, method, route, retryAfterMs, queued: this.runs.size });
+    logger.warn({ method, route, scope, bucket, retryAfterMs }, 'rate limited by Discord');
+    const failure = { kind: 'rateLimited', retryAfterMs } as const;
+    return { failure, status: 429, error: rateLimitError(run, scope, retryAfterMs) };
+  }
+
+  /** Waits before the next attempt, or throws when there is none. */
+  private async retry(run: Run, { failure, error, status }: Failed): Promise<void> {
+    const { clock, emit, logger } = this.options;
+    const delayMs = this.delayFor(run, failure);
+    // Waiting past the deadline would only tell the caller later.
+    if (delayMs === undefined || clock.now() + delayMs >= run.deadlineAt) throw error;
+    const { method, route, attempts: attempt } = factsOf(run);
+    const reason = failure.kind;
+    this.counters.retries += 1;
+    emit('retry', { method, route, attempt, reason, status, delayMs });
+    logger.debug({ method, route, attempt, reason, status, delayMs }, 'request failed, trying again');
+    if (reason === 'rateLimited') {
+      // The limiter holds it: the limit is blocked for as long, and the request takes its old place in the line.
+      run.rateLimits += 1;
+      return;
+    }
+    run.retries += 1;
+    run.phase = 'backoff';
+    checkRunning(run);
+    await new Promise<void>((resolve, reject) => {
+      const timer = clock.setTimer(resolve, delayMs);
+      run.interrupt = () => {
+        clock.clearTimer(timer);
+        reject(run.stopped);
+      };
+    });
+    run.interrupt = undefined;
+  }
+
+  private delayFor(run: Run, failure: AttemptFailure): number | undefined {
+    const { retries, rateLimits, request } = run;
+    const { maxRetries, random } = this.options;
+    const { repeatable } = request;
+    return retryDelay({ failure, retries, rateLimits, maxRetries, repeatable, random: random() });
+  }
+
+  private countInvalid(run: Run, status: number): void {
+    const { clock, emit, logger, invalidRequestLimit: limit } = this.options;
+    this.budget = countInvalid(this.budget, clock.now());
+    const { count } = this.budget;
+    const { method, route } = factsOf(run);
+    const level = WARN_SHARES.some((share) => count === Math.ceil(limit * share)) ? 'warning' : 'counted';
+    emit('invalidRequest', { method, route, status, count, limit, level });
+    if (level === 'warning') logger.warn({ count, limit }, 'invalid requests: Discord bans the address at the limit');
+  }
+}
+
+/** A stop that came while nothing could be interrupted takes effect here. */
+function checkRunning(run: Run): void {
+  if (run.stopped !== undefined) throw run.stopped;
+}
+
+function verdictOf(status: number, headers: ResponseHeaders): Verdict {
+  const observed = observe(headers);
+  // A 401 and a 5xx come from before the limits: their lack of headers says nothing about the route.
+  const proper = status < 500 && status !== 401;
+  const hash = bucketHash(headers);
+  return { spent: true, done: status < 300, hash, observed: observed ?? (proper ? 'none' : undefined) };
+}
+
+/** Cloudflare's id of the request: what Discord's support asks for. */
+function rayOf(headers: ResponseHeaders): string | undefined {
+  const value = headers['cf-ray'];
+  return typeof value === 'string' && /^[\w-]{1,64}$/.test(value) ? value : undefined;
+}

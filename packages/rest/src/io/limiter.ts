@@ -1,0 +1,308 @@
+/**
+ * Owns how the limits combine: every request passes its sublimits, its bucket and the global window, in this order,
+ * and its answer teaches them. Runs one `protocol/window` per limit. Refuses HTTP.
+ */
+import { type Clock, createDriver, type Driver } from '@guildkit/core';
+import type { RateLimitScope } from '../protocol/rate-limit-headers.js';
+import type { RouteInfo } from '../protocol/route.js';
+import type { Sublimit } from '../protocol/sublimits.js';
+import {
+  initialWindow,
+  isIdle,
+  type Observation,
+  stepWindow,
+  type WindowEffect,
+  type WindowInput,
+  type WindowState,
+  waiting,
+  windowDeadline,
+} from '../protocol/window.js';
+
+/** A request on its way through the limits. The limiter owns `stages` and `at`. */
+export interface Job {
+  /** Order of the call: smaller goes first. */
+  readonly id: number;
+  readonly route: RouteInfo;
+  /** Whose limits: requests of another token count apart. */
+  readonly identity: string;
+  readonly sublimits: readonly Sublimit[];
+  /** It may be sent now. Called once per `enter`. */
+  start(): void;
+  stages: Stage[];
+  /** The stage it waits in; `stages.length` once started; -1 outside. */
+  at: number;
+}
+
+/** How a started request ended. */
+export interface Verdict {
+  /** Whether it may have reached Discord. */
+  readonly spent: boolean;
+  /** Whether it did, or may have done, what sublimits count. */
+  readonly done: boolean;
+  readonly hash?: string | undefined;
+  readonly observed?: Observation | 'none' | undefined;
+  /** A 429. */
+  readonly block?: { readonly scope: RateLimitScope; readonly ms: number } | undefined;
+}
+
+/** What the limiter reports. */
+export interface LimiterEvents {
+  wait(event: { scope: 'bucket' | 'sublimit' | 'global'; bucket: string; untilMs: number; queued: number }): void;
+  bucket(event: { route: string; bucket: string; limit: number }): void;
+  fault(error: unknown): void;
+}
+
+/** Settings of {@link Limiter}. */
+export interface LimiterOptions {
+  readonly clock: Clock;
+  readonly globalRequestsPerSecond: number;
+  /** A bucket untouched for so long is forgotten, in ms. */
+  readonly idleMs: number;
+  readonly events: LimiterEvents;
+}
+
+/** One limit and who uses it. */
+interface Stage {
+  readonly kind: 'bucket' | 'sublimit' | 'global';
+  readonly key: string;
+  /** What may be printed. */
+  readonly label: string;
+  /** Discord's bucket hash, once known. */
+  readonly hash: string | undefined;
+  readonly driver: Driver<WindowState, WindowInput>;
+  usedAt: number;
+}
+
+/** The identity whose requests the global window counts. */
+export const BOT_IDENTITY = 'bot';
+const GLOBAL_WINDOW_MS = 1_000;
+
+/** Every limit of one client. */
+export class Limiter {
+  private readonly stages = new Map<string, Stage>();
+  private readonly jobs = new Map<number, Job>();
+  /** Bucket hash by method and route template. */
+  private readonly hashes = new Map<string, string>();
+  private readonly options: LimiterOptions;
+  private readonly global: Stage;
+  private sweptAt: number;
+
+  constructor(options: LimiterOptions) {
+    this.options = options;
+    this.sweptAt = options.clock.now();
+    const known = { limit: options.globalRequestsPerSecond, windowMs: GLOBAL_WINDOW_MS };
+    this.global = this.createStage('global', 'global', 'global', undefined, known);
+  }
+
+  /** Buckets and sublimits in memory. */
+  get buckets(): number {
+    return this.stages.size;
+  }
+
+  /** Puts a request in line. */
+  enter(job: Job): void {
+    this.sweep();
+    job.stages = this.stagesFor(job);
+    job.at = 0;
+    this.jobs.set(job.id, job);
+    this.enqueue(job);
+  }
+
+  /** Takes a request out: out of its line, or, when it was started but not sent, out of what is in flight. */
+  leave(job: Job): void {
+    if (job.at < 0) return;
+    const { at, stages } = job;
+    this.forget(job);
+    stages[at]?.driver.dispatch({ type: 'leave', id: job.id });
+    for (const stage of stages.slice(0, at)) stage.driver.dispatch({ type: 'settle', spent: false });
+  }
+
+  /** Tells how a started request ended. */
+  settle(job: Job, verdict: Verdict): void {
+    if (job.at < job.stages.length) return;
+    const { stages } = job;
+    this.forget(job);
+    const blocked = verdict.block === undefined ? undefined : this.blockedStage(job, stages, verdict);
+    for (const stage of stages) {
+      const blockMs = stage === blocked ? verdict.block?.ms : undefined;
+      if (stage.kind === 'bucket') this.settleBucket(job, stage, verdict, blockMs);
+      else {
+        const spent = stage.kind === 'global' ? verdict.spent : verdict.done;
+        stage.driver.dispatch({ type: 'settle', spent, blockMs });
+      }
+    }
+  }
+
+  /** Stops every timer. Requests that wait are the caller's to reject. */
+  stop(): void {
+    for (const stage of this.stages.values()) stage.driver.stop();
+    this.global.driver.stop();
+  }
+
+  private stagesFor(job: Job): Stage[] {
+    const { route, identity } = job;
+    const scope = `${identity} ${route.major}`;
+    const stages = job.sublimits.map((sub) =>
+      this.stage('sublimit', `sub ${sub.name} ${scope}`, labelOf(sub.name, route), undefined, sub),
+    );
+    // A limit that no header names, met before as a 429: see `blockedStage`.
+    const hidden = this.stages.get(hiddenKey(job));
+    if (hidden !== undefined) stages.push(hidden);
+    stages.push(this.bucketFor(job));
+    if (identity === BOT_IDENTITY && !route.exempt) stages.push(this.global);
+    return stages;
+  }
+
+  private bucketFor({ route, identity }: Job): Stage {
+    const coldKey = `cold ${identity} ${route.route} ${route.major}`;
+    // While a cold bucket exists its probe is out and others may wait for it: going past them would break the order.
+    const cold = this.stages.get(coldKey);
+    if (cold !== undefined) return cold;
+    const hash = this.hashes.get(route.route);
+    if (hash === undefined) return this.stage('bucket', coldKey, labelOf(route.route, route), undefined);
+    return this.bucket(identity, hash, route);
+  }
+
+  private bucket(identity: string, hash: string, route: RouteInfo): Stage {
+    return this.stage('bucket', `hot ${identity} ${hash} ${route.major}`, labelOf(hash, route), hash);
+  }
+
+  private stage(
+    kind: Stage['kind'],
+    key: string,
+    label: string,
+    hash: string | undefined,
+    known?: { limit: number; windowMs: number },
+  ): Stage {
+    let stage = this.stages.get(key);
+    if (stage === undefined) {
+      stage = this.createStage(kind, key, label, hash, known);
+      this.stages.set(key, stage);
+    }
+    stage.usedAt = this.options.clock.now();
+    return stage;
+  }
+
+  private createStage(
+    kind: Stage['kind'],
+    key: string,
+    label: string,
+    hash: string | undefined,
+    known: { limit: number; windowMs: number } | undefined,
+  ): Stage {
+    const { clock, events } = this.options;
+    const driver = createDriver<WindowState, WindowInput, WindowEffect>({
+      reducer: { step: stepWindow, deadline: windowDeadline },
+      initial: initialWindow(known),
+      clock,
+      run: (effect) => this.run(stage, effect),
+      onEffectError: events.fault,
+    });
+    const stage: Stage = { kind, key, label, hash, driver, usedAt: clock.now() };
+    return stage;
+  }
+
+  private run(stage: Stage, effect: WindowEffect): void {
+    if (effect.type === 'wait') {
+      const untilMs = Math.max(0, effect.until - this.options.clock.now());
+      this.options.events.wait({ scope: stage.kind, bucket: stage.label, untilMs, queued: effect.size });
+      return;
+    }
+    const job = this.jobs.get(effect.id);
+    if (job === undefined || job.stages[job.at] !== stage) {
+      // It left between the step and this effect.
+      stage.driver.dispatch({ type: 'settle', spent: false });
+      return;
+    }
+    job.at += 1;
+    if (job.at < job.stages.length) this.enqueue(job);
+    else this.launch(job);
+  }
+
+  private enqueue(job: Job): void {
+    job.stages[job.at]?.driver.dispatch({ type: 'enqueue', id: job.id });
+  }
+
+  /** All limits passed; one may have been blocked by a 429 while the request waited in a later one. */
+  private launch(job: Job): void {
+    const now = this.options.clock.now();
+    const back = job.stages.findIndex((stage) => stage.driver.state.blockedUntil > now);
+    if (back === -1) {
+      job.start();
+      return;
+    }
+    job.at = back;
+    for (const stage of job.stages.slice(back + 1)) stage.driver.dispatch({ type: 'settle', spent: false });
+    job.stages[back]?.driver.dispatch({ type: 'requeue', id: job.id });
+  }
+
+  private settleBucket(job: Job, stage: Stage, verdict: Verdict, blockMs: number | undefined): void {
+    const { spent, observed, hash } = verdict;
+    if (hash === undefined || stage.hash === hash) {
+      stage.driver.dispatch({ type: 'settle', spent, observed, blockMs });
+      return;
+    }
+    // The route counts in another bucket than thought: what was sent and what waits moves there.
+    this.hashes.set(job.route.route, hash);
+    const target = this.bucket(job.identity, hash, job.route);
+    target.driver.dispatch({ type: 'adopt', spent, observed, blockMs });
+    const limit = target.driver.state.limit;
+    if (limit !== undefined) this.options.events.bucket({ route: job.route.route, bucket: hash, limit });
+    const moved = waiting(stage.driver.state)
+      .map((id) => this.jobs.get(id))
+      .filter((other): other is Job => other !== undefined && other.route.route === job.route.route);
+    stage.driver.dispatch({ type: 'expel', ids: new Set(moved.map((other) => other.id)) });
+    stage.driver.dispatch({ type: 'settle', spent: false });
+    for (const other of moved) {
+      other.stages[other.at] = target;
+      this.enqueue(other);
+    }
+    if (stage.hash === undefined && isIdle(stage.driver.state, this.options.clock.now())) this.drop(stage);
+  }
+
+  /** The limit that a 429 was about. */
+  private blockedStage(job: Job, stages: readonly Stage[], { block, observed }: Verdict): Stage | undefined {
+    const bucket = stages.find((stage) => stage.kind === 'bucket');
+    if (block === undefined) return undefined;
+    if (block.scope === 'global' || block.scope === 'cloudflare') {
+      return stages.find((stage) => stage.kind === 'global') ?? bucket;
+    }
+    // The bucket itself has room: the 429 is about a limit inside it, which must not hold up its other routes.
+    const roomy = observed !== undefined && observed !== 'none' && observed.remaining > 0;
+    if (!roomy || block.ms <= observed.resetAfterMs) return bucket;
+    const known = { limit: Number.POSITIVE_INFINITY, windowMs: 0 };
+    const sub =
+      stages.find((stage) => stage.kind === 'sublimit') ??
+      this.stage('sublimit', hiddenKey(job), labelOf(job.route.route, job.route), undefined, known);
+    if (!stages.includes(sub)) sub.driver.dispatch({ type: 'adopt', spent: false, blockMs: block.ms });
+    return sub;
+  }
+
+  private forget(job: Job): void {
+    job.at = -1;
+    this.jobs.delete(job.id);
+  }
+
+  private drop(stage: Stage): void {
+    stage.driver.stop();
+    this.stages.delete(stage.key);
+  }
+
+  private sweep(): void {
+    const now = this.options.clock.now();
+    const { idleMs } = this.options;
+    if (now - this.sweptAt < idleMs / 2) return;
+    this.sweptAt = now;
+    for (const stage of this.stages.values()) {
+      if (now - stage.usedAt >= idleMs && isIdle(stage.driver.state, now)) this.drop(stage);
+    }
+  }
+}
+
+function hiddenKey({ identity, route }: Job): string {
+  return `hidden ${identity} ${route.route} ${route.major}`;
+}
+
+function labelOf(name: string, { majorId }: RouteInfo): string {
+  return majorId === '' ? name : `${name}:${majorId}`;
+}

@@ -1,0 +1,175 @@
+/** Owns the record of one request that is being worked on, and the errors that end it. */
+import {
+  DiscordApiError,
+  DiscordRestError,
+  NetworkError,
+  RateLimitError,
+  RequestAbortedError,
+  type RequestFacts,
+  type RequestPhase,
+  RequestTimeoutError,
+} from '../errors.js';
+import { readApiError } from '../protocol/api-error-body.js';
+import type { TooMany } from '../protocol/rate-limit-headers.js';
+import type { RouteInfo } from '../protocol/route.js';
+import type { Sublimit } from '../protocol/sublimits.js';
+import type { Job } from './limiter.js';
+
+/** A request, ready to be sent any number of times. */
+export interface PreparedRequest {
+  readonly method: string;
+  readonly origin: string;
+  readonly path: string;
+  readonly route: RouteInfo;
+  readonly identity: string;
+  readonly sublimits: readonly Sublimit[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array | undefined;
+  readonly repeatable: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A request that is being worked on. */
+export interface Run {
+  readonly request: PreparedRequest;
+  readonly job: Job;
+  readonly deadlineAt: number;
+  attempts: number;
+  /** After 5xx and network failures. */
+  retries: number;
+  rateLimits: number;
+  phase: RequestPhase;
+  requestId: string;
+  /** Why it must end now. */
+  stopped: DiscordRestError | undefined;
+  /** Ends what it waits for. */
+  interrupt: (() => void) | undefined;
+}
+
+/** Starts the record. */
+export function createRun(request: PreparedRequest, id: number, now: number): Run {
+  const { route, identity, sublimits, timeoutMs } = request;
+  return {
+    request,
+    job: { id, route, identity, sublimits, start: () => {}, stages: [], at: -1 },
+    deadlineAt: now + timeoutMs,
+    attempts: 0,
+    retries: 0,
+    rateLimits: 0,
+    phase: 'queue',
+    requestId: `local:${id}`,
+    stopped: undefined,
+    interrupt: undefined,
+  };
+}
+
+/** Ends a request, wherever it is. The first reason stands. */
+export function stopRun(run: Run, error: DiscordRestError): void {
+  if (run.stopped !== undefined) return;
+  run.stopped = error;
+  run.interrupt?.();
+}
+
+/** What may be told of a request. */
+export function factsOf({ request, requestId, attempts }: Run): RequestFacts {
+  const [method = '', route = ''] = request.route.route.split(' ');
+  return { method, route, requestId, attempts };
+}
+
+/** JSON, `undefined` for what is none. `null` is JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The answer was an error. `text` has no secrets any more. */
+export function apiError(run: Run, status: number, text: string): DiscordApiError {
+  const { discordCode, message = `HTTP ${status}`, fields } = readApiError(parseJson(text));
+  const at = fields.length === 0 ? '' : `: ${fields.map(({ path, message }) => `${path} ${message}`).join('; ')}`;
+  const code =
+    status >= 500 ? 'ERR_REST_SERVER_FAILED' : status === 401 ? 'ERR_REST_TOKEN_REFUSED' : 'ERR_REST_REQUEST_REFUSED';
+  return new DiscordApiError(`${nameOf(run)}: ${status} ${message}${at}`, {
+    code,
+    retryable: status >= 500,
+    status,
+    discordCode,
+    fields,
+    ...factsOf(run),
+  });
+}
+
+/** A 429 whose delay the request cannot wait for. */
+export function rateLimitError(run: Run, scope: TooMany['scope'], retryAfterMs: number): RateLimitError {
+  return new RateLimitError(`${nameOf(run)}: rate limited (${scope}), free in ${retryAfterMs} ms`, {
+    code: 'ERR_REST_RATE_LIMIT_EXCEEDED',
+    retryable: true,
+    retryAfterMs,
+    scope,
+    ...factsOf(run),
+  });
+}
+
+/** No answer. */
+export function networkError(run: Run, systemCode: string, cause: unknown): NetworkError {
+  const why = systemCode === '' ? '' : ` (${systemCode})`;
+  return new NetworkError(`${nameOf(run)}: no answer${why}`, {
+    code: 'ERR_REST_NETWORK_FAILED',
+    retryable: true,
+    systemCode,
+    cause,
+    ...factsOf(run),
+  });
+}
+
+/** An answer larger than what is read. */
+export function oversizedError(run: Run, maxBytes: number): DiscordRestError {
+  const message = `${nameOf(run)}: the answer is larger than ${maxBytes} bytes`;
+  return new DiscordRestError(message, { code: 'ERR_REST_RESPONSE_OVERSIZED', ...factsOf(run) });
+}
+
+/** A 2xx without JSON. */
+export function malformedError(run: Run, status: number): DiscordRestError {
+  const message = `${nameOf(run)}: answered ${status} with a body that is not JSON`;
+  return new DiscordRestError(message, { code: 'ERR_REST_RESPONSE_MALFORMED', ...factsOf(run) });
+}
+
+/** The deadline of the whole request came. */
+export function timeoutError(run: Run): RequestTimeoutError {
+  const { phase, request } = run;
+  const { timeoutMs } = request;
+  const where = { queue: 'in the queue', response: 'for the answer', backoff: 'for the next try' }[phase];
+  return new RequestTimeoutError(`${nameOf(run)}: ${timeoutMs} ms passed, the last of them waiting ${where}`, {
+    code: 'ERR_REST_REQUEST_TIMEOUT',
+    retryable: true,
+    timeoutMs,
+    phase,
+    ...factsOf(run),
+  });
+}
+
+/** The caller's signal fired. */
+export function abortedError(run: Run): RequestAbortedError {
+  const cause: unknown = run.request.signal?.reason;
+  const message = `${nameOf(run)}: aborted by the caller`;
+  return new RequestAbortedError(message, { code: 'ERR_REST_REQUEST_ABORTED', cause, ...factsOf(run) });
+}
+
+/** The client is closed. */
+export function closedError(run: Run): DiscordRestError {
+  const message = `${nameOf(run)}: the client is closed`;
+  return new DiscordRestError(message, { code: 'ERR_REST_CLIENT_CLOSED', ...factsOf(run) });
+}
+
+/** More requests than may wait. */
+export function queueFullError(run: Run, max: number): DiscordRestError {
+  const message = `${nameOf(run)}: ${max} requests wait already`;
+  return new DiscordRestError(message, { code: 'ERR_REST_QUEUE_FULL', retryable: true, ...factsOf(run) });
+}
+
+function nameOf({ request }: Run): string {
+  return request.route.route;
+}

@@ -1,0 +1,227 @@
+/**
+ * Owns one rate limit as a pure state machine: who waits for it, who is using it, when the next may go. Serves a
+ * bucket (limit learned from headers), the global limit and documented sublimits (limit given). Refuses to know
+ * routes, sockets and how limits combine: that is the limiter's.
+ *
+ * A request holds a slot from its start until one window after its end. Discord counts it at some moment in between,
+ * so no interval of one window ever holds more than `limit` counted requests: safe for fixed and for sliding windows,
+ * whatever the latencies. `remaining` only ever makes it stricter (other processes with the same token).
+ */
+import type { Stamp, TimerInput, Transition } from '@guildkit/core';
+import { EMPTY_FIFO, type Fifo, insert, peek, shift, toArray, without } from './fifo.js';
+
+/** What a response's headers said of its bucket. */
+export interface Observation {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetAfterMs: number;
+}
+
+/** Ended requests that still count, until one moment. */
+interface Held {
+  /** When the first of them would have been freed: bounds how far merging may delay it. */
+  readonly from: number;
+  readonly until: number;
+  readonly count: number;
+}
+
+/** One limit. */
+export interface WindowState {
+  readonly queue: Fifo;
+  /** Started and not ended. */
+  readonly inFlight: number;
+  /** `undefined` while unknown: then one request at a time probes. `Infinity` for a route that names no limit. */
+  readonly limit: number | undefined;
+  readonly windowMs: number;
+  readonly held: readonly Held[];
+  readonly heldCount: number;
+  /** The server's own count in the window that ends at `resetAt`. */
+  readonly server: { readonly remaining: number; readonly resetAt: number } | undefined;
+  /** A 429's delay. */
+  readonly blockedUntil: number;
+  /** Whether the wait was announced; until the queue is empty again it is not announced anew. */
+  readonly announced: boolean;
+}
+
+/** What a request that ended, or was learned to belong here, tells the window. */
+export interface Outcome {
+  /** Whether it may have reached Discord and counts for a window. */
+  readonly spent: boolean;
+  /** What the headers said; `'none'` when a proper answer named no limit. */
+  readonly observed?: Observation | 'none' | undefined;
+  /** A 429's delay, in ms. */
+  readonly blockMs?: number | undefined;
+}
+
+/** What happens to a window. */
+export type WindowInput =
+  | { readonly type: 'enqueue'; readonly id: number }
+  /** It was aborted while it waited. */
+  | { readonly type: 'leave'; readonly id: number }
+  /** One that was started has ended. */
+  | ({ readonly type: 'settle' } & Outcome)
+  /** One that was started elsewhere turned out to count here. */
+  | ({ readonly type: 'adopt' } & Outcome)
+  /** One that was started did not go out after all and waits again. */
+  | { readonly type: 'requeue'; readonly id: number }
+  /** Those that wait belong elsewhere. */
+  | { readonly type: 'expel'; readonly ids: ReadonlySet<number> };
+
+/** What the window wants done. */
+export type WindowEffect =
+  | { readonly type: 'start'; readonly id: number }
+  /** Someone waits for the limit, not just for a probe, until a moment on the clock's scale. */
+  | { readonly type: 'wait'; readonly until: number; readonly size: number };
+
+type Input = (WindowInput | TimerInput) & Stamp;
+
+/** Ended requests are kept apart up to this many; beyond, those that end together are freed together. */
+const MAX_HELD = 64;
+
+/** A window. Give a limit that is known; leave it out for one that headers will tell. */
+export function initialWindow(known?: { readonly limit: number; readonly windowMs: number }): WindowState {
+  return {
+    queue: EMPTY_FIFO,
+    inFlight: 0,
+    limit: known?.limit,
+    windowMs: known?.windowMs ?? 0,
+    held: [],
+    heldCount: 0,
+    server: undefined,
+    blockedUntil: Number.NEGATIVE_INFINITY,
+    announced: false,
+  };
+}
+
+/** One step of a window. */
+export function stepWindow(state: WindowState, input: Input): Transition<WindowState, WindowEffect> {
+  switch (input.type) {
+    case 'enqueue':
+      return pump({ ...state, queue: insert(state.queue, input.id) }, input.now);
+    case 'leave':
+      return pump({ ...state, queue: without(state.queue, (id) => id === input.id) }, input.now);
+    case 'settle':
+      return pump(settled({ ...state, inFlight: Math.max(0, state.inFlight - 1) }, input, input.now), input.now);
+    case 'adopt':
+      return pump(settled(state, input, input.now), input.now);
+    case 'requeue':
+      return pump(
+        { ...state, inFlight: Math.max(0, state.inFlight - 1), queue: insert(state.queue, input.id) },
+        input.now,
+      );
+    case 'expel':
+      return pump({ ...state, queue: without(state.queue, (id) => input.ids.has(id)) }, input.now);
+    case 'timer':
+      return pump(state, input.now);
+  }
+}
+
+/** When time alone may let the next request go. Always later than the step that led to `state`. */
+export function windowDeadline(state: WindowState): number | undefined {
+  return state.queue.size === 0 ? undefined : waitsUntil(state, Number.NEGATIVE_INFINITY);
+}
+
+/** Whether nothing waits, runs or still counts: forgetting the window then loses only what a probe brings back. */
+export function isIdle(state: WindowState, now: number): boolean {
+  const lastHeld = state.held[state.held.length - 1]?.until ?? Number.NEGATIVE_INFINITY;
+  return state.queue.size === 0 && state.inFlight === 0 && lastHeld <= now && state.blockedUntil <= now;
+}
+
+/** The numbers that wait, in order. */
+export function waiting(state: WindowState): number[] {
+  return toArray(state.queue);
+}
+
+function pump(from: WindowState, now: number): Transition<WindowState, WindowEffect> {
+  let state = freed(from, now);
+  const effects: WindowEffect[] = [];
+  for (let id = peek(state.queue); id !== undefined && mayStart(state, now); id = peek(state.queue)) {
+    state = { ...state, queue: shift(state.queue), inFlight: state.inFlight + 1 };
+    effects.push({ type: 'start', id });
+  }
+  if (state.queue.size === 0) return { state: state.announced ? { ...state, announced: false } : state, effects };
+  const until = state.announced ? undefined : waitsUntil(state, now);
+  if (until !== undefined) {
+    state = { ...state, announced: true };
+    effects.push({ type: 'wait', until, size: state.queue.size });
+  }
+  return { state, effects };
+}
+
+function mayStart(state: WindowState, now: number): boolean {
+  if (now < state.blockedUntil) return false;
+  if (state.limit === undefined) return state.inFlight === 0;
+  if (state.inFlight + state.heldCount >= state.limit) return false;
+  // Those in flight may or may not be in the server's count yet: taken as not, which can only wait too long.
+  return state.server === undefined || now >= state.server.resetAt || state.inFlight < state.server.remaining;
+}
+
+/** The moment that one of the rules of `mayStart` gives way by time, if a rule that does is what holds. */
+function waitsUntil(state: WindowState, now: number): number | undefined {
+  if (state.blockedUntil > now) return state.blockedUntil;
+  if (state.limit === undefined) return undefined;
+  if (state.inFlight + state.heldCount >= state.limit) return state.held[0]?.until;
+  const { server } = state;
+  return server !== undefined && server.resetAt > now && state.inFlight >= server.remaining
+    ? server.resetAt
+    : undefined;
+}
+
+/** Lets go of what time has freed. */
+function freed(state: WindowState, now: number): WindowState {
+  const first = state.held.findIndex((held) => held.until > now);
+  const gone = first === -1 ? state.held.length : first;
+  // A block that is over is forgotten, so that `waitsUntil` needs no clock to tell it from one that lasts.
+  const server = state.server !== undefined && state.server.resetAt <= now ? undefined : state.server;
+  const blockedUntil = state.blockedUntil <= now ? Number.NEGATIVE_INFINITY : state.blockedUntil;
+  if (gone === 0 && server === state.server && blockedUntil === state.blockedUntil) return state;
+  const heldCount = state.heldCount - state.held.slice(0, gone).reduce((sum, held) => sum + held.count, 0);
+  return { ...state, held: state.held.slice(gone), heldCount, server, blockedUntil };
+}
+
+function settled(from: WindowState, { spent, observed, blockMs }: Outcome, now: number): WindowState {
+  let state = freed(from, now);
+  if (observed === 'none') state = state.limit === undefined ? { ...state, limit: Number.POSITIVE_INFINITY } : state;
+  else if (observed !== undefined) state = learned(state, observed, now);
+  if (blockMs !== undefined) state = { ...state, blockedUntil: Math.max(state.blockedUntil, now + blockMs) };
+  // Nothing to count against where there is no limit.
+  return spent && state.windowMs > 0 && state.limit !== Number.POSITIVE_INFINITY ? hold(state, now) : state;
+}
+
+function learned(state: WindowState, { limit, remaining, resetAfterMs }: Observation, now: number): WindowState {
+  // The first request of a window sees its whole length; a later one less, which must not shorten what is known.
+  const seen = wholeWindow(resetAfterMs);
+  const windowMs = remaining >= limit - 1 ? seen : Math.max(state.windowMs, seen);
+  const { server } = state;
+  // Answers may overtake each other: within one window the smallest count is the newest.
+  const stale = server !== undefined && now < server.resetAt && remaining >= server.remaining;
+  return { ...state, limit, windowMs, server: stale ? server : { remaining, resetAt: now + resetAfterMs } };
+}
+
+/**
+ * `X-RateLimit-Reset-After` is read a few ms after the request was counted, so it falls a little short of the window.
+ * Discord's windows are whole quarters of a second below a second and whole seconds above.
+ */
+function wholeWindow(resetAfterMs: number): number {
+  const unit = resetAfterMs > 1_000 ? 1_000 : 250;
+  const whole = Math.ceil(resetAfterMs / unit) * unit;
+  return whole - resetAfterMs <= resetAfterMs / 10 ? whole : resetAfterMs;
+}
+
+function hold(state: WindowState, now: number): WindowState {
+  const until = now + state.windowMs;
+  const last = state.held[state.held.length - 1];
+  const heldCount = state.heldCount + 1;
+  if (last !== undefined && (until === last.until || isMergeable(state, last, until))) {
+    const merged = { from: last.from, until: Math.max(until, last.until), count: last.count + 1 };
+    return { ...state, held: [...state.held.slice(0, -1), merged], heldCount };
+  }
+  // A window that was relearned shorter may free a later one earlier: kept in order of release.
+  const held = [...state.held, { from: until, until, count: 1 }];
+  if (last !== undefined && until < last.until) held.sort((a, b) => a.until - b.until);
+  return { ...state, held, heldCount };
+}
+
+function isMergeable(state: WindowState, last: Held, until: number): boolean {
+  return state.held.length >= MAX_HELD && until - last.from <= state.windowMs / MAX_HELD;
+}
