@@ -1,0 +1,226 @@
+/**
+ * Owns the control API: people and faults over HTTP, for a sandbox that runs as a command. Answers loopback peers
+ * only, and refuses a foreign Host (DNS rebinding) or Origin (another page in the same browser).
+ */
+import { messageOf } from '@guildkit/core';
+import * as z from 'zod';
+import type { SandboxChannels } from './channels.js';
+import { SandboxError } from './errors.js';
+import type { Faults } from './faults.js';
+import type { SocketRequest } from './io/http-server.js';
+import type { People, Person } from './people.js';
+import { matchRoute, type RoutePattern } from './protocol/rest/router.js';
+import type { RestResponse } from './rest-api.js';
+import type { Traffic } from './traffic.js';
+
+/** What the API acts on. */
+export interface ControlContext {
+  readonly people: People;
+  readonly channels: SandboxChannels;
+  readonly faults: Faults;
+  readonly traffic: Traffic;
+  describe(): Readonly<Record<string, unknown>>;
+  port(): number;
+}
+
+interface ControlRoute extends RoutePattern {
+  readonly summary: string;
+  handle(context: ControlContext, params: Readonly<Record<string, string>>, body: unknown): Promise<unknown>;
+}
+
+const BASE = '/control/v1';
+
+/** Every control route. */
+export const CONTROL_ROUTES: readonly ControlRoute[] = [
+  {
+    method: 'GET',
+    path: '/sandbox',
+    summary: 'Addresses and ids, without the token',
+    handle: async ({ describe }) => describe(),
+  },
+  {
+    method: 'GET',
+    path: '/people',
+    summary: 'All people',
+    handle: async ({ people }) => people.list().map(show),
+  },
+  {
+    method: 'POST',
+    path: '/people',
+    summary: 'Create a person: `{ name, avatar?, nick? }`',
+    handle: async ({ people }, _params, body) => show(await people.create(read(personBody, body))),
+  },
+  {
+    method: 'POST',
+    path: '/people/:personId/join',
+    summary: 'Join a voice channel: `{ channelId }`',
+    handle: act((person, body) => person.joinVoice(read(channelBody, body).channelId)),
+  },
+  {
+    method: 'POST',
+    path: '/people/:personId/leave',
+    summary: 'Leave voice',
+    handle: act((person) => person.leaveVoice()),
+  },
+  {
+    method: 'POST',
+    path: '/people/:personId/move',
+    summary: 'Be moved to another voice channel: `{ channelId }`',
+    handle: act((person, body) => person.moveTo(read(channelBody, body).channelId)),
+  },
+  {
+    method: 'POST',
+    path: '/people/:personId/voice',
+    summary: 'Change how they are in voice: `{ mute?, deaf?, video? }`',
+    handle: act(async (person, body) => {
+      const { mute, deaf, video } = read(voiceBody, body);
+      if (mute !== undefined) await person.setMute(mute);
+      if (deaf !== undefined) await person.setDeaf(deaf);
+      if (video !== undefined) await person.setVideo(video);
+    }),
+  },
+  {
+    method: 'GET',
+    path: '/channels',
+    summary: 'All channels',
+    handle: async ({ channels }) => channels.list(),
+  },
+  {
+    method: 'POST',
+    path: '/faults/cut',
+    summary: 'Cut gateway connections: `{ handshake?, shardId? }`',
+    handle: async ({ faults }, _params, body) => faults.cut(read(cutBody, body)),
+  },
+  {
+    method: 'POST',
+    path: '/faults/reconnect',
+    summary: 'Send opcode 7',
+    handle: async ({ faults }) => faults.reconnect(),
+  },
+  {
+    method: 'POST',
+    path: '/faults/invalidate',
+    summary: 'Send opcode 9: `{ resumable? }`',
+    handle: async ({ faults }, _params, body) =>
+      faults.invalidateSession({ resumable: read(invalidateBody, body).resumable ?? false }),
+  },
+  {
+    method: 'POST',
+    path: '/faults/down',
+    summary: 'Refuse gateway connections: `{ ms? }`',
+    handle: async ({ faults }, _params, body) => faults.down(read(downBody, body).ms),
+  },
+  {
+    method: 'POST',
+    path: '/faults/up',
+    summary: 'Accept gateway connections again',
+    handle: async ({ faults }) => faults.up(),
+  },
+  {
+    method: 'GET',
+    path: '/traffic',
+    summary: 'Counters and the last entries of the log',
+    handle: async ({ traffic }) => ({ counters: traffic.counters, recent: traffic.recent }),
+  },
+];
+
+const personBody = z.object({
+  name: z.string().min(1).max(32),
+  avatar: z.string().max(64).nullish(),
+  nick: z.string().max(32).nullish(),
+});
+const channelBody = z.object({ channelId: z.string().min(1).max(20) });
+const voiceBody = z.object({
+  mute: z.boolean().optional(),
+  deaf: z.boolean().optional(),
+  video: z.boolean().optional(),
+});
+const cutBody = z.object({ handshake: z.boolean().optional(), shardId: z.int().min(0).optional() });
+const invalidateBody = z.object({ resumable: z.boolean().optional() });
+const downBody = z.object({ ms: z.int().min(0).max(3_600_000).optional() });
+
+/** Status of each error a person or channel may answer with. */
+const STATUS: Partial<Record<string, number>> = {
+  ERR_SANDBOX_CHANNEL_UNKNOWN: 404,
+  ERR_SANDBOX_PERSON_UNKNOWN: 404,
+  ERR_SANDBOX_CHANNEL_FULL: 409,
+  ERR_SANDBOX_PERSON_NOT_CONNECTED: 409,
+};
+
+class BadBody extends Error {}
+
+/** Answers one control request. */
+export async function handleControl(context: ControlContext, request: SocketRequest): Promise<RestResponse> {
+  const refusal = refusalOf(request, context.port());
+  if (refusal !== undefined) return fail(403, 'forbidden', refusal);
+  const path = request.target.split('?', 1)[0] ?? '';
+  if (!path.startsWith(`${BASE}/`)) return fail(404, 'not_found', 'The control API is under /control/v1.');
+  const match = matchRoute(CONTROL_ROUTES, request.method, path.slice(BASE.length));
+  if (match.kind === 'methodNotAllowed') return fail(405, 'method_not_allowed', 'That path has another method.');
+  if (match.kind !== 'found') return fail(404, 'not_found', 'There is no such control route.');
+  const body = readJson(request);
+  if (body === undefined) return fail(400, 'invalid_body', 'The body must be JSON, sent as application/json.');
+  try {
+    return respond(200, (await match.route.handle(context, match.params, body.value)) ?? {});
+  } catch (error) {
+    if (error instanceof BadBody) return fail(400, 'invalid_body', error.message);
+    if (SandboxError.is(error)) return fail(STATUS[error.code] ?? 400, error.code, error.message);
+    return fail(500, 'internal', messageOf(error));
+  }
+}
+
+/** Why a request may not use the control API. */
+function refusalOf({ remoteAddress, headers }: SocketRequest, port: number): string | undefined {
+  if (!isLoopback(remoteAddress)) return 'The control API answers this machine only.';
+  const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${port}`);
+  if (typeof headers.host !== 'string' || !hosts.includes(headers.host.toLowerCase())) return 'Unexpected Host header.';
+  const { origin } = headers;
+  if (origin === undefined) return undefined;
+  return typeof origin === 'string' && hosts.some((host) => origin === `http://${host}`)
+    ? undefined
+    : 'Foreign Origin header.';
+}
+
+/** Whether an address is this machine's own. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address);
+}
+
+function act(
+  action: (person: Person, body: unknown) => Promise<void>,
+): (context: ControlContext, params: Readonly<Record<string, string>>, body: unknown) => Promise<unknown> {
+  return async ({ people }, params, body) => {
+    const person = people.get(params.personId ?? '');
+    await action(person, body);
+    return show(person);
+  };
+}
+
+function read<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const result = schema.safeParse(body ?? {});
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new BadBody(`${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`);
+}
+
+function readJson({ body, headers }: SocketRequest): { readonly value: unknown } | undefined {
+  if (body === '') return { value: undefined };
+  // A form or text/plain body needs no preflight, so another page could send it.
+  if (!/^application\/json\b/i.test(String(headers['content-type'] ?? ''))) return undefined;
+  try {
+    return { value: JSON.parse(body) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
+const show = ({ id, name, channelId }: Person) => ({ id, name, channelId });
+
+const fail = (status: number, code: string, message: string): RestResponse =>
+  respond(status, { error: { code, message } });
+
+const respond = (status: number, body: unknown): RestResponse => ({
+  status,
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  body: JSON.stringify(body),
+});

@@ -1,0 +1,144 @@
+/** Owns the one listening port: reads requests within bounds, hands each to REST or control, and upgrades to the gateway. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { SandboxError } from '../errors.js';
+import { tooLarge } from '../protocol/rest/reply.js';
+import type { RestRequest, RestResponse } from '../rest-api.js';
+import type { GatewayQuery } from './gateway-hub.js';
+
+/** A request with what only the socket knows. */
+export interface SocketRequest extends RestRequest {
+  /** Address of the other side. */
+  readonly remoteAddress: string;
+}
+
+/** Where requests go. */
+export interface HttpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Everything under `/api`, and what nothing else answers. */
+  rest(request: SocketRequest): RestResponse;
+  /** Everything under `/control`. */
+  control(request: SocketRequest): Promise<RestResponse>;
+  /** Whether new gateway connections are refused. */
+  isGatewayDown(): boolean;
+  onGateway(ws: WebSocket, query: GatewayQuery): void;
+  onGatewayRefused(): void;
+}
+
+/** A listening server. */
+export interface HttpServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Largest request body. */
+const MAX_BODY_BYTES = 1024 * 1024;
+/** Largest frame that is read at all; between 4096 bytes and this the gateway answers with 4002. */
+const MAX_FRAME_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+const GATEWAY_PATHS: readonly string[] = ['/', '/gateway', '/gateway/'];
+
+/** Starts listening. */
+export async function listen(options: HttpServerOptions): Promise<HttpServer> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    void answer(options, request, response);
+  });
+  const upgrader = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false });
+  server.on('clientError', (_error, socket) => socket.destroy());
+  server.on('upgrade', (request, socket, head) => upgrade(options, upgrader, request, socket, head));
+  await listening(server, options);
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listening(server: Server, { host, port }: HttpServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new SandboxError('ERR_SANDBOX_PORT_UNAVAILABLE', `Cannot listen on ${host}:${port}.`, error));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+async function answer(options: HttpServerOptions, message: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readBody(message);
+  if (body === 'aborted') return;
+  const request: SocketRequest = {
+    method: message.method ?? 'GET',
+    target: message.url ?? '/',
+    headers: message.headers,
+    body: body === 'tooLarge' ? '' : body,
+    remoteAddress: message.socket.remoteAddress ?? '',
+  };
+  if (body === 'tooLarge') {
+    // The rest of the body is not read: the connection cannot be used again.
+    send(response, { ...jsonResponse(413, tooLarge().body), headers: { connection: 'close' } });
+  } else if (/^\/control(\/|$)/.test(request.target)) send(response, await options.control(request));
+  else send(response, options.rest(request));
+}
+
+function send(response: ServerResponse, { status, headers, body }: RestResponse): void {
+  if (response.destroyed) return;
+  response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
+  response.end(body);
+}
+
+function jsonResponse(status: number, body: unknown): RestResponse {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+function readBody(message: IncomingMessage): Promise<string | 'aborted' | 'tooLarge'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    message.on('data', (chunk: Buffer) => {
+      size += chunk.byteLength;
+      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+      else resolve('tooLarge');
+    });
+    message.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    message.on('error', () => resolve('aborted'));
+    message.on('close', () => resolve('aborted'));
+  });
+}
+
+function upgrade(
+  options: HttpServerOptions,
+  upgrader: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  // A peer that resets while it is refused must not bring the process down.
+  socket.on('error', () => socket.destroy());
+  const query = readQuery(request.url ?? '/');
+  if (query === undefined || options.isGatewayDown()) {
+    options.onGatewayRefused();
+    const status = query === undefined ? '400 Bad Request' : '503 Service Unavailable';
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    return;
+  }
+  upgrader.handleUpgrade(request, socket, head, (ws) => options.onGateway(ws, query));
+}
+
+/** The gateway's query (Discord docs, Gateway: Connecting); `undefined` for what is not offered. */
+function readQuery(target: string): GatewayQuery | undefined {
+  const mark = target.indexOf('?');
+  const path = mark === -1 ? target : target.slice(0, mark);
+  if (!GATEWAY_PATHS.includes(path)) return undefined;
+  const query = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1));
+  const compress = query.get('compress') ?? '';
+  if ((query.get('encoding') ?? 'json') !== 'json') return undefined;
+  if (compress !== '' && compress !== 'zlib-stream') return undefined;
+  return { version: Number(query.get('v') ?? '10'), compress: compress !== '' };
+}

@@ -1,0 +1,153 @@
+/**
+ * Owns what clients may send to the gateway: parses a frame to a tagged value. Nothing here throws; what does not
+ * parse names the close code it deserves.
+ */
+import { Redacted } from '@guildkit/core';
+import { GatewayOpcodes as Op } from 'discord-api-types/v10';
+import { isSnowflake } from '../snowflake.js';
+
+/** Largest frame a client may send, in bytes (Discord docs, Gateway: Sending Events). */
+export const MAX_CLIENT_FRAME_BYTES = 4096;
+
+/** Shard id and count; `invalid` when it was sent and makes no sense. */
+export type ShardClaim = readonly [id: number, count: number] | 'invalid' | undefined;
+
+/** What a client asks for once it is identified. */
+export type ClientRequest =
+  | { readonly kind: 'presence' }
+  | {
+      readonly kind: 'voiceState';
+      readonly guildId: string;
+      readonly channelId: string | null;
+      readonly selfMute: boolean;
+      readonly selfDeaf: boolean;
+      readonly selfVideo: boolean;
+    }
+  | {
+      readonly kind: 'members';
+      readonly guildId: string;
+      readonly query: string | undefined;
+      readonly userIds: readonly string[] | undefined;
+      readonly limit: number;
+      readonly nonce: string | undefined;
+    }
+  /** Known opcodes that the sandbox accepts and leaves without effect: soundboard sounds, channel info. */
+  | { readonly kind: 'ignored'; readonly op: number };
+
+/** One frame of a client. */
+export type ClientFrame =
+  | { readonly kind: 'heartbeat' }
+  | {
+      readonly kind: 'identify';
+      readonly token: Redacted;
+      /** As sent: judged with the close code for intents. */
+      readonly intents: unknown;
+      readonly shard: ShardClaim;
+    }
+  | { readonly kind: 'resume'; readonly token: Redacted; readonly sessionId: string; readonly seq: number }
+  | { readonly kind: 'request'; readonly request: ClientRequest }
+  | { readonly kind: 'invalid'; readonly code: 4001 | 4002; readonly why: string };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Most ids in one member request (Discord docs, Gateway Events: Request Guild Members). */
+const MAX_MEMBER_IDS = 100;
+/** Longest nonce that is echoed; a longer one is left out, as documented. */
+const MAX_NONCE_BYTES = 32;
+
+/** Parses the text of a frame. */
+export function parseClientFrame(text: string): ClientFrame {
+  let payload: unknown;
+  try {
+    payload = JSON.parse(text);
+  } catch {
+    return undecodable('not JSON');
+  }
+  if (!isFields(payload)) return undecodable('not an object');
+  const { op, d } = payload;
+  if (typeof op !== 'number' || !Number.isInteger(op)) return undecodable('no opcode');
+  switch (op) {
+    case Op.Heartbeat:
+      return d === null || d === undefined || isSeq(d) ? { kind: 'heartbeat' } : undecodable('heartbeat sequence');
+    case Op.Identify:
+      return parseIdentify(d);
+    case Op.Resume:
+      return parseResume(d);
+    case Op.PresenceUpdate:
+      return isFields(d) ? { kind: 'request', request: { kind: 'presence' } } : undecodable('presence');
+    case Op.VoiceStateUpdate:
+      return parseVoiceState(d);
+    case Op.RequestGuildMembers:
+      return parseMembers(d);
+    case Op.RequestSoundboardSounds:
+    case Op.RequestChannelInfo:
+      return isFields(d) ? { kind: 'request', request: { kind: 'ignored', op } } : undecodable(`opcode ${op}`);
+    default:
+      return { kind: 'invalid', code: 4001, why: `opcode ${op}` };
+  }
+}
+
+function parseIdentify(d: unknown): ClientFrame {
+  if (!isFields(d) || typeof d.token !== 'string' || !isFields(d.properties)) return undecodable('identify');
+  return { kind: 'identify', token: new Redacted(d.token), intents: d.intents, shard: parseShard(d.shard) };
+}
+
+function parseResume(d: unknown): ClientFrame {
+  if (!isFields(d) || typeof d.token !== 'string' || typeof d.session_id !== 'string' || !isSeq(d.seq)) {
+    return undecodable('resume');
+  }
+  return { kind: 'resume', token: new Redacted(d.token), sessionId: d.session_id, seq: d.seq };
+}
+
+function parseShard(shard: unknown): ShardClaim {
+  if (shard === undefined || shard === null) return undefined;
+  if (!Array.isArray(shard) || shard.length !== 2) return 'invalid';
+  const [id, count] = shard as unknown[];
+  if (!isSeq(id) || !isSeq(count) || id >= count) return 'invalid';
+  return [id, count];
+}
+
+function parseVoiceState(d: unknown): ClientFrame {
+  if (!isFields(d) || !isSnowflake(d.guild_id)) return undecodable('voice state');
+  const channelId = d.channel_id ?? null;
+  if (channelId !== null && !isSnowflake(channelId)) return undecodable('voice state channel');
+  const request = {
+    kind: 'voiceState',
+    guildId: d.guild_id,
+    channelId,
+    selfMute: d.self_mute === true,
+    selfDeaf: d.self_deaf === true,
+    selfVideo: d.self_video === true,
+  } as const;
+  return { kind: 'request', request };
+}
+
+function parseMembers(d: unknown): ClientFrame {
+  if (!isFields(d)) return undecodable('member request');
+  const guildId = Array.isArray(d.guild_id) && d.guild_id.length === 1 ? (d.guild_id[0] as unknown) : d.guild_id;
+  if (!isSnowflake(guildId)) return undecodable('member request guild');
+  const ids = typeof d.user_ids === 'string' ? [d.user_ids] : d.user_ids;
+  if (ids !== undefined && !(Array.isArray(ids) && ids.length <= MAX_MEMBER_IDS && ids.every(isSnowflake))) {
+    return undecodable('member request users');
+  }
+  const query = typeof d.query === 'string' ? d.query : undefined;
+  if (ids === undefined && query === undefined) return undecodable('member request without query or users');
+  const nonce = typeof d.nonce === 'string' && d.nonce.length <= MAX_NONCE_BYTES ? d.nonce : undefined;
+  const request = {
+    kind: 'members',
+    guildId,
+    query,
+    userIds: ids,
+    limit: isSeq(d.limit) ? d.limit : 0,
+    nonce,
+  } as const;
+  return { kind: 'request', request };
+}
+
+const undecodable = (why: string): ClientFrame => ({ kind: 'invalid', code: 4002, why });
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isSeq = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

@@ -1,0 +1,70 @@
+/** Owns who is in a guild: people and bots joining and leaving it. */
+import { GatewayDispatchEvents, PermissionFlagsBits } from 'discord-api-types/v10';
+import { memberPayload, rolePayload, userPayload } from '../payloads/guild.js';
+import { type WorldEvent, worldEvent } from './events.js';
+import type { Bot, Guild, User, World } from './types.js';
+import { leaveVoice } from './voice.js';
+import { addUser, newRole } from './world.js';
+
+/** Adds a user to a guild; nothing when already there. */
+export function addMember(
+  guild: Guild,
+  user: User,
+  input: { joinedAt: string; roles?: readonly string[]; nick?: string | null },
+): readonly WorldEvent[] {
+  if (guild.members.has(user.id)) return [];
+  const member = {
+    userId: user.id,
+    nick: input.nick ?? null,
+    roles: [...(input.roles ?? [])],
+    joinedAt: input.joinedAt,
+    mute: false,
+    deaf: false,
+  };
+  guild.members.set(user.id, member);
+  return [
+    worldEvent(GatewayDispatchEvents.GuildMemberAdd, guild.id, { ...memberPayload(member, user), guild_id: guild.id }),
+  ];
+}
+
+/** Takes a user out of a guild, and out of its voice channels. */
+export function removeMember(world: World, guild: Guild, user: User): readonly WorldEvent[] {
+  if (!guild.members.has(user.id)) return [];
+  const left = leaveVoice(world, guild, user.id);
+  guild.members.delete(user.id);
+  return [
+    ...left,
+    worldEvent(GatewayDispatchEvents.GuildMemberRemove, guild.id, { guild_id: guild.id, user: userPayload(user) }),
+  ];
+}
+
+/** Creates an application with a bot that is in the given guild, with a managed administrator role of its own. */
+export function addBot(
+  world: World,
+  guild: Guild,
+  input: { name: string; joinedAt: string; privilegedIntents: number },
+): { readonly bot: Bot; readonly user: User; readonly events: readonly WorldEvent[] } {
+  const user = addUser(world, { username: input.name, avatar: null, bot: true });
+  const role = newRole({
+    id: world.ids.next(),
+    name: input.name,
+    position: guild.roles.size,
+    permissions: PermissionFlagsBits.Administrator,
+    managed: true,
+    botId: user.id,
+  });
+  guild.roles.set(role.id, role);
+  const bot: Bot = {
+    id: user.id,
+    privilegedIntents: input.privilegedIntents,
+    guildIds: new Set([guild.id]),
+    identifies: 0,
+  };
+  world.bots.set(bot.id, bot);
+  const joined = addMember(guild, user, { joinedAt: input.joinedAt, roles: [role.id] });
+  const roleCreated = worldEvent(GatewayDispatchEvents.GuildRoleCreate, guild.id, {
+    guild_id: guild.id,
+    role: rolePayload(role),
+  });
+  return { bot, user, events: [roleCreated, ...joined] };
+}

@@ -1,0 +1,115 @@
+/**
+ * Owns what the sandbox knows: guilds, channels, roles, members, voice states, bots. Plain data that serialises;
+ * Discord's wire shapes are made from it in `payloads/`.
+ */
+import type { APIOverwrite, ChannelType } from 'discord-api-types/v10';
+import type { Random } from '../random.js';
+import type { IdSource } from '../snowflake.js';
+
+/** A user account: a person's or a bot's. */
+export interface User {
+  readonly id: string;
+  username: string;
+  globalName: string | null;
+  avatar: string | null;
+  readonly bot: boolean;
+}
+
+/** A user's place in one guild. */
+export interface Member {
+  readonly userId: string;
+  nick: string | null;
+  /** Role ids, without the guild's own @everyone. */
+  roles: string[];
+  /** ISO 8601. */
+  readonly joinedAt: string;
+  /** Set by a moderator. */
+  mute: boolean;
+  deaf: boolean;
+}
+
+/** A role. Its id is the guild's for @everyone. */
+export interface Role {
+  readonly id: string;
+  name: string;
+  color: number;
+  hoist: boolean;
+  position: number;
+  permissions: bigint;
+  readonly managed: boolean;
+  mentionable: boolean;
+  /** The bot whose role it is. */
+  readonly botId: string | null;
+}
+
+/** The kinds of guild channel that the sandbox holds. */
+export type SandboxChannelType =
+  | ChannelType.GuildText
+  | ChannelType.GuildVoice
+  | ChannelType.GuildCategory
+  | ChannelType.GuildAnnouncement
+  | ChannelType.GuildStageVoice;
+
+/** A channel. Fields that its type lacks keep their defaults and are not shown. */
+export interface Channel {
+  readonly id: string;
+  readonly guildId: string;
+  readonly type: SandboxChannelType;
+  name: string;
+  position: number;
+  parentId: string | null;
+  overwrites: APIOverwrite[];
+  nsfw: boolean;
+  topic: string | null;
+  /** Seconds between messages of one user. */
+  slowmode: number;
+  /** Bits a second. */
+  bitrate: number;
+  /** 0 for no limit. */
+  userLimit: number;
+  rtcRegion: string | null;
+  videoQualityMode: number;
+  lastMessageId: string | null;
+}
+
+/** Someone's voice connection. */
+export interface VoiceState {
+  readonly userId: string;
+  channelId: string;
+  sessionId: string;
+  selfMute: boolean;
+  selfDeaf: boolean;
+  selfVideo: boolean;
+  selfStream: boolean;
+}
+
+/** A guild. */
+export interface Guild {
+  readonly id: string;
+  name: string;
+  readonly ownerId: string;
+  systemChannelId: string | null;
+  readonly channels: Map<string, Channel>;
+  readonly roles: Map<string, Role>;
+  readonly members: Map<string, Member>;
+  readonly voiceStates: Map<string, VoiceState>;
+}
+
+/** An application with its bot. The application's id is the bot user's, as with every application since 2016. */
+export interface Bot {
+  readonly id: string;
+  /** Privileged intents that are switched on for it, as bits. */
+  readonly privilegedIntents: number;
+  readonly guildIds: Set<string>;
+  /** Identifies used of `session_start_limit`. */
+  identifies: number;
+}
+
+/** Everything. */
+export interface World {
+  readonly ids: IdSource;
+  readonly random: Random;
+  readonly guilds: Map<string, Guild>;
+  readonly users: Map<string, User>;
+  readonly bots: Map<string, Bot>;
+}

@@ -1,0 +1,275 @@
+/** Owns the sandbox's public face: puts world, REST, gateway, people and faults behind one port. */
+import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
+import { ChannelType } from 'discord-api-types/v10';
+import { createChannels, type SandboxChannels } from './channels.js';
+import { createToken, TokenBook } from './codec/token.js';
+import { handleControl, isLoopback } from './control-api.js';
+import { SandboxError } from './errors.js';
+import { createFaults, type Faults } from './faults.js';
+import { GatewayHub } from './io/gateway-hub.js';
+import { type HttpServer, listen } from './io/http-server.js';
+import { createPeople, type People } from './people.js';
+import { ALL_PRIVILEGED, PRIVILEGED_INTENTS, type PrivilegedIntentName } from './protocol/gateway/intents.js';
+import { carryOut, hangUp, welcome } from './protocol/gateway/requests.js';
+import type { SessionRules } from './protocol/gateway/session.js';
+import { randomHex } from './protocol/random.js';
+import { RateLimiter } from './protocol/rest/rate-limit.js';
+import { createChannel } from './protocol/world/channels.js';
+import type { WorldEvent } from './protocol/world/events.js';
+import { addBot } from './protocol/world/members.js';
+import { addGuild, addUser, createWorld } from './protocol/world/world.js';
+import { RestApi } from './rest-api.js';
+import { type Traffic, TrafficLog } from './traffic.js';
+
+/** Settings of {@link createSandbox}. */
+export interface SandboxOptions {
+  /** Same seed, same ids and tokens. @defaultValue `1` */
+  readonly seed?: number | undefined;
+  /** 0 for a free one. @defaultValue `0` */
+  readonly port?: number | undefined;
+  /** Address to bind to. @defaultValue `'127.0.0.1'` */
+  readonly host?: string | undefined;
+  /** Allows a `host` that others can reach. The control API stays on loopback. @defaultValue `false` */
+  readonly allowRemote?: boolean | undefined;
+  /** `false` switches limits off, a number multiplies them. @defaultValue `true` */
+  readonly rateLimits?: boolean | number | undefined;
+  /** @defaultValue `41_250`, as Discord */
+  readonly heartbeatIntervalMs?: number | undefined;
+  /** How long a session waits for RESUME. @defaultValue `180_000` */
+  readonly resumeWindowMs?: number | undefined;
+  /** Dispatches kept per session for RESUME. @defaultValue `1_000` */
+  readonly replayLimit?: number | undefined;
+  /** Shards that `GET /gateway/bot` recommends; with more than one IDENTIFY must name its shard. @defaultValue `1` */
+  readonly shards?: number | undefined;
+  /** @defaultValue `'Sandbox'` */
+  readonly guildName?: string | undefined;
+  /** Name of the first bot. @defaultValue `'sandbox-bot'` */
+  readonly botName?: string | undefined;
+  /** Time for heartbeats, limits and time stamps. @defaultValue the machine's clock */
+  readonly clock?: Clock | undefined;
+}
+
+/** A bot account. */
+export interface SandboxBot {
+  readonly id: string;
+  readonly token: string;
+}
+
+/** The sandbox's bots. */
+export interface SandboxBots {
+  /**
+   * Creates a bot that is an administrator of the guild.
+   *
+   * @param options `privilegedIntents`: which are switched on for it; all by default.
+   */
+  create(options?: {
+    name?: string | undefined;
+    privilegedIntents?: readonly PrivilegedIntentName[] | undefined;
+  }): Promise<SandboxBot>;
+}
+
+/** A running sandbox. */
+export interface Sandbox extends AsyncDisposable {
+  /** What a client is given: spreads into the options of the REST and gateway clients. */
+  readonly connection: { readonly token: string; readonly apiBase: string; readonly guildId: string };
+  readonly gatewayUrl: string;
+  /** Base address of the control API. */
+  readonly controlUrl: string;
+  readonly guildId: string;
+  readonly textChannelId: string;
+  readonly voiceChannelId: string;
+  readonly bots: SandboxBots;
+  readonly people: People;
+  readonly channels: SandboxChannels;
+  readonly faults: Faults;
+  readonly traffic: Traffic;
+  /** Ends every connection and stops listening. Calling it again does nothing. */
+  close(): Promise<void>;
+}
+
+type Settings = { readonly [Key in keyof SandboxOptions]-?: Exclude<SandboxOptions[Key], undefined> };
+
+const DEFAULTS = {
+  seed: 1,
+  port: 0,
+  host: '127.0.0.1',
+  allowRemote: false,
+  rateLimits: true,
+  heartbeatIntervalMs: 41_250,
+  resumeWindowMs: 180_000,
+  replayLimit: 1_000,
+  shards: 1,
+  guildName: 'Sandbox',
+  botName: 'sandbox-bot',
+  clock: systemClock,
+} as const satisfies Settings;
+
+/** Frames a client may send in a minute (Discord docs, Gateway: Rate Limiting). */
+const SEND_LIMIT = 120;
+const SEND_WINDOW_MS = 60_000;
+/** A heartbeat may be half an interval late, and never less than this, so that a busy machine does not cut. */
+const MIN_HEARTBEAT_GRACE_MS = 5_000;
+
+/**
+ * Starts Discord on this machine.
+ *
+ * @throws TypeError for an unknown or out-of-range option.
+ * @throws SandboxError `ERR_SANDBOX_ADDRESS_REMOTE`, `ERR_SANDBOX_PORT_UNAVAILABLE`.
+ */
+export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> {
+  const settings = resolveOptions<Settings>('createSandbox', DEFAULTS, options, {
+    seed: check.integer(0),
+    port: check.integer(0, 65_535),
+    host: check.text(),
+    allowRemote: check.boolean(),
+    rateLimits: (value) =>
+      typeof value === 'boolean' || (typeof value === 'number' && value > 0 && Number.isFinite(value))
+        ? undefined
+        : 'must be true, false or a positive factor',
+    heartbeatIntervalMs: check.integer(10, 3_600_000),
+    resumeWindowMs: check.integer(0, 86_400_000),
+    replayLimit: check.integer(1, 100_000),
+    shards: check.integer(1, 1_000),
+    guildName: check.text(),
+    botName: check.text(),
+  });
+  const { clock, host } = settings;
+  if (!settings.allowRemote && !isLoopback(host) && host !== 'localhost') {
+    throw new SandboxError('ERR_SANDBOX_ADDRESS_REMOTE', `${host} can be reached from other machines.`);
+  }
+
+  const world = createWorld(settings.seed);
+  const tokens = new TokenBook();
+  const traffic = new TrafficLog(() => clock.wallTime());
+  const timestamp = (): string => new Date(clock.wallTime()).toISOString().replace('Z', '000+00:00');
+  let server: HttpServer | undefined;
+  let closed: Promise<void> | undefined;
+
+  const owner = addUser(world, { username: 'owner', globalName: 'Owner', avatar: null, bot: false });
+  const guild = addGuild(world, { name: settings.guildName, ownerId: owner.id, joinedAt: timestamp() });
+  const text = createChannel(world, guild, { name: 'general', type: ChannelType.GuildText }).channel;
+  const voice = createChannel(world, guild, { name: 'General', type: ChannelType.GuildVoice }).channel;
+  guild.systemChannelId = text.id;
+
+  const authority = (): string => `${urlHost(host)}:${server?.port ?? settings.port}`;
+  const gatewayUrl = (): string => `ws://${authority()}/gateway`;
+  const botOf = (token: string) => world.bots.get(tokens.ownerOf(token) ?? '');
+
+  const hub = new GatewayHub({
+    clock,
+    traffic,
+    rules: rulesOf(settings),
+    grant(token) {
+      const bot = botOf(token);
+      return bot === undefined ? undefined : { botId: bot.id, privilegedIntents: bot.privilegedIntents };
+    },
+    newSessionId: () => randomHex(world.random, 32),
+    welcome: (session, version) => welcome(world, session, { version, resumeUrl: gatewayUrl() }),
+    request: (session, request) => carryOut(world, session, request, authority()),
+    onSessionEnd: (session) => hangUp(world, session),
+  });
+  const faults = createFaults(hub, clock, traffic);
+
+  function broadcast(events: readonly WorldEvent[]): void {
+    if (closed !== undefined) throw new SandboxError('ERR_SANDBOX_CLOSED', 'The sandbox is closed.');
+    hub.broadcast(events);
+  }
+
+  function createBot(name: string, privilegedIntents: number): SandboxBot {
+    const { user, events } = addBot(world, guild, { name, joinedAt: timestamp(), privilegedIntents });
+    const token = createToken(user.id, world.random);
+    tokens.add(user.id, token);
+    broadcast(events);
+    return { id: user.id, token };
+  }
+
+  const firstBot = createBot(settings.botName, ALL_PRIVILEGED);
+  const people = createPeople({ world, guild, broadcast, timestamp });
+  const channels = createChannels(world, guild, broadcast);
+  const rest = new RestApi({
+    world,
+    traffic,
+    limiter: settings.rateLimits === false ? undefined : new RateLimiter(scaleOf(settings.rateLimits)),
+    shards: settings.shards,
+    gatewayUrl,
+    botOf,
+    broadcast: (events) => hub.broadcast(events),
+    now: () => clock.now(),
+    wallTime: () => clock.wallTime(),
+  });
+  const describe = () => ({
+    apiBase: `http://${authority()}/api/v10`,
+    gatewayUrl: gatewayUrl(),
+    guildId: guild.id,
+    textChannelId: text.id,
+    voiceChannelId: voice.id,
+  });
+
+  server = await listen({
+    host,
+    port: settings.port,
+    rest: (request) => rest.handle(request),
+    control: (request) =>
+      handleControl({ people, channels, faults, traffic, describe, port: () => server?.port ?? 0 }, request),
+    isGatewayDown: () => faults.isDown,
+    onGateway: (ws, query) => hub.accept(ws, query),
+    onGatewayRefused() {
+      traffic.counters.gatewayRefusals += 1;
+    },
+  });
+  const listener = server;
+
+  function close(): Promise<void> {
+    closed ??= (async () => {
+      faults.dispose();
+      hub.close();
+      await listener.close();
+    })();
+    return closed;
+  }
+
+  return {
+    connection: { token: firstBot.token, apiBase: `http://${authority()}/api/v10`, guildId: guild.id },
+    gatewayUrl: gatewayUrl(),
+    controlUrl: `http://${urlHost(host)}:${listener.port}/control/v1`,
+    guildId: guild.id,
+    textChannelId: text.id,
+    voiceChannelId: voice.id,
+    bots: {
+      async create({ name = 'bot', privilegedIntents } = {}) {
+        const bits = privilegedIntents?.reduce((all, intent) => all | PRIVILEGED_INTENTS[intent], 0);
+        return createBot(name, bits ?? ALL_PRIVILEGED);
+      },
+    },
+    people,
+    channels,
+    faults,
+    traffic,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function rulesOf(settings: Settings): SessionRules {
+  const { heartbeatIntervalMs, resumeWindowMs, replayLimit, rateLimits } = settings;
+  // Discord's interval fits into its limit. A shorter one gets the room that its heartbeats need.
+  const heartbeats = Math.ceil(SEND_WINDOW_MS / heartbeatIntervalMs) - 1;
+  return {
+    heartbeatIntervalMs,
+    heartbeatGraceMs: Math.max(heartbeatIntervalMs / 2, MIN_HEARTBEAT_GRACE_MS),
+    sendLimit:
+      rateLimits === false ? Number.POSITIVE_INFINITY : Math.round(SEND_LIMIT * scaleOf(rateLimits)) + heartbeats - 1,
+    sendWindowMs: SEND_WINDOW_MS,
+    resumeWindowMs,
+    replayLimit,
+    requiredShards: settings.shards,
+  };
+}
+
+const scaleOf = (rateLimits: boolean | number): number => (typeof rateLimits === 'number' ? rateLimits : 1);
+
+/** How a bound address is written in a URL. The unspecified addresses are reached through loopback. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
