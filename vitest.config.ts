@@ -18,7 +18,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'node',
-          include: ['packages/*/test/{unit,model,contract,conformance,chaos}/**/*.test.ts'],
+          include: [
+            'packages/*/test/{unit,model,contract,conformance,chaos}/**/*.test.ts',
+            'tools/testkit/test/**/*.test.ts',
+          ],
           environment: 'node',
         },
       },

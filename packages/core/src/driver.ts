@@ -26,7 +26,10 @@ export interface TimerInput {
 /** A pure state machine. */
 export interface Reducer<State, Input, Effect> {
   step(state: State, input: (Input | TimerInput) & Stamp): Transition<State, Effect>;
-  /** When the machine wants the `timer` input, on the clock's scale; `undefined` for never. */
+  /**
+   * When the machine wants the `timer` input, on the clock's scale; `undefined` for never. A deadline that has
+   * passed fires at once, so `step` must move it on.
+   */
   deadline(state: State): number | undefined;
 }
 
@@ -36,7 +39,7 @@ export interface DriverOptions<State, Input, Effect> {
   readonly initial: State;
   /** Carries out one effect. May call `dispatch`: the input is queued. */
   run(effect: Effect): void;
-  /** Called when `run` throws; the remaining effects still run. */
+  /** Called when `run` throws; the remaining effects still run. Must not throw itself. */
   onEffectError(error: unknown, effect: Effect): void;
   /** Called after each step whose state differs, before its effects run. */
   onTransition?: ((from: State, to: State, input: (Input | TimerInput) & Stamp) => void) | undefined;
@@ -47,8 +50,14 @@ export interface DriverOptions<State, Input, Effect> {
 /** A running state machine. */
 export interface Driver<State, Input> {
   readonly state: State;
+  /**
+   * Takes an input, or queues it when another is being taken.
+   *
+   * @throws What `step`, `deadline`, `onTransition` or `onEffectError` threw: a bug of theirs. The queue is worked off and
+   * the timer armed before it leaves.
+   */
   dispatch(input: Input): void;
-  /** Cancels the timer and ignores all further input. */
+  /** Cancels the timer and ignores all further input. Effects of the step under way still run. */
   stop(): void;
 }
 
@@ -77,6 +86,8 @@ export function createDriver<State, Input extends object, Effect>(
     if (at === timer?.at) return;
     disarm();
     if (at === undefined) return;
+    // It would fire at once, for ever, and never be due.
+    if (Number.isNaN(at)) throw new RangeError('the reducer returned a deadline that is not a number');
     const delayMs = Math.min(Math.max(0, Math.ceil(at - clock.now())), MAX_TIMER_MS);
     timer = { handle: clock.setTimer(onTimer, delayMs), at };
   }
@@ -94,13 +105,18 @@ export function createDriver<State, Input extends object, Effect>(
     const stamped = { ...input, now: clock.now(), random: random() };
     const { state: to, effects } = reducer.step(from, stamped);
     state = to;
-    if (to !== from) onTransition?.(from, to, stamped);
-    for (const effect of effects) {
-      try {
-        run(effect);
-      } catch (error) {
-        onEffectError(error, effect);
-      }
+    try {
+      if (to !== from) onTransition?.(from, to, stamped);
+    } finally {
+      for (const effect of effects) runGuarded(effect);
+    }
+  }
+
+  function runGuarded(effect: Effect): void {
+    try {
+      run(effect);
+    } catch (error) {
+      onEffectError(error, effect);
     }
   }
 
@@ -109,12 +125,17 @@ export function createDriver<State, Input extends object, Effect>(
     inbox.push(input);
     if (busy) return;
     busy = true;
-    try {
-      for (let next = inbox.shift(); next !== undefined && !stopped; next = inbox.shift()) take(next);
-    } finally {
-      busy = false;
-      arm();
+    let bug: { readonly error: unknown } | undefined;
+    for (let next = inbox.shift(); next !== undefined && !stopped; next = inbox.shift()) {
+      try {
+        take(next);
+      } catch (error) {
+        bug ??= { error };
+      }
     }
+    busy = false;
+    arm();
+    if (bug !== undefined) throw bug.error;
   }
 
   arm();

@@ -47,9 +47,12 @@ export function isErrorNamed(value: unknown, name: string): boolean {
 
 /** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message;
   try {
-    return String(thrown);
+    if (!(thrown instanceof Error)) return String(thrown);
+    if (thrown.message !== '') return String(thrown.message);
+    // Node's connect() to a name with several addresses fails with an AggregateError that has no message.
+    if (thrown instanceof AggregateError && thrown.errors.length > 0) return thrown.errors.map(messageOf).join('; ');
+    return String(thrown.name);
   } catch {
     return 'a value that cannot be printed';
   }
@@ -57,6 +60,11 @@ export function messageOf(thrown: unknown): string {
 
 function brandOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const brand = (value as { [ERROR_BRAND]?: unknown })[ERROR_BRAND];
-  return typeof brand === 'string' ? brand : undefined;
+  try {
+    const brand = (value as { [ERROR_BRAND]?: unknown })[ERROR_BRAND];
+    return typeof brand === 'string' ? brand : undefined;
+  } catch {
+    // A proxy may throw on any access; it is no error of ours.
+    return undefined;
+  }
 }

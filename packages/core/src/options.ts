@@ -68,7 +68,9 @@ export const check = {
       allowed.includes(value as string) ? undefined : `must be one of ${allowed.join(', ')}`,
   /** An absolute http or https URL; a path is kept, a trailing slash is the caller's to trim. */
   httpUrl: (): OptionCheck => (value) =>
-    typeof value === 'string' && /^https?:\/\/[^\s/?#]+/i.test(value) ? undefined : 'must be an http or https URL',
+    typeof value === 'string' && /^https?:\/\/[^\s/?#]+(?:[/?#]\S*)?$/i.test(value)
+      ? undefined
+      : 'must be an http or https URL',
   optional:
     (inner: OptionCheck): OptionCheck =>
     (value) =>

@@ -1,7 +1,6 @@
 /** Owns the control events, `sys.*`. They belong to a connection, not to a room's log. */
-
-import type { Position } from './envelope.js';
 import type { RoomSnapshot } from './events.js';
+import type { Position } from './position.js';
 
 /** First frame of every connection. */
 export interface WelcomePayload {

@@ -1,6 +1,7 @@
 /** Owns the envelope: what every frame between hub and browser is wrapped in. */
 import type { ControlEvents } from './control.js';
 import type { RoomEvents } from './events.js';
+import type { Position } from './position.js';
 
 /** Version of the envelope. Features are negotiated; this stays 1. */
 export const WIRE_VERSION = 1;
@@ -22,13 +23,6 @@ export interface Envelope<Name extends string = string, Payload = unknown> {
   /** The id of the client's frame that this answers. */
   readonly re?: string | undefined;
   readonly traceId?: string | undefined;
-}
-
-/** A place in a room's log. Positions of different epochs cannot be compared. */
-export interface Position {
-  /** Names the life of the log. */
-  readonly epoch: string;
-  readonly seq: number;
 }
 
 /** First frame of a client without a session cookie, due within the welcome's `authTimeoutMs`. */

@@ -14,7 +14,6 @@ export {
   type Envelope,
   type ErrorPayload,
   type PongFrame,
-  type Position,
   type RoomEventEnvelope,
   type SubscribeAck,
   type SubscribeFrame,
@@ -34,5 +33,6 @@ export type {
   VoiceRoomSnapshot,
   VoiceSnapshotPayload,
 } from './events.js';
+export type { Position } from './position.js';
 export { channelRoom, guildRoom, parseRoom, type RoomKind, type RoomName, userRoom } from './rooms.js';
 export { applyVoiceEvent, emptyVoiceRoom } from './voice-room.js';

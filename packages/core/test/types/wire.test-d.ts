@@ -1,9 +1,21 @@
 /** The hand-written wire types and the schemas say the same. Checked by `tsc`; there is nothing to run. */
-import type { ClientFrame, ControlEvents, Envelope, Position, RoomEvents, RoomSnapshot } from '@guildkit/core/wire';
 import type {
+  AuthAck,
+  ClientFrame,
+  ControlEvents,
+  Envelope,
+  ErrorPayload,
+  Position,
+  RoomEvents,
+  RoomSnapshot,
+  SubscribeAck,
+} from '@guildkit/core/wire';
+import type {
+  ackSchemas,
   clientFrameSchema,
   controlEventSchemas,
   envelopeSchema,
+  errorPayloadSchema,
   positionSchema,
   roomEventSchemas,
   roomSnapshotSchema,
@@ -20,6 +32,9 @@ assertType<MutuallyAssignable<Infer<typeof positionSchema>, Position>>();
 assertType<MutuallyAssignable<Infer<typeof clientFrameSchema>, ClientFrame>>();
 assertType<MutuallyAssignable<Infer<typeof envelopeSchema>, Envelope>>();
 assertType<MutuallyAssignable<Infer<typeof roomSnapshotSchema>, RoomSnapshot>>();
+assertType<MutuallyAssignable<Infer<typeof ackSchemas.auth>, AuthAck>>();
+assertType<MutuallyAssignable<Infer<typeof ackSchemas.subscribe>, SubscribeAck>>();
+assertType<MutuallyAssignable<Infer<typeof errorPayloadSchema>, ErrorPayload>>();
 assertType<Equal<keyof typeof roomEventSchemas, keyof RoomEvents>>();
 assertType<Equal<keyof typeof controlEventSchemas, keyof ControlEvents>>();
 assertType<MutuallyAssignable<{ readonly [K in keyof RoomEvents]: Infer<(typeof roomEventSchemas)[K]> }, RoomEvents>>();

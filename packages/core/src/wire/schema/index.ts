@@ -104,6 +104,25 @@ export const roomEventSchemas = {
   'room.closing': z.object({ channelId: snowflake, guildId: snowflake, closesAt: unixMs }),
 } as const;
 
+/** Payloads of acks by the type of the client's frame. */
+export const ackSchemas = {
+  auth: z.object({ userId: z.string(), expiresAt: unixMs }),
+  subscribe: z.object({
+    epoch: z.string(),
+    seq,
+    room,
+    recovered: z.boolean(),
+    snapshot: z.optional(z.unknown()),
+  }),
+} as const;
+
+/** Payload of an `error` frame. */
+export const errorPayloadSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  retryAfterMs: z.optional(z.number().check(z.gte(0))),
+});
+
 /** Payloads of control events by name. */
 export const controlEventSchemas = {
   'sys.welcome': z.object({
@@ -119,7 +138,7 @@ export const controlEventSchemas = {
     retry: z.object({ maxAttempts: z.number(), baseMs: z.number(), capMs: z.number() }),
   }),
   'sys.snapshot': z.object({ epoch: z.string(), seq, room, snapshot: roomSnapshotSchema }),
-  'sys.ping': z.record(z.string(), z.never()),
+  'sys.ping': z.object({}),
   'sys.reauth': z.object({ expiresAt: unixMs }),
   'sys.drain': z.object({ reconnectInMs: z.number() }),
   'sys.degraded': z.object({ degraded: z.boolean(), reason: z.string() }),
