@@ -5,6 +5,8 @@ export default defineConfig({
     index: 'src/index.ts',
     'wire/index': 'src/wire/index.ts',
     'wire/schema/index': 'src/wire/schema/index.ts',
+    // No entry for users: it keeps eventemitter3 in a chunk that browser bundles leave out (1 kB gzip).
+    emitter: 'src/emitter.ts',
   },
   format: ['esm', 'cjs'],
   dts: true,
