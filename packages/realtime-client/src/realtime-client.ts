@@ -1,6 +1,6 @@
 /** Owns the client a user holds: the reducer's driver, the socket, the token, the handles. */
 import { createDriver, type Driver, Redacted, type Unsubscribe } from '@guildkit/core';
-import { type Envelope, parseRoom } from '@guildkit/core/wire';
+import type { Envelope } from '@guildkit/core/wire';
 import { RealtimeError, type RealtimeErrorCode } from './errors.js';
 import type { EnvironmentSignal } from './io/environment.js';
 import type { Transport, TransportConnection } from './io/transport.js';
@@ -16,7 +16,7 @@ import {
   type Problem,
 } from './protocol/connection.js';
 import { parseFrame } from './protocol/frame.js';
-import { isDeleted, type RoomState } from './protocol/room.js';
+import { isDeleted, NEVER, type RoomState } from './protocol/room.js';
 import { callAll, Room, type RoomOwner } from './room.js';
 import {
   type ConnectionStatus,
@@ -30,10 +30,6 @@ import {
 
 /** Counters since the client was made. */
 export interface RealtimeClientStats {
-  /** Sockets dialled. */
-  readonly dials: number;
-  /** Frames taken in. */
-  readonly frames: number;
   /** Reported errors by code. */
   readonly errors: Readonly<Partial<Record<RealtimeErrorCode, number>>>;
 }
@@ -62,13 +58,12 @@ export class RealtimeClient {
   private readonly stateListeners = new Set<() => void>();
   private readonly errorListeners = new Set<(error: RealtimeError) => void>();
   private readonly owner: RoomOwner;
-  private readonly counters = { dials: 0, frames: 0, errors: {} as Partial<Record<RealtimeErrorCode, number>> };
+  private readonly errorCounts: Partial<Record<RealtimeErrorCode, number>> = {};
   private connection: TransportConnection | undefined;
   private token: Redacted | undefined;
   private tokenCall: { readonly refused: boolean; readonly result: Promise<Redacted> } | undefined;
   private unwatch: Unsubscribe | undefined;
   private current = IDLE_CONNECTION;
-  private problem: Problem | undefined;
 
   /** @throws TypeError naming an option that is unknown or out of range. */
   constructor(options: RealtimeClientOptions) {
@@ -127,11 +122,9 @@ export class RealtimeClient {
 
   /**
    * Takes hold of a room: `guild:<id>`, `channel:<id>`, `user:<id>`. Close the handle to let go.
-   *
-   * @throws TypeError when that is no room's name.
+   * What is no room's name the hub refuses: the room is `denied`.
    */
   room(name: string): Room {
-    if (parseRoom(name) === undefined) throw new TypeError(`RealtimeClient: "${name}" is no room: want kind:id`);
     const room = new Room(name, this.owner);
     const handles = this.handles.get(name) ?? new Set();
     this.handles.set(name, handles.add(room));
@@ -146,7 +139,7 @@ export class RealtimeClient {
 
   /** Counters. */
   stats(): RealtimeClientStats {
-    return { ...this.counters, errors: { ...this.counters.errors } };
+    return { errors: { ...this.errorCounts } };
   }
 
   private release(handle: Room): void {
@@ -190,7 +183,6 @@ export class RealtimeClient {
 
   private dial(gen: number): void {
     const { driver } = this;
-    this.counters.dials += 1;
     try {
       this.connection = this.transport.connect({
         onMessage: (data) => this.take(gen, data),
@@ -206,7 +198,6 @@ export class RealtimeClient {
   }
 
   private take(gen: number, data: unknown): void {
-    this.counters.frames += 1;
     const frame = parseFrame(data);
     if (frame === undefined) {
       this.driver.dispatch({ type: 'garbage', gen });
@@ -254,10 +245,21 @@ export class RealtimeClient {
       this.token = undefined;
     }
     if (from.rooms !== to.rooms) this.followRooms(from.rooms, to.rooms);
-    const next = this.viewOf(to);
+    const { phase, attempt, degraded } = to;
+    let { nextAttemptAt, lastError } = this.current;
+    if (to.problem !== from.problem) lastError = to.problem && toError(to.problem);
+    if (to.retryAt !== from.retryAt) nextAttemptAt = this.toUnixMs(to.retryAt);
+    const isStart = phase === 'authenticating' || (phase === 'recovering' && !to.wasOpen);
+    const status = isStart ? 'connecting' : (phase as ConnectionStatus);
+    const next: ConnectionView = { status, attempt, nextAttemptAt, lastError, degraded };
     if (isSame(next, this.current)) return;
     this.current = next;
     callAll(this.stateListeners);
+  }
+
+  private toUnixMs(at: number): number | undefined {
+    const { clock } = this.options;
+    return at === NEVER ? undefined : Math.round(clock.wallTime() + at - clock.now());
   }
 
   private followRooms(from: ConnectionState['rooms'], to: ConnectionState['rooms']): void {
@@ -272,25 +274,8 @@ export class RealtimeClient {
     }
   }
 
-  private viewOf(state: ConnectionState): ConnectionView {
-    const { phase, attempt, retryAt, problem, degraded, wasOpen } = state;
-    const { clock } = this.options;
-    // Counted from the transition at which the wait began: a clock that jumps later moves no countdown.
-    const nextAttemptAt =
-      retryAt === undefined
-        ? undefined
-        : phase === this.current.status && this.current.nextAttemptAt !== undefined
-          ? this.current.nextAttemptAt
-          : Math.round(clock.wallTime() + retryAt - clock.now());
-    const lastError = problem === this.problem ? this.current.lastError : problem && toError(problem);
-    this.problem = problem;
-    const under = phase === 'authenticating' || (phase === 'recovering' && !wasOpen);
-    return { status: under ? 'connecting' : (phase as ConnectionStatus), attempt, nextAttemptAt, lastError, degraded };
-  }
-
   private report(error: RealtimeError): void {
-    const { errors } = this.counters;
-    errors[error.code] = (errors[error.code] ?? 0) + 1;
+    this.errorCounts[error.code] = (this.errorCounts[error.code] ?? 0) + 1;
     callAll(this.errorListeners, error);
   }
 }
@@ -311,7 +296,7 @@ function viewOfRoom(name: string, room: RoomState, before: RoomView): RoomView {
 function statusOf(room: RoomState): RoomStatus {
   if (isDeleted(room)) return 'deleted';
   if (room.phase === 'denied' || room.phase === 'live') return room.phase;
-  return room.position === undefined ? 'loading' : 'recovering';
+  return room.snapshot === undefined ? 'loading' : 'recovering';
 }
 
 function toError(problem: Problem, cause?: unknown): RealtimeError {

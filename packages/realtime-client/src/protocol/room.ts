@@ -27,16 +27,16 @@ export interface Ask {
 export interface RoomState {
   /** `idle`: not asked for on this connection. `behind`: asked, or catching up. */
   readonly phase: 'idle' | 'behind' | 'live' | 'denied';
-  /** Up to where the events are applied. */
-  readonly position: Position | undefined;
-  readonly snapshot: RoomSnapshot | undefined;
+  /** Up to where the events are applied. Without one only a snapshot helps. */
+  readonly position?: Position | undefined;
+  readonly snapshot?: RoomSnapshot | undefined;
   /** Events whose turn has not come, by seq. */
   readonly early: ReadonlyMap<number, Envelope>;
-  readonly ask: Ask | undefined;
-  /** When to let go of the room, ms; nobody wants it. */
-  readonly releaseAt: number | undefined;
+  readonly ask?: Ask | undefined;
+  /** When to let go of the room, ms: {@link NEVER} while somebody wants it. */
+  readonly releaseAt: number;
   /** Why it is `denied`: the hub's code. */
-  readonly reason: string | undefined;
+  readonly reason?: string | undefined;
 }
 
 /** What became of a room. */
@@ -44,26 +44,20 @@ export interface RoomChange {
   readonly room: RoomState;
   /** Events to hand to listeners, in order. */
   readonly deliver: readonly Envelope[];
-  /** What the hub must be asked for: the events after the position, or the whole state. */
-  readonly need?: 'events' | 'snapshot' | undefined;
+  /** The hub must be asked for what is missing. */
+  readonly behind?: boolean | undefined;
   /** The frame's payload made no sense. */
   readonly bad?: boolean | undefined;
 }
 
+/** A time that does not come. */
+export const NEVER: number = Number.POSITIVE_INFINITY;
 /** Early events kept at most. Those beyond come again with the answer to the ask that the hole has caused. */
 const MAX_EARLY = 256;
 const NONE: ReadonlyMap<number, Envelope> = new Map();
 
 /** A room nobody has asked for yet. */
-export const NEW_ROOM: RoomState = {
-  phase: 'idle',
-  position: undefined,
-  snapshot: undefined,
-  early: NONE,
-  ask: undefined,
-  releaseAt: undefined,
-  reason: undefined,
-};
+export const NEW_ROOM: RoomState = { phase: 'idle', early: NONE, releaseAt: NEVER };
 
 /** The connection is gone. What was early comes again, or the next snapshot holds it. */
 export function detach(room: RoomState): RoomState {
@@ -126,7 +120,9 @@ export function answer(room: RoomState, frame: Envelope): RoomChange {
   if (fields.recovered !== true) return restore(done, frame);
   if (!isPosition(fields)) return { room, deliver: [], bad: true };
   // Recovered from a log that is not ours: the numbers mean nothing.
-  if (fields.epoch !== room.position?.epoch) return { room: done, deliver: [], need: 'snapshot', bad: true };
+  if (fields.epoch !== room.position?.epoch) {
+    return { room: { ...done, position: undefined }, deliver: [], behind: true, bad: true };
+  }
   if (fields.seq <= room.position.seq || room.ask === undefined) return { room: done, deliver: [] };
   return { room: { ...room, ask: { ...room.ask, target: fields.seq } }, deliver: [] };
 }
@@ -136,32 +132,30 @@ const BAD = '';
 
 /** Applies what is next in line, then tells whether a hole is left. */
 function drain(start: RoomState, ...deliver: Envelope[]): RoomChange {
-  let { position, snapshot } = start;
-  if (position === undefined) return { room: start, deliver: [] };
+  if (start.position === undefined) return { room: start, deliver };
   const early = new Map(start.early);
+  let { snapshot } = start;
+  let { epoch, seq } = start.position;
   let bad = false;
-  for (const seq of early.keys()) if (seq <= position.seq) early.delete(seq);
-  for (let frame = early.get(position.seq + 1); frame !== undefined; frame = early.get(position.seq + 1)) {
-    position = { ...position, seq: position.seq + 1 };
-    early.delete(position.seq);
+  for (const known of early.keys()) if (known <= seq) early.delete(known);
+  for (let frame = early.get(seq + 1); frame !== undefined && !bad; frame = early.get(seq + 1)) {
     const next = frame.event === BAD ? undefined : apply(snapshot, frame);
-    if (next === undefined) bad = true;
-    else {
-      snapshot = next;
-      deliver.push(frame);
-    }
+    seq += 1;
+    early.delete(seq);
+    if (next !== undefined) deliver.push(frame);
+    bad = next === undefined;
+    snapshot = next ?? snapshot;
   }
-  const caughtUp = start.ask?.target !== undefined && position.seq >= start.ask.target;
+  const caughtUp = seq >= (start.ask?.target ?? NEVER);
   const room: RoomState = {
     ...start,
-    position,
+    // Without an event that could not be applied the state is wrong, and no later event mends it.
+    position: bad ? undefined : { epoch, seq },
     snapshot,
-    early: early.size === 0 ? NONE : early,
+    early,
     ...(caughtUp && { ask: undefined, phase: 'live' }),
   };
-  // An event that could not be applied leaves the state wrong: only a whole one mends that.
-  const need = bad ? 'snapshot' : early.size > 0 ? 'events' : undefined;
-  return { room, deliver, need, bad };
+  return { room, deliver, behind: bad || early.size > 0, bad };
 }
 
 /** The state after an event; `undefined` when the payload does not fit the event. */
