@@ -1,1 +1,20 @@
-export {};
+/**
+ * The realtime hub: rooms with logs over WebSocket, resumable, permission-checked, bounded.
+ *
+ * @packageDocumentation
+ */
+export { type ErrorEntry, HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
+export type { Principal } from '../principal.js';
+export type { HubEngine, RoomListener } from './engine.js';
+export {
+  type HubCloseOptions,
+  type PublishOptions,
+  RealtimeHub,
+  type RealtimeHubEvents,
+} from './hub.js';
+export type { DiscordOutcome } from './io/discord-sink.js';
+export { type MemoryEngineOptions, memoryEngine } from './io/memory-engine.js';
+export type { AuthContext, RealtimeHubOptions } from './options.js';
+export type { NewRoomEvent, Published, RoomRead, RoomRecord } from './protocol/records.js';
+export { applyRoomEvent, initialRoomState } from './protocol/room-state.js';
+export type { HubStats } from './stats.js';

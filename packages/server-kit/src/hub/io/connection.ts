@@ -1,0 +1,343 @@
+/** Owns one connection: carries out what its session decides, and hands it the room's events. Refuses decisions. */
+import { type Clock, createDriver, type Driver, type Logger, messageOf, toLogText } from '@guildkit/core';
+import type { ControlEvents, Position, SubscribeAck, WelcomePayload } from '@guildkit/core/wire';
+import { HUB_ERRORS } from '../../errors.js';
+import type { Principal } from '../../principal.js';
+import { envelopeFrame, recordFrame } from '../codec/frames.js';
+import type { HubEngine } from '../engine.js';
+import { parseClientFrame } from '../protocol/client-frame.js';
+import type { RoomRead, RoomRecord } from '../protocol/records.js';
+import {
+  createSessionReducer,
+  newSession,
+  type SessionEffect,
+  type SessionInput,
+  type SessionLimits,
+  type SessionState,
+} from '../protocol/session.js';
+import { Subscription } from '../protocol/subscription.js';
+import type { HubCounters } from '../stats.js';
+import type { RoomFeeds } from './room-feeds.js';
+import type { Transport, TransportListener } from './ws-transport.js';
+
+/** How a proof of identity turned out. */
+export type AuthOutcome = { readonly principal: Principal } | { readonly unavailable: boolean };
+
+/** What a connection asks of its hub. */
+export interface ConnectionHost {
+  readonly limits: SessionLimits & { readonly maxBufferedBytes: number };
+  readonly engine: HubEngine;
+  readonly feeds: RoomFeeds;
+  readonly counters: HubCounters;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  welcome(connectionId: string, authTimeoutMs: number): WelcomePayload;
+  /** Never rejects. */
+  authorize(principal: Principal, room: string): Promise<'allowed' | 'denied' | 'failed'>;
+  /** Takes one of the user's places; `false` when there is none. */
+  admit(connection: Connection, userId: string): boolean;
+  /** After `admit`, when the connection has been told. */
+  admitted(connection: Connection): void;
+  /** Gives back the place. */
+  release(connection: Connection): void;
+  /** The socket is gone. */
+  closed(connection: Connection): void;
+}
+
+interface Place {
+  readonly ticket: number;
+  readonly subscription: Subscription<RoomRecord>;
+  onRecord(record: RoomRecord, frame: Buffer): void;
+}
+
+/** Live events kept while one subscription's history is read. */
+const MAX_WAITING = 1_024;
+
+/** One client. */
+export class Connection {
+  readonly id: string;
+  private readonly host: ConnectionHost;
+  private readonly transport: Transport;
+  private readonly authenticate: (token: string | undefined) => Promise<AuthOutcome>;
+  private readonly driver: Driver<SessionState, SessionInput>;
+  private readonly places = new Map<string, Place>();
+  private overflowed = false;
+
+  /** @param authenticate Looks at a token, or without one at the upgrade request. Never rejects. */
+  constructor(
+    id: string,
+    host: ConnectionHost,
+    bind: (listener: TransportListener) => Transport,
+    authenticate: (token: string | undefined) => Promise<AuthOutcome>,
+  ) {
+    this.id = id;
+    this.host = host;
+    this.authenticate = authenticate;
+    const { limits, clock, random, logger } = host;
+    this.driver = createDriver<SessionState, SessionInput, SessionEffect>({
+      reducer: createSessionReducer(limits),
+      initial: newSession(limits, clock.now()),
+      run: (effect) => this.run(effect),
+      onEffectError: (error, effect) => {
+        logger.error({ connectionId: id, effect: effect.type, error: messageOf(error) }, 'hub effect failed');
+        this.transport.terminate();
+      },
+      clock,
+      random,
+    });
+    this.transport = bind({
+      onText: (text) => this.onText(text),
+      onBinary: () => {
+        host.counters.framesIn += 1;
+        this.dispatch({ type: 'frame', parsed: { kind: 'malformed' } });
+      },
+      onOversized: () => this.dispatch({ type: 'oversized' }),
+      onBroken: (problem) => {
+        logger.debug({ connectionId: id, problem }, 'hub socket broken');
+        this.dispatch({ type: 'broken' });
+      },
+      onClosed: (code) => this.onClosed(code),
+    });
+    this.dispatch({ type: 'opened' });
+  }
+
+  /** Who this connection is; `undefined` before authentication. */
+  get userId(): string | undefined {
+    return this.driver.state.principal?.userId;
+  }
+
+  get subscriptions(): number {
+    return this.places.size;
+  }
+
+  /** Asks `authorize` again, for all rooms or one. */
+  revalidate(room?: string): void {
+    this.dispatch({ type: 'revalidate', room });
+  }
+
+  /** Announces the end, and closes with 4503 after `closeInMs`. */
+  drain(reconnectInMs: number, closeInMs: number): void {
+    this.dispatch({ type: 'drain', reconnectInMs, closeInMs });
+  }
+
+  /** Tells the client something about the connection. */
+  control<Name extends keyof ControlEvents>(event: Name, payload: ControlEvents[Name]): void {
+    this.send(envelopeFrame({ type: 'event', event, payload, ts: this.host.clock.wallTime() }));
+  }
+
+  terminate(): void {
+    this.transport.terminate();
+  }
+
+  private dispatch(input: SessionInput): void {
+    this.driver.dispatch(input);
+  }
+
+  private onText(text: string): void {
+    this.host.counters.framesIn += 1;
+    if (this.driver.state.phase === 'closed') return;
+    const parsed = parseClientFrame(text);
+    const pong = parsed.kind === 'frame' && parsed.frame.type === 'pong' ? parsed.frame.payload.seqs : undefined;
+    this.dispatch({ type: 'frame', parsed, behind: pong === undefined ? 0 : this.behind(pong) });
+  }
+
+  private onClosed(code: number): void {
+    this.dispatch({ type: 'socketClosed' });
+    this.driver.stop();
+    const { host, id } = this;
+    host.logger.info({ connectionId: id, userId: this.userId, code }, 'hub connection closed');
+    host.closed(this);
+  }
+
+  private behind(seqs: Readonly<Record<string, number>>): number {
+    let most = 0;
+    for (const [room, place] of this.places) {
+      const seq = Object.hasOwn(seqs, room) ? seqs[room] : undefined;
+      if (seq !== undefined) most = Math.max(most, place.subscription.behind(seq));
+    }
+    return most;
+  }
+
+  private run(effect: SessionEffect): void {
+    const { host, id } = this;
+    switch (effect.type) {
+      case 'authenticate':
+        void this.authenticate(effect.token).then((outcome) => this.onAuthOutcome(effect.attempt, outcome));
+        return;
+      case 'welcome':
+        this.control('sys.welcome', host.welcome(id, effect.authTimeoutMs));
+        this.transport.resume();
+        return;
+      case 'admitted':
+        host.logger.info({ connectionId: id, userId: toLogText(effect.principal.userId) }, 'hub connection opened');
+        host.admitted(this);
+        return;
+      case 'ack':
+        this.reply('ack', effect.event, effect.re, effect.payload);
+        return;
+      case 'refuse':
+        this.refuse(effect);
+        return;
+      case 'count':
+        host.counters.error(effect.code);
+        return;
+      case 'control':
+        this.control(effect.event, effect.payload as never);
+        return;
+      case 'ping':
+        for (const { subscription } of this.places.values()) subscription.mark();
+        this.control('sys.ping', {});
+        return;
+      case 'authorize': {
+        const principal = this.driver.state.principal as Principal;
+        const { room, ticket } = effect;
+        void host.authorize(principal, room).then((verdict) => {
+          this.dispatch({ type: 'authorized', room, ticket, verdict });
+        });
+        return;
+      }
+      case 'join':
+        this.join(effect.room, effect.ticket, effect.since);
+        return;
+      case 'catchUp':
+        this.read(effect.room, effect.ticket, this.places.get(effect.room)?.subscription.position);
+        return;
+      case 'start':
+        this.start(effect);
+        return;
+      case 'leave':
+        this.leave(effect.room);
+        return;
+      case 'close': {
+        const { code, cause } = effect;
+        host.counters.close(code);
+        const level = code === 4503 ? 'info' : 'warn';
+        host.logger[level]({ connectionId: id, userId: this.userId, code, cause }, 'hub closes a connection');
+        this.transport.close(code, cause);
+        return;
+      }
+      case 'release':
+        for (const room of [...this.places.keys()]) this.leave(room);
+        host.release(this);
+        return;
+    }
+  }
+
+  private onAuthOutcome(attempt: number, outcome: AuthOutcome): void {
+    if ('unavailable' in outcome) {
+      this.dispatch({ type: 'authFailed', attempt, unavailable: outcome.unavailable });
+      return;
+    }
+    const { principal } = outcome;
+    const { phase, principal: before } = this.driver.state;
+    const expiresInMs = principal.expiresAt - this.host.clock.wallTime();
+    // A place is taken once, and none by a proof that is over or for a connection that ended meanwhile.
+    const takesPlace = phase !== 'closed' && before === undefined && expiresInMs > 0;
+    const admitted = !takesPlace || this.host.admit(this, principal.userId);
+    this.dispatch({ type: 'authenticated', attempt, principal, expiresInMs, admitted });
+  }
+
+  private join(room: string, ticket: number, since: Position | undefined): void {
+    const subscription = new Subscription<RoomRecord>(MAX_WAITING);
+    const place: Place = {
+      ticket,
+      subscription,
+      onRecord: (record, frame) => {
+        const verdict = subscription.push(record);
+        if (verdict === 'deliver') this.send(frame);
+        else if (verdict === 'hole') this.dispatch({ type: 'holeFound', room, ticket });
+      },
+    };
+    this.places.set(room, place);
+    // Live first, history second: what is published in between is kept, and nothing slips through.
+    this.host.feeds.join(room, place).then(
+      () => this.read(room, ticket, since),
+      (error: unknown) => this.onReadFailed(room, ticket, error),
+    );
+  }
+
+  private read(room: string, ticket: number, since: Position | undefined): void {
+    this.host.engine.read(room, since).then(
+      (read) => this.dispatch({ type: 'read', room, ticket, read }),
+      (error: unknown) => this.onReadFailed(room, ticket, error),
+    );
+  }
+
+  private onReadFailed(room: string, ticket: number, error: unknown): void {
+    const { logger } = this.host;
+    logger.warn({ connectionId: this.id, room, error: toLogText(messageOf(error)) }, 'hub cannot read a room');
+    this.dispatch({ type: 'readFailed', room, ticket });
+  }
+
+  private start({ room, ticket, re, read }: Extract<SessionEffect, { type: 'start' }>): void {
+    const place = this.places.get(room);
+    if (place?.ticket !== ticket) return;
+    const { epoch, seq, snapshot } = read;
+    const frames = this.missedFrames(read);
+    if (re !== undefined) {
+      // The position that the frames after this one follow: the client's own, or the snapshot's.
+      const from = frames === undefined ? seq : seq - frames.length;
+      const ack: SubscribeAck = { room, epoch, seq: from, recovered: frames !== undefined };
+      this.reply('ack', 'subscribe', re, frames === undefined ? { ...ack, snapshot } : ack);
+    } else if (frames === undefined) {
+      this.control('sys.snapshot', { room, epoch, seq, snapshot });
+    }
+    for (const frame of frames ?? []) this.send(frame);
+    const { items, hole } = place.subscription.start({ epoch, seq });
+    for (const record of items) this.send(recordFrame(record));
+    if (hole) this.dispatch({ type: 'holeFound', room, ticket });
+  }
+
+  /** The missed events, unless telling them would break the byte bound: the state is smaller than its history. */
+  private missedFrames({ recovered, events }: RoomRead): readonly Buffer[] | undefined {
+    if (!recovered) return undefined;
+    const frames = events.map(recordFrame);
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    // Half of what is free: the live events that follow need room too.
+    const free = (this.host.limits.maxBufferedBytes - this.transport.bufferedBytes) / 2;
+    return bytes <= free ? frames : undefined;
+  }
+
+  private leave(room: string): void {
+    const place = this.places.get(room);
+    if (place === undefined) return;
+    this.places.delete(room);
+    this.host.feeds.leave(room, place);
+  }
+
+  private refuse({ code, re, room, detail, retryAfterMs }: Extract<SessionEffect, { type: 'refuse' }>): void {
+    const { counters, logger } = this.host;
+    counters.error(code);
+    const fields = { connectionId: this.id, userId: this.userId, code };
+    logger.debug(
+      {
+        ...fields,
+        ...(room === undefined ? {} : { room: toLogText(room) }),
+        ...(detail === undefined ? {} : { detail: toLogText(detail) }),
+      },
+      'hub refuses a frame',
+    );
+    const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
+    this.reply('error', 'error', re, { code, message: HUB_ERRORS[code].message, ...retry });
+  }
+
+  private reply(type: 'ack' | 'error', event: string, re: string | undefined, payload: unknown): void {
+    const answers = re === undefined ? {} : { re };
+    this.send(envelopeFrame({ type, event, payload, ts: this.host.clock.wallTime(), ...answers }));
+  }
+
+  private send(frame: Buffer): void {
+    if (this.overflowed) return;
+    const { transport, host } = this;
+    const waiting = transport.bufferedBytes;
+    // A single frame may be larger than the bound; a frame behind others may not.
+    if (waiting > 0 && waiting + frame.length > host.limits.maxBufferedBytes) {
+      this.overflowed = true;
+      this.dispatch({ type: 'overflowed' });
+      return;
+    }
+    host.counters.framesOut += 1;
+    transport.send(frame);
+  }
+}

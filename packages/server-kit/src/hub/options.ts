@@ -1,0 +1,209 @@
+/** Owns the hub's settings: what they mean, their defaults and their ranges. */
+import type { IncomingMessage } from 'node:http';
+import {
+  type Clock,
+  check,
+  type Logger,
+  type OptionChecks,
+  resolveOptions,
+  silentLogger,
+  systemClock,
+} from '@guildkit/core';
+import type { Principal } from '../principal.js';
+import type { HubEngine } from './engine.js';
+
+/** What `authenticate` looks at. */
+export interface AuthContext {
+  /** From an `auth` frame or `Authorization: Bearer`. Without one, look at the upgrade request: its session cookie. */
+  readonly token?: string | undefined;
+  /** Headers of the upgrade request. */
+  readonly headers: Headers;
+  /** Path and query of the upgrade request. */
+  readonly url: string;
+}
+
+/** Settings of {@link RealtimeHub}. */
+export interface RealtimeHubOptions {
+  /**
+   * The origins whose pages may connect, such as `https://app.example`; or a function that decides, given `undefined`
+   * for a request without `Origin`. With a list such a request is let through: only programs can leave `Origin` out,
+   * and a program has no one else's cookies.
+   */
+  readonly origins: readonly string[] | ((origin: string | undefined, request: IncomingMessage) => boolean);
+  /**
+   * Says who a connection is, or `null`. A thrown guildkit error that is not `retryable` (a `JwtError`) refuses too;
+   * any other exception means that nobody can be authenticated now.
+   */
+  readonly authenticate: (context: AuthContext) => Principal | null | Promise<Principal | null>;
+  /** Says whether someone may hear a room. Asked at each subscription and at each revalidation. An exception is no yes. */
+  readonly authorize: (principal: Principal, room: string) => boolean | Promise<boolean>;
+  /**
+   * Where room logs live. The hub closes an engine that it made itself.
+   * @defaultValue `memoryEngine()`
+   */
+  readonly engine?: HubEngine | undefined;
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+  /** A number in `[0, 1)`, for jitter. */
+  readonly random?: (() => number) | undefined;
+  /**
+   * Time for the `auth` frame, and for `authenticate` to answer, in ms.
+   * @defaultValue 5000
+   */
+  readonly authTimeoutMs?: number | undefined;
+  /**
+   * How often `sys.ping` is sent, in ms.
+   * @defaultValue 15000: below the 30 s after which proxies drop idle connections.
+   */
+  readonly heartbeatMs?: number | undefined;
+  /**
+   * Time for the `pong`, in ms. The ping queues behind the events before it, so this bounds how far a client may lag.
+   * @defaultValue 10000
+   */
+  readonly pongTimeoutMs?: number | undefined;
+  /**
+   * How long before its end a client is asked for a new token, in ms.
+   * @defaultValue 30000
+   */
+  readonly reauthLeadMs?: number | undefined;
+  /**
+   * Largest frame of a client, in bytes.
+   * @defaultValue 65536
+   */
+  readonly maxFrameBytes?: number | undefined;
+  /**
+   * Rooms that one connection may listen to.
+   * @defaultValue 100
+   */
+  readonly maxSubscriptions?: number | undefined;
+  /**
+   * Frames that a client may send each second, on top of a burst of `maxSubscriptions`.
+   * @defaultValue 50
+   */
+  readonly maxFramesPerSecond?: number | undefined;
+  /**
+   * How many events behind its last ping a client may report to be.
+   * @defaultValue 1000
+   */
+  readonly maxLagEvents?: number | undefined;
+  /**
+   * Bytes that may wait for one client, the next frame included.
+   * @defaultValue 1048576
+   */
+  readonly maxBufferedBytes?: number | undefined;
+  /**
+   * Largest event that may be published, in bytes of its payload's JSON.
+   * @defaultValue 262144
+   */
+  readonly maxEventBytes?: number | undefined;
+  /**
+   * Connections of one user.
+   * @defaultValue 20: several tabs and devices.
+   */
+  readonly maxConnectionsPerUser?: number | undefined;
+  /**
+   * Connections of all, authenticated or not. More are answered with 503.
+   * @defaultValue 10000
+   */
+  readonly maxConnections?: number | undefined;
+  /**
+   * Failed tries after which clients wait for their user: sent in the welcome.
+   * @defaultValue 5
+   */
+  readonly maxReconnectAttempts?: number | undefined;
+  /**
+   * Upper bound of a client's first delay before a new try, in ms: sent in the welcome.
+   * @defaultValue 1000
+   */
+  readonly reconnectBaseMs?: number | undefined;
+  /**
+   * Largest delay of a client before a new try, in ms: sent in the welcome.
+   * @defaultValue 30000
+   */
+  readonly reconnectCapMs?: number | undefined;
+  /**
+   * At a drain, clients are told to come back at a random time within this span, in ms.
+   * @defaultValue 5000
+   */
+  readonly drainSpreadMs?: number | undefined;
+}
+
+/** Options with their defaults. `engine: undefined`: the hub makes one. */
+export type HubSettings = {
+  readonly [K in keyof Required<RealtimeHubOptions>]: K extends 'engine'
+    ? HubEngine | undefined
+    : Exclude<RealtimeHubOptions[K], undefined>;
+};
+
+/** Required options stand as `undefined`, which their check refuses. */
+const DEFAULTS = {
+  origins: undefined as unknown as HubSettings['origins'],
+  authenticate: undefined as unknown as HubSettings['authenticate'],
+  authorize: undefined as unknown as HubSettings['authorize'],
+  engine: undefined,
+  logger: silentLogger,
+  clock: systemClock,
+  random: Math.random,
+  authTimeoutMs: 5_000,
+  heartbeatMs: 15_000,
+  pongTimeoutMs: 10_000,
+  reauthLeadMs: 30_000,
+  maxFrameBytes: 65_536,
+  maxSubscriptions: 100,
+  maxFramesPerSecond: 50,
+  maxLagEvents: 1_000,
+  maxBufferedBytes: 1_048_576,
+  maxEventBytes: 262_144,
+  maxConnectionsPerUser: 20,
+  maxConnections: 10_000,
+  maxReconnectAttempts: 5,
+  reconnectBaseMs: 1_000,
+  reconnectCapMs: 30_000,
+  drainSpreadMs: 5_000,
+} as const satisfies HubSettings;
+
+const CHECKS: OptionChecks<HubSettings> = {
+  origins: (value) =>
+    typeof value === 'function' || (Array.isArray(value) && value.every(isOrigin))
+      ? undefined
+      : 'must be a function or an array of origins such as "https://app.example"',
+  authenticate: check.function(),
+  authorize: check.function(),
+  random: check.function(),
+  authTimeoutMs: check.integer(1, 600_000),
+  heartbeatMs: check.integer(1, 600_000),
+  pongTimeoutMs: check.integer(1, 600_000),
+  reauthLeadMs: check.integer(0),
+  maxFrameBytes: check.integer(1_024, 16_777_216),
+  maxSubscriptions: check.integer(1, 100_000),
+  maxFramesPerSecond: check.integer(1, 1_000_000),
+  maxLagEvents: check.integer(0),
+  maxBufferedBytes: check.integer(1_024),
+  maxEventBytes: check.integer(2),
+  maxConnectionsPerUser: check.integer(1),
+  maxConnections: check.integer(1),
+  maxReconnectAttempts: check.integer(0, 1_000),
+  reconnectBaseMs: check.integer(1, 600_000),
+  reconnectCapMs: check.integer(1, 3_600_000),
+  drainSpreadMs: check.integer(0, 600_000),
+};
+
+/** Checks options and fills in the defaults. */
+export function resolveHubOptions(options: RealtimeHubOptions): HubSettings {
+  return resolveOptions<HubSettings>('RealtimeHub', DEFAULTS, options, CHECKS);
+}
+
+/** Turns `origins` into one question. */
+export function originCheck(
+  origins: HubSettings['origins'],
+): (origin: string | undefined, request: IncomingMessage) => boolean {
+  if (typeof origins === 'function') return origins;
+  const allowed = new Set(origins.map((origin) => new URL(origin).origin));
+  return (origin) => origin === undefined || allowed.has(origin);
+}
+
+function isOrigin(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { origin, pathname, search, hash } = new URL(value);
+  return origin !== 'null' && pathname === '/' && search === '' && hash === '';
+}
