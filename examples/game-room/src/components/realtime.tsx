@@ -1,0 +1,16 @@
+/** Owns the page's one connection to the hub. The provider opens it once the page runs; it lives as long as the page. */
+import { RealtimeClient } from '@guildkit/realtime-client';
+import { RealtimeProvider } from '@guildkit/realtime-client/react';
+import { type ReactNode, useState } from 'react';
+
+async function fetchToken(): Promise<string> {
+  const response = await fetch('/api/token', { method: 'POST' });
+  if (!response.ok) throw new Error(`The server gave no token (${response.status}).`);
+  const { token } = (await response.json()) as { token: string };
+  return token;
+}
+
+export function Realtime({ children }: { readonly children: ReactNode }) {
+  const [client] = useState(() => new RealtimeClient({ url: '/api/ws', getToken: fetchToken }));
+  return <RealtimeProvider client={client}>{children}</RealtimeProvider>;
+}

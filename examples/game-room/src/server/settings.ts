@@ -1,0 +1,163 @@
+/**
+ * Owns the settings: what the environment may say, and what to do when it says something else. Refuses to read
+ * `process.env` by itself: the serve entry hands it in.
+ */
+import { randomBytes } from 'node:crypto';
+import { Redacted } from '@guildkit/core';
+import * as z from 'zod';
+
+/** Raised at start. Its message lists every setting that is missing or malformed, each with its remedy. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The settings are not complete:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const integer = (min: number, max: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^[0-9]{1,9}$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .default(fallback);
+
+const secretList = z
+  .string()
+  .transform((text) => text.split(',').map((secret) => secret.trim()))
+  .pipe(z.array(z.string().min(32)).min(1));
+
+const privateJwk = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({ code: 'custom', message: 'not JSON' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.looseObject({ kty: z.string(), d: z.string() }));
+
+const SETTINGS = z.object({
+  DISCORD_BOT_TOKEN: z
+    .string()
+    .regex(/^[\w.-]{10,200}$/)
+    .optional(),
+  PRIMARY_GUILD_ID: z
+    .string()
+    .regex(/^[0-9]{15,20}$/)
+    .optional(),
+  DISCORD_API_BASE: z.url({ protocol: /^https?$/ }).optional(),
+  HOST: z.string().optional(),
+  PORT: integer(0, 65_535, 3000),
+  VITE_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  SESSION_SECRET: secretList.optional(),
+  JWT_ISSUER: z.string().min(1).default('guildkit-game-room'),
+  JWT_AUDIENCE: z.string().min(1).default('guildkit-game-room'),
+  JWT_PRIVATE_JWK: privateJwk.optional(),
+  MAX_WS_RECONNECT_ATTEMPTS: integer(1, 100, 5),
+  NODE_ENV: z.string().optional(),
+});
+
+/** What to set, by setting. Never repeats the value: it may be a secret. */
+const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
+  DISCORD_BOT_TOKEN:
+    "Copy the bot's token from the Discord developer portal, page Bot, without the word Bot before it.",
+  PRIMARY_GUILD_ID:
+    "Set the server's id, 15 to 20 digits: in Discord, developer mode, right-click the server, Copy Server ID.",
+  DISCORD_API_BASE: 'Set an http or https address with the version: https://discord.com/api/v10.',
+  HOST: 'Set the address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.',
+  PORT: 'Set a port from 1 to 65535, or 0 for any free one.',
+  VITE_BASE_URL: 'Set the address that people type, with http or https: https://rooms.example.org.',
+  LOG_LEVEL: 'Set one of debug, info, warn, error, silent.',
+  SESSION_SECRET:
+    'Set 32 characters or more, from `openssl rand -hex 32`. To change it, put the new one before the old one with a comma.',
+  JWT_ISSUER: 'Set the name that stands as issuer in tokens, or leave it out.',
+  JWT_AUDIENCE: 'Set the name that stands as audience in tokens, or leave it out.',
+  JWT_PRIVATE_JWK: 'Set a private key as JSON Web Key, on one line, or leave it out for a key per start.',
+  MAX_WS_RECONNECT_ATTEMPTS: 'Set a whole number from 1 to 100.',
+  NODE_ENV: 'Set production or development.',
+};
+
+/** Needed where real people come. */
+const REQUIRED_IN_PRODUCTION = ['DISCORD_BOT_TOKEN', 'PRIMARY_GUILD_ID', 'VITE_BASE_URL', 'SESSION_SECRET'] as const;
+
+/** The checked settings. */
+export interface Settings {
+  readonly production: boolean;
+  /** `undefined`: nothing was said about Discord, so the sandbox takes its place. */
+  readonly discord:
+    | { readonly token: Redacted; readonly guildId: string; readonly apiBase: string | undefined }
+    | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Whether `PORT` was given: then no other port will do. */
+  readonly portFixed: boolean;
+  /** The one origin that pages may come from, `undefined` for the loopback names. */
+  readonly baseUrl: URL | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** The first signs, all verify. */
+  readonly sessionSecrets: readonly Redacted[];
+  readonly jwt: {
+    readonly issuer: string;
+    readonly audience: string;
+    readonly privateJwk: Redacted<{ readonly kty: string; readonly [member: string]: unknown }> | undefined;
+  };
+  readonly maxReconnectAttempts: number;
+}
+
+/**
+ * Reads the settings from the environment. An empty variable counts as not set.
+ *
+ * @throws SettingsError listing every missing or malformed setting.
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const given = Object.fromEntries(
+    Object.keys(SETTINGS.shape)
+      .map((name) => [name, env[name]?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const problems = new Map<string, string>();
+  const production = given.NODE_ENV === 'production';
+  if (production) {
+    for (const name of REQUIRED_IN_PRODUCTION) {
+      if (given[name] === undefined) problems.set(name, 'is missing, and in production nothing stands in for it.');
+    }
+  } else if (given.DISCORD_BOT_TOKEN !== undefined && given.PRIMARY_GUILD_ID === undefined) {
+    problems.set('PRIMARY_GUILD_ID', 'is missing: with DISCORD_BOT_TOKEN the app must know its server.');
+  }
+  const parsed = SETTINGS.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) problems.set(String(issue.path[0]), 'is malformed.');
+  if (problems.size > 0 || !parsed.success) {
+    throw new SettingsError(
+      [...problems].map(([name, what]) => `${name} ${what} ${REMEDIES[name as keyof typeof REMEDIES] ?? ''}`.trim()),
+    );
+  }
+
+  const s = parsed.data;
+  return {
+    production,
+    discord:
+      s.DISCORD_BOT_TOKEN !== undefined && s.PRIMARY_GUILD_ID !== undefined
+        ? { token: new Redacted(s.DISCORD_BOT_TOKEN), guildId: s.PRIMARY_GUILD_ID, apiBase: s.DISCORD_API_BASE }
+        : undefined,
+    host: s.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+    port: s.PORT,
+    portFixed: given.PORT !== undefined,
+    baseUrl: s.VITE_BASE_URL === undefined ? undefined : new URL(s.VITE_BASE_URL),
+    logLevel: s.LOG_LEVEL,
+    // Without a secret of their own, guests are new people after a restart. In production one is required above.
+    sessionSecrets: (s.SESSION_SECRET ?? [randomBytes(32).toString('hex')]).map((secret) => new Redacted(secret)),
+    jwt: {
+      issuer: s.JWT_ISSUER,
+      audience: s.JWT_AUDIENCE,
+      privateJwk: s.JWT_PRIVATE_JWK === undefined ? undefined : new Redacted(s.JWT_PRIVATE_JWK),
+    },
+    maxReconnectAttempts: s.MAX_WS_RECONNECT_ATTEMPTS,
+  };
+}

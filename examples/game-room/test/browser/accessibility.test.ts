@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Running } from '../../src/serve.js';
+import { chromiumPath } from './chromium.js';
+import { launchBrowser, openRoom, PATIENCE_MS, startApp, untilConnection, untilPlayers } from './harness.js';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function faultsOf(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  const results = await page.evaluate(() => (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run());
+  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
+}
+
+describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
+  let browser: Browser;
+  let running: Running;
+  let channelId: string;
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+    running = await startApp();
+    channelId = running.app.sandbox?.voiceChannelId as string;
+    for (const name of ['Mia', 'Tom Bergström']) {
+      await (await running.app.sandbox?.people.create({ name }))?.joinVoice(channelId);
+    }
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await running?.close();
+  });
+
+  test.each(['light', 'dark'] as const)('axe finds no fault in the %s scheme', async (colorScheme) => {
+    const page = await browser.newPage({ colorScheme, reducedMotion: 'reduce' });
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.goto(running.url);
+    await untilConnection(page, 'Live');
+    await page.getByText('2 people in voice').waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+
+    await page.goto(`${running.url}/room/${channelId}`);
+    await untilPlayers(page, ['Mia', 'Tom Bergström']);
+    await page.getByRole('group', { name: 'Mia' }).waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+    await page.context().close();
+  });
+
+  test('a room has landmarks, names and one main heading', async () => {
+    const page = await openRoom(browser, running.url, channelId);
+    for (const role of ['banner', 'main'] as const) expect(await page.getByRole(role).count()).toBe(1);
+    expect(await page.getByRole('complementary', { name: 'Simulator' }).count()).toBe(1);
+    expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1);
+    const list = page.getByRole('list', { name: 'People in voice' });
+    await list.getByText('Mia', { exact: true }).waitFor();
+    expect(await list.getByRole('list', { name: 'Voice state' }).count()).toBe(2);
+  });
+
+  test('joins and leaves are told to screen readers', async () => {
+    const page = await openRoom(browser, running.url, channelId);
+    const announcer = page.locator('[data-testid=announcer]');
+    expect(await announcer.getAttribute('aria-live')).toBe('polite');
+    const aisha = await running.app.sandbox?.people.create({ name: 'Aisha' });
+    await aisha?.joinVoice(channelId);
+    await announcer.getByText('Aisha joined').waitFor({ state: 'attached' });
+    await aisha?.leaveVoice();
+    await announcer.getByText('Aisha left or was removed').waitFor({ state: 'attached' });
+  });
+
+  test('the keyboard reaches the content first and everything after', async () => {
+    const page = await openRoom(browser, running.url, channelId);
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('All rooms');
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineStyle);
+    expect(outline).toBe('solid');
+  });
+
+  test('nothing hangs over on a small screen', async () => {
+    const page = await openRoom(browser, running.url, channelId);
+    await page.setViewportSize({ width: 340, height: 700 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(340);
+  });
+});

@@ -1,0 +1,122 @@
+/** Owns what the browser tests stand on: the built app, a line to it that can be cut, pages. */
+
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Running, serve as serveApp } from '../../src/serve.js';
+import { CHROMIUM_FLAGS, chromiumPath } from './chromium.js';
+
+/** How long a condition may take on a busy machine. */
+export const PATIENCE_MS = 30_000;
+
+const serveUrl = new URL('../../dist/server/serve.js', import.meta.url).href;
+
+/** Starts the built app on a free port, silent. */
+export async function startApp(env: Readonly<Record<string, string>> = {}): Promise<Running> {
+  const { serve } = (await import(serveUrl)) as { serve: typeof serveApp };
+  return serve({ PORT: '0', LOG_LEVEL: 'silent', ...env });
+}
+
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: chromiumPath() as string, args: CHROMIUM_FLAGS });
+}
+
+/** A line between browser and app. Cut, it drops what it carries and takes nothing new. */
+export interface Line {
+  readonly url: string;
+  cut(): void;
+  mend(): void;
+  close(): Promise<void>;
+}
+
+export async function createLine(target: Server | { address(): AddressInfo | string | null }): Promise<Line> {
+  const { port } = target.address() as AddressInfo;
+  const sockets = new Set<Socket>();
+  let whole = true;
+  const keep = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+  };
+  const server = createServer((near) => {
+    keep(near);
+    if (!whole) {
+      near.destroy();
+      return;
+    }
+    const far = connect(port, '127.0.0.1');
+    keep(far);
+    near.pipe(far).pipe(near);
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = () => {
+    whole = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    mend: () => {
+      whole = true;
+    },
+    close: () => {
+      cut();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** Opens a page whose list of players is watched: a name that ever stands there twice is remembered. */
+export async function openRoom(browser: Browser, url: string, channelId: string): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.addInitScript(() => {
+    const seen = { doubles: [] as string[] };
+    Object.assign(window, { seen });
+    new MutationObserver(() => {
+      const users = [...document.querySelectorAll<HTMLElement>('[data-testid=players] [data-user]')].map(
+        (player) => player.dataset.user ?? '',
+      );
+      seen.doubles.push(...users.filter((user, at) => users.indexOf(user) !== at));
+    }).observe(document, { subtree: true, childList: true });
+  });
+  await page.goto(`${url}/room/${channelId}`);
+  await untilLive(page);
+  return page;
+}
+
+/** Players that stood in the list twice at any moment. */
+export function doublesOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => (window as unknown as { seen: { doubles: string[] } }).seen.doubles);
+}
+
+export async function untilLive(page: Page): Promise<void> {
+  await untilConnection(page, 'Live');
+  await page.locator('[data-testid=count]', { hasText: 'in voice' }).waitFor();
+}
+
+export async function untilConnection(page: Page, label: string): Promise<void> {
+  await page.locator('[data-testid=connection]', { hasText: label }).waitFor();
+}
+
+/** Waits until exactly these people are shown, in this order. */
+export async function untilPlayers(page: Page, names: readonly string[]): Promise<void> {
+  try {
+    await page.waitForFunction((wanted) => {
+      const shown = [...document.querySelectorAll('[data-testid=players] .player-name')].map(
+        (name) => name.textContent,
+      );
+      return JSON.stringify(shown) === JSON.stringify(wanted);
+    }, names as string[]);
+  } catch (error) {
+    const shown = await page.locator('.player-name').allTextContents();
+    throw new Error(`The page shows [${shown.join(', ')}], not [${names.join(', ')}].`, { cause: error });
+  }
+}
+
+/** The activity list, oldest first. */
+export async function activityOf(page: Page): Promise<string[]> {
+  return (await page.locator('[data-testid=activity] li > span').allTextContents()).reverse();
+}

@@ -1,0 +1,62 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Running } from '../../src/serve.js';
+import { chromiumPath } from './chromium.js';
+import { launchBrowser, PATIENCE_MS, startApp, untilConnection, untilLive } from './harness.js';
+
+describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {
+  let browser: Browser;
+  let running: Running;
+  let page: Page;
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+    running = await startApp();
+    page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.goto(running.url);
+    await untilConnection(page, 'Live');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await running?.close();
+  });
+
+  test('shows live who is where', async () => {
+    const { sandbox, rooms } = running.app;
+    const [room] = rooms.list();
+    if (sandbox === undefined || room === undefined) throw new Error('the sandbox has no voice channel');
+    const card = page.getByRole('link', { name: room.name });
+    await card.getByText('Nobody in voice').waitFor();
+    await (await sandbox.people.create({ name: 'Mia' })).joinVoice(room.channelId);
+    await card.getByText('1 person in voice').waitFor();
+  });
+
+  test('a room made in Discord appears, one that is deleted goes', async () => {
+    const { channelId } = await running.app.createRoom('somebody-else', 'From afar');
+    const card = page.getByRole('link', { name: 'From afar' });
+    await card.waitFor();
+    await running.app.deleteRoom(channelId);
+    await card.waitFor({ state: 'detached' });
+  });
+
+  test('a name is needed', async () => {
+    await page.getByRole('button', { name: 'Create room' }).click();
+    await page.getByText('Give the room a name.').waitFor();
+    expect(new URL(page.url()).pathname).toBe('/');
+  });
+
+  test('a new room opens', async () => {
+    await page.getByLabel('New room').fill('Board & Dice');
+    await page.getByRole('button', { name: 'Create room' }).click();
+    await page.getByRole('heading', { name: 'Board & Dice' }).waitFor();
+    await untilLive(page);
+    expect(running.app.rooms.list().map((room) => room.name)).toContain('Board & Dice');
+  });
+
+  test('an address without a room says so, with status 404', async () => {
+    const response = await page.goto(`${running.url}/room/123`);
+    expect(response?.status()).toBe(404);
+    await page.getByRole('heading', { name: 'There is no such room' }).waitFor();
+  });
+});

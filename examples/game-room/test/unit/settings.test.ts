@@ -1,0 +1,86 @@
+import { inspect } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { readSettings, SettingsError } from '../../src/server/settings.js';
+
+const TOKEN = 'MTE5NDU2.Gh1jKl.abcdefghijklmnopqrstuvwxyz0123456789AB';
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DISCORD_BOT_TOKEN: TOKEN,
+  PRIMARY_GUILD_ID: '123456789012345678',
+  VITE_BASE_URL: 'https://rooms.example.org',
+  SESSION_SECRET: 'x'.repeat(32),
+};
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readSettings(env);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('settings', () => {
+  test('nothing set: the sandbox, on this machine alone', () => {
+    const settings = readSettings({});
+    expect(settings).toMatchObject({
+      discord: undefined,
+      host: '127.0.0.1',
+      port: 3000,
+      portFixed: false,
+      maxReconnectAttempts: 5,
+    });
+    expect(settings.sessionSecrets[0]?.reveal()).toHaveLength(64);
+  });
+
+  test('production refuses to start without what people depend on, and names all of it', () => {
+    const problems = problemsOf({ NODE_ENV: 'production' });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'DISCORD_BOT_TOKEN',
+      'PRIMARY_GUILD_ID',
+      'VITE_BASE_URL',
+      'SESSION_SECRET',
+    ]);
+    for (const problem of problems) expect(problem).toMatch(/is missing.* (Copy|Set) /);
+    expect(problemsOf(PRODUCTION)).toEqual([]);
+  });
+
+  test('a token needs its server', () => {
+    expect(problemsOf({ DISCORD_BOT_TOKEN: TOKEN })).toEqual([expect.stringMatching(/^PRIMARY_GUILD_ID is missing/)]);
+  });
+
+  test.each([
+    ['DISCORD_BOT_TOKEN', `Bot ${TOKEN}`],
+    ['PRIMARY_GUILD_ID', 'my server'],
+    ['DISCORD_API_BASE', 'api.invalid/v10'],
+    ['PORT', '70000'],
+    ['PORT', '80a'],
+    ['VITE_BASE_URL', 'games.invalid'],
+    ['LOG_LEVEL', 'loud'],
+    ['SESSION_SECRET', 'short'],
+    ['JWT_PRIVATE_JWK', '{'],
+    ['JWT_PRIVATE_JWK', '{"kty":"EC"}'],
+    ['MAX_WS_RECONNECT_ATTEMPTS', '0'],
+  ])('a malformed %s names itself and its remedy, never its value', (name, value) => {
+    const problems = problemsOf({ ...PRODUCTION, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name} is malformed\\. \\w+`));
+    if (value.length > 3) expect(problems[0]).not.toContain(value);
+  });
+
+  test('an empty variable counts as not set', () => {
+    expect(readSettings({ DISCORD_BOT_TOKEN: ' ', PORT: '' })).toMatchObject({ discord: undefined, portFixed: false });
+  });
+
+  test('several secrets: the first signs, all verify', () => {
+    const { sessionSecrets } = readSettings({ SESSION_SECRET: `${'n'.repeat(32)}, ${'o'.repeat(32)}` });
+    expect(sessionSecrets.map((secret) => secret.reveal())).toEqual(['n'.repeat(32), 'o'.repeat(32)]);
+  });
+
+  test('printed settings show no secret', () => {
+    const settings = readSettings({ ...PRODUCTION, JWT_PRIVATE_JWK: '{"kty":"EC","d":"the-private-part"}' });
+    const shown = `${JSON.stringify(settings)} ${inspect(settings, { depth: 9 })}`;
+    for (const secret of [TOKEN, PRODUCTION.SESSION_SECRET, 'the-private-part']) expect(shown).not.toContain(secret);
+  });
+});

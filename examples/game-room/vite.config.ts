@@ -1,0 +1,32 @@
+import { tanstackStart } from '@tanstack/react-start/plugin/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig, type Plugin } from 'vite';
+
+/**
+ * Bundled, they would run twice: once inside the server's bundle, once from node_modules for whoever else asks. Then two
+ * `GuildkitError` classes exist, and two of every registry.
+ */
+const SERVER_PACKAGES = ['core', 'gateway', 'rest', 'sandbox', 'server-kit'].map((name) => `@guildkit/${name}`);
+/** React and all that calls its hooks go into one bundle: one React, and its fast build whatever NODE_ENV is at run time. */
+const RENDERING = ['react', 'react-dom', /^@tanstack\//, '@guildkit/realtime-client'];
+
+/** Under `vite dev` nothing calls `serve.ts`: this gives the development server its app, and the hub its upgrades. */
+function devApp(): Plugin {
+  return {
+    name: 'game-room:dev-app',
+    apply: 'serve',
+    async configureServer(server) {
+      const { attachDevApp } = await server.ssrLoadModule('/src/server/dev.ts');
+      await attachDevApp(server.httpServer);
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [tanstackStart(), react(), devApp()],
+  ssr: { external: SERVER_PACKAGES, noExternal: RENDERING },
+  environments: {
+    ssr: { build: { rolldownOptions: { input: { serve: 'src/serve.ts' } } } },
+  },
+  build: { sourcemap: false },
+});

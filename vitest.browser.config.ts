@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+
+/** The reference app: its own pure parts on `src`, and the whole of it, built, in Chromium. */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@guildkit\/([^/]+)\/(.+)$/, replacement: `${root}packages/$1/src/$2/index.ts` },
+      { find: /^@guildkit\/([^/]+)$/, replacement: `${root}packages/$1/src/index.ts` },
+    ],
+  },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'app', include: ['examples/game-room/test/unit/**/*.test.ts'], environment: 'node' },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['examples/game-room/test/browser/**/*.test.ts'],
+          environment: 'node',
+          // The built app is what is tested: it must not pass through vite once more.
+          server: { deps: { external: [/game-room\/dist\//] } },
+          globalSetup: ['examples/game-room/test/browser/global-setup.ts'],
+          // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
