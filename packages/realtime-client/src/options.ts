@@ -48,7 +48,7 @@ export interface RealtimeClientOptions {
   readonly stableAfterMs?: number | undefined;
   /** How long a room is kept after the last one closed it. @defaultValue 500: a page change, React's Strict Mode */
   readonly roomLingerMs?: number | undefined;
-  /** What the surroundings tell. @defaultValue the page's `online`, `offline`, `visibilitychange`, `pageshow` */
+  /** What the surroundings tell. @defaultValue the page's `online`, `offline`, `visibilitychange` */
   readonly environment?: Environment | undefined;
   /** @defaultValue the system's */
   readonly clock?: Clock | undefined;

@@ -61,7 +61,7 @@ export class RealtimeClient {
   private readonly errorCounts: Partial<Record<RealtimeErrorCode, number>> = {};
   private connection: TransportConnection | undefined;
   private token: Redacted | undefined;
-  private tokenCall: { readonly refused: boolean; readonly result: Promise<Redacted> } | undefined;
+  private tokenCall: { readonly refused: boolean; readonly at: number; readonly result: Promise<Redacted> } | undefined;
   private unwatch: Unsubscribe | undefined;
   private current = IDLE_CONNECTION;
 
@@ -166,6 +166,7 @@ export class RealtimeClient {
         return;
       case 'sendAuth': {
         const token = this.token?.reveal() ?? '';
+        this.token = undefined;
         this.connection?.send(JSON.stringify({ v: 1, type: 'auth', id: effect.id, payload: { token } }));
         return;
       }
@@ -212,27 +213,26 @@ export class RealtimeClient {
     return validate[event]?.safeParse(payload).success !== false;
   }
 
-  /** One call at a time: what is under way serves a later try too, unless its token was refused meanwhile. */
+  /**
+   * One call at a time: what is under way serves a later try too, unless its token was refused meanwhile or it
+   * hangs.
+   */
   private fetchToken(gen: number, refused: boolean): void {
-    const { getToken } = this.options;
+    const { getToken, clock, connectTimeoutMs } = this.options;
     if (getToken === undefined) return;
-    if (this.tokenCall === undefined || (refused && !this.tokenCall.refused)) {
-      const result = Promise.resolve({ refused }).then(getToken).then(toSecret);
-      const call = { refused, result };
+    const at = clock.now();
+    let call = this.tokenCall;
+    if (call === undefined || (refused && !call.refused) || at - call.at >= connectTimeoutMs) {
+      call = { refused, at, result: Promise.resolve({ refused }).then(getToken).then(toSecret) };
       this.tokenCall = call;
-      const done = (): void => {
-        if (this.tokenCall === call) this.tokenCall = undefined;
-      };
-      result.then(done, done);
     }
-    this.tokenCall.result.then(
-      (token) => {
-        if (this.driver.state.gen !== gen) return;
-        this.token = token;
-        this.driver.dispatch({ type: 'token', gen, ok: true });
-      },
-      () => this.driver.dispatch({ type: 'token', gen, ok: false }),
-    );
+    const done = (token?: Redacted): void => {
+      if (this.tokenCall === call) this.tokenCall = undefined;
+      if (this.driver.state.gen !== gen) return;
+      this.token = token;
+      this.driver.dispatch({ type: 'token', gen, ok: token !== undefined });
+    };
+    call.result.then(done, () => done());
   }
 
   private follow(from: ConnectionState, to: ConnectionState): void {

@@ -25,19 +25,16 @@ export const pageEnvironment: Environment = {
     const { document } = page;
     const online = (): void => listener('online');
     const offline = (): void => listener('offline');
-    // `pageshow` follows a return from the back-forward cache, where the browser has cut the socket.
     const visible = (): void => {
       if (document?.visibilityState === 'visible') listener('visible');
     };
     page.addEventListener?.('online', online);
     page.addEventListener?.('offline', offline);
-    page.addEventListener?.('pageshow', visible);
     document?.addEventListener('visibilitychange', visible);
     if (page.navigator?.onLine === false) offline();
     return () => {
       page.removeEventListener?.('online', online);
       page.removeEventListener?.('offline', offline);
-      page.removeEventListener?.('pageshow', visible);
       document?.removeEventListener('visibilitychange', visible);
     };
   },

@@ -20,10 +20,10 @@ export function parseFrame(data: unknown): Envelope | undefined {
   } catch {
     return undefined;
   }
-  const { v, type, event, seq, room, re } = frame;
-  const known = v === 1 && (type === 'event' || type === 'ack' || type === 'error') && typeof event === 'string';
-  const fits = optional(room, 'string') && optional(re, 'string') && (seq === undefined || isSeq(seq));
-  return known && fits ? (frame as unknown as Envelope) : undefined;
+  const { v, type, event, seq } = frame;
+  // `room` and `re` need no check: they are only compared, and what is no string equals nothing.
+  const isFrame = v === 1 && /^(event|ack|error)$/.test(String(type)) && typeof event === 'string';
+  return isFrame && (seq === undefined || isSeq(seq)) ? (frame as unknown as Envelope) : undefined;
 }
 
 /** Whether a value can be a sequence number. */
@@ -44,11 +44,7 @@ export function isSnapshot(value: unknown): value is RoomSnapshot {
   );
 }
 
-/** A number above zero, or the fallback: a welcome must not be able to stop the client's clocks. */
+/** A number above zero, or the fallback; ten minutes at most: no frame may stop the client's clocks. */
 export function positive(value: unknown, fallback: number): number {
-  return typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY ? value : fallback;
-}
-
-function optional(value: unknown, type: string): boolean {
-  return value === undefined || typeof value === type;
+  return typeof value === 'number' && value > 0 ? Math.min(value, 600_000) : fallback;
 }
