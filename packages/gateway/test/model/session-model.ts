@@ -1,0 +1,161 @@
+/** The session as a model for the exhaustive search: small rules, every input, states told apart by what matters. */
+import type { Stamp, TimerInput } from '@guildkit/core';
+import { type Exploration, explore } from '@guildkit/testkit';
+import { closeCode } from '../../src/protocol/close-codes.js';
+import {
+  createSession,
+  initialSession,
+  type SessionInput,
+  type SessionReducer,
+  type SessionState,
+} from '../../src/protocol/session.js';
+import type { SessionRules } from '../../src/protocol/session-rules.js';
+import { brokenInvariant, type Effect, type Input, isLive, type Payload } from './session-invariants.js';
+
+/** Times share a step of ten, so that few differences arise. */
+export const MODEL_RULES: SessionRules = {
+  helloTimeoutMs: 20,
+  permitTimeoutMs: 40,
+  readyTimeoutMs: 20,
+  resumeTimeoutMs: 20,
+  sendTimeoutMs: 20,
+  maxQueuedSends: 1,
+  maxHeartbeatMs: 40,
+  backoff: { baseMs: 20, capMs: 40, minMs: 10 },
+  invalidSessionWaitMs: { min: 20, max: 40 },
+  maxRetryAfterMs: 40,
+  alertAfterAttempts: 2,
+  degradedAfterMs: 50,
+  gapRestMs: 30,
+  closeCode,
+};
+
+interface ModelState {
+  readonly session: SessionState;
+  readonly now: number;
+  readonly sends: number;
+}
+
+interface ModelInput {
+  readonly label: string;
+  readonly input: Input;
+}
+
+/** Checks every rule on every transition. `effects` are the kinds of effect that came up. */
+export function exploreSession(options: { reducer?: SessionReducer; rules?: SessionRules } = {}): {
+  readonly exploration: Exploration;
+  readonly effects: ReadonlySet<string>;
+} {
+  const { rules = MODEL_RULES, reducer = createSession(rules) } = options;
+  const seen = new Set<string>();
+  const exploration = explore<ModelState, ModelInput, Effect>({
+    initial: { session: initialSession(), now: 0, sends: 0 },
+    inputs: (state) => inputsOf(state, reducer),
+    step({ session, sends }, { input }) {
+      const { state: next, effects } = reducer.step<Payload>(session, input);
+      return { state: { session: next, now: input.now, sends: sends + (input.type === 'send' ? 1 : 0) }, effects };
+    },
+    key: keyOf,
+    invariant({ from, input, to, effects }) {
+      for (const effect of effects) seen.add(kindOf(effect));
+      return brokenInvariant({ from: from.session, input: input.input, to: to.session, effects }, rules, reducer);
+    },
+    label: ({ label }) => label,
+    phase: ({ session }) => session.phase,
+    maxStates: 300_000,
+  });
+  return { exploration, effects: seen };
+}
+
+function kindOf(effect: Effect): string {
+  switch (effect.type) {
+    case 'sendControl':
+      return effect.frame.kind;
+    case 'rejectSend':
+      return `${effect.type} ${effect.refusal}`;
+    case 'closeSocket':
+      return `${effect.type} ${effect.how}`;
+    case 'gap':
+      return `${effect.type} ${effect.recovery}`;
+    case 'drop':
+      return `${effect.type} ${effect.what}`;
+    default:
+      return effect.type;
+  }
+}
+
+function inputsOf({ session, now, sends }: ModelState, reducer: SessionReducer): ModelInput[] {
+  const inputs: ModelInput[] = [];
+  const add = (label: string, input: SessionInput<Payload> | TimerInput, stamp: Partial<Stamp> = {}): void => {
+    inputs.push({ label, input: { now, random: 0.5, ...stamp, ...input } as Input });
+  };
+  add('connect', { type: 'connect' });
+  add('close()', { type: 'close' });
+  add('detach()', { type: 'detach' });
+  add('send', { type: 'send', id: sends + 1 });
+  add('abort send', { type: 'cancelSend', id: session.queue[0]?.id ?? 0 });
+  const due = reducer.deadline(session);
+  // A timer fires when it is due, or late.
+  if (due !== undefined) add('timer', { type: 'timer' }, { now: Math.max(now, due) });
+  if (due !== undefined) add('timer', { type: 'timer' }, { now: Math.max(now, due) + 10 });
+  if (!isLive(session)) {
+    // What the last socket may still say.
+    add('stale close', { type: 'socketClosed', gen: session.gen, code: 4004 });
+    add('stale frame', { type: 'frame', gen: session.gen, frame: { kind: 'hello', heartbeatIntervalMs: 40 } });
+    return inputs;
+  }
+  for (const code of [1000, 1006, 4000, 4004, 4009])
+    add(`closed ${code}`, { type: 'socketClosed', gen: session.gen, code });
+  add('stale close', { type: 'socketClosed', gen: session.gen - 1, code: 4004 });
+  add('stale frame', { type: 'frame', gen: session.gen - 1, frame: { kind: 'dispatch', seq: 1, payload: 0 } });
+  add('stale permit', { type: 'permitGranted', gen: session.gen - 1 });
+  add('permit', { type: 'permitGranted', gen: session.gen });
+  add('permit denied', { type: 'permitDenied', gen: session.gen, retryAfterMs: 50 });
+  add('stream corrupt', { type: 'streamCorrupt', gen: session.gen });
+  if (session.phase === 'connecting') {
+    for (const status of [401, 403, 429, 503]) {
+      add(`HTTP ${status}`, { type: 'upgradeRefused', gen: session.gen, status, retryAfterMs: 60 });
+    }
+  }
+  const seq = session.session?.seq ?? 0;
+  const frames: [string, Extract<SessionInput<Payload>, { type: 'frame' }>['frame']][] = [
+    ['HELLO', { kind: 'hello', heartbeatIntervalMs: 20 }],
+    ['ACK', { kind: 'heartbeatAck' }],
+    ['heartbeat request', { kind: 'heartbeatRequest' }],
+    ['RECONNECT', { kind: 'reconnect' }],
+    ['INVALID_SESSION true', { kind: 'invalidSession', resumable: true }],
+    ['INVALID_SESSION false', { kind: 'invalidSession', resumable: false }],
+    // The reducer may not tell sessions apart by anything but their id.
+    ['READY', { kind: 'ready', seq: 1, sessionId: `s${session.gen}`, resumeUrl: 'wss://resume', payload: 1 }],
+    ['RESUMED', { kind: 'resumed', seq: seq + 1, payload: 0 }],
+    ['RESUMED', { kind: 'resumed', seq, payload: 0 }],
+    ['RESUMED with a gap', { kind: 'resumed', seq: seq + 2, payload: 0 }],
+    ['duplicate', { kind: 'dispatch', seq, payload: seq }],
+    ['dispatch', { kind: 'dispatch', seq: seq + 1, payload: seq + 1 }],
+    ['gap', { kind: 'dispatch', seq: seq + 2, payload: seq + 2 }],
+  ];
+  for (const [label, frame] of frames) add(label, { type: 'frame', gen: session.gen, frame });
+  return inputs;
+}
+
+/** Two states are the same when nothing that follows can tell them apart: times are relative, numbers erased. */
+function keyOf({ session, now }: ModelState): string {
+  const { phase, attempts, outage, gapAt, gapRestUntil, queue } = session;
+  return JSON.stringify([
+    phase,
+    // Beyond five only the parity matters, for the choice of address; the backoff has reached its cap.
+    attempts < 5 ? attempts : 5 + (attempts % 2),
+    session.session !== undefined,
+    gapAt !== undefined && session.session !== undefined && gapAt === session.session.seq + 1,
+    gapRestUntil === undefined ? 0 : Math.max(0, gapRestUntil - now),
+    outage === undefined ? 0 : outage.told ? 'told' : now - outage.since,
+    queue.map(({ expiresAt }) => expiresAt - now),
+    'until' in session ? session.until - now : 0,
+    'heart' in session
+      ? [
+          session.heart.nextAt - now,
+          session.heart.unansweredSince === undefined ? -1 : now - session.heart.unansweredSince,
+        ]
+      : 0,
+  ]);
+}

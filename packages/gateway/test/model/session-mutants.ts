@@ -1,0 +1,242 @@
+/**
+ * Sessions with one mistake each, as an implementer could make it, wrapped around the real one. The checks must catch
+ * every one of them; `breaks` is the rule that the exhaustive search meets first.
+ */
+import type { Transition as CoreTransition, Stamp, TimerInput } from '@guildkit/core';
+import { closeCode } from '../../src/protocol/close-codes.js';
+import {
+  createSession,
+  type SessionEffect,
+  type SessionInput,
+  type SessionReducer,
+  type SessionState,
+} from '../../src/protocol/session.js';
+import type { SessionRules } from '../../src/protocol/session-rules.js';
+import type { InvariantName } from './session-invariants.js';
+
+type AnyInput = (SessionInput<unknown> | TimerInput) & Stamp;
+type AnyEffect = SessionEffect<unknown>;
+type AnyStep = CoreTransition<SessionState, AnyEffect>;
+type Change = (step: AnyStep, from: SessionState, input: AnyInput, real: SessionReducer) => AnyStep;
+
+export interface Mutant {
+  readonly name: string;
+  readonly breaks: InvariantName;
+  make(rules: SessionRules): SessionReducer;
+}
+
+/** Changes what a step returns. */
+function after(change: Change): (rules: SessionRules) => SessionReducer {
+  return (rules) => {
+    const real = createSession(rules);
+    return wrap(real, (state, input) => change(real.step(state, input), state, input, real));
+  };
+}
+
+/** Changes what a step is given. */
+function before(change: (state: SessionState, input: AnyInput) => [SessionState, AnyInput]) {
+  return (rules: SessionRules): SessionReducer => {
+    const real = createSession(rules);
+    return wrap(real, (state, input) => real.step(...change(state, input)));
+  };
+}
+
+function withRules(change: (rules: SessionRules) => Partial<SessionRules>) {
+  return (rules: SessionRules): SessionReducer => createSession({ ...rules, ...change(rules) });
+}
+
+function wrap(real: SessionReducer, step: (state: SessionState, input: AnyInput) => AnyStep): SessionReducer {
+  return { deadline: (state) => real.deadline(state), step: step as SessionReducer['step'] };
+}
+
+const frameOf = (input: AnyInput) => (input.type === 'frame' ? input.frame : undefined);
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'queued payloads are sent on READY, forgotten on RESUMED',
+    breaks: 'every send settles once or waits',
+    make: after((step) =>
+      step.state.cause.reason === 'resumed'
+        ? { ...step, effects: step.effects.filter(({ type }) => type !== 'transmit') }
+        : step,
+    ),
+  },
+  {
+    name: 'the last number is taken, not the highest',
+    breaks: 'the sequence never goes back',
+    make: after((step, from, input) => {
+      const frame = frameOf(input);
+      if (frame?.kind !== 'resumed' || step.state.phase !== 'ready' || from.session === undefined) return step;
+      return { ...step, state: { ...step.state, session: { ...from.session, seq: frame.seq - 1 } } };
+    }),
+  },
+  {
+    name: 'callbacks of an old socket are listened to',
+    breaks: 'a stale input does nothing',
+    make: before((state, input) => [state, 'gen' in input ? { ...input, gen: state.gen } : input]),
+  },
+  {
+    name: 'a missing heartbeat ACK goes unnoticed',
+    breaks: 'an unanswered beat ends the connection when the next is due',
+    make: before((state, input) => [
+      input.type === 'timer' && 'heart' in state
+        ? { ...state, heart: { ...state.heart, unansweredSince: undefined } }
+        : state,
+      input,
+    ]),
+  },
+  {
+    name: 'requested beats put off the watchdog',
+    breaks: 'an unanswered beat ends the connection when the next is due',
+    make: after((step, _from, input) => {
+      if (frameOf(input)?.kind !== 'heartbeatRequest' || !('heart' in step.state)) return step;
+      const { heart } = step.state;
+      return { ...step, state: { ...step.state, heart: { ...heart, nextAt: input.now + heart.everyMs } } };
+    }),
+  },
+  {
+    name: 'IDENTIFY does not wait for its permit',
+    breaks: 'no IDENTIFY without permit',
+    make: after((step, _from, input) => {
+      const { state } = step;
+      if (frameOf(input)?.kind !== 'hello' || state.phase !== 'awaitingPermit') return step;
+      const identify = { type: 'sendControl', gen: state.gen, frame: { kind: 'identify' } } as const;
+      return { state: { ...state, phase: 'identifying' }, effects: [identify] };
+    }),
+  },
+  {
+    name: '4009 is answered with RESUME',
+    breaks: 'close codes do what the table says',
+    make: withRules(() => ({
+      closeCode: (code) => (code === 4009 ? { name: 'session timed out', next: 'resume' } : closeCode(code)),
+    })),
+  },
+  {
+    name: '4004 is tried again',
+    breaks: 'close codes do what the table says',
+    make: withRules(() => ({
+      closeCode: (code) => (code === 4004 ? { name: 'authentication failed', next: 'identify' } : closeCode(code)),
+    })),
+  },
+  {
+    name: 'the backoff is reset when the server says HELLO',
+    breaks: 'failed tries are forgotten when ready, not before',
+    make: after((step, _from, input) =>
+      frameOf(input)?.kind === 'hello' && step.state.phase !== 'closed'
+        ? { ...step, state: { ...step.state, attempts: 0 } }
+        : step,
+    ),
+  },
+  {
+    name: 'waiting for RESUMED has no deadline',
+    breaks: 'every waiting phase has a deadline',
+    make: after((step) =>
+      step.state.phase === 'resuming'
+        ? {
+            ...step,
+            state: { ...step.state, until: Number.MAX_SAFE_INTEGER, heart: NO_HEART, queue: [], outage: TOLD },
+          }
+        : step,
+    ),
+  },
+  {
+    name: 'INVALID_SESSION is not waited out',
+    breaks: 'INVALID_SESSION keeps a resumable session, and waits',
+    make: withRules(() => ({ invalidSessionWaitMs: { min: 0, max: 0 } })),
+  },
+  {
+    name: 'an unresumable session is kept',
+    breaks: 'INVALID_SESSION keeps a resumable session, and waits',
+    make: after((step, from, input) => {
+      const frame = frameOf(input);
+      if (frame?.kind !== 'invalidSession' || frame.resumable || step.state.phase !== 'waiting') return step;
+      const close = { type: 'closeSocket', gen: from.gen, how: 'keep' } as const;
+      const effects = step.effects.filter(({ type }) => type !== 'sessionLost');
+      return {
+        state: { ...step.state, session: from.session },
+        effects: effects.map((effect) => (effect.type === 'closeSocket' ? close : effect)),
+      };
+    }),
+  },
+  {
+    name: 'a jump in the numbers is passed over',
+    breaks: 'events are delivered once, in order, without holes unless told',
+    make: after((step, from, input) => {
+      const frame = frameOf(input);
+      if (frame?.kind !== 'dispatch' || step.state.cause.reason !== 'sequenceGap' || from.phase !== 'ready')
+        return step;
+      if (from.session === undefined) return step;
+      const deliver = { type: 'deliver', payload: frame.payload, seq: frame.seq, replayed: false } as const;
+      return { state: { ...from, session: { ...from.session, seq: frame.seq } }, effects: [deliver] };
+    }),
+  },
+  {
+    name: 'duplicates are delivered',
+    breaks: 'events are delivered once, in order, without holes unless told',
+    make: after((step, from, input) => {
+      const frame = frameOf(input);
+      if (frame?.kind !== 'dispatch' || step.effects[0]?.type !== 'drop' || from.session === undefined) return step;
+      const { seq } = from.session;
+      return { ...step, effects: [{ type: 'deliver', payload: frame.payload, seq, replayed: false }] };
+    }),
+  },
+  {
+    name: 'payloads are sent while resuming',
+    breaks: 'payloads of the user go out when ready only',
+    make: after((step, from, input) =>
+      input.type === 'send' && from.phase === 'resuming'
+        ? { state: from, effects: [{ type: 'transmit', gen: from.gen, id: input.id }] }
+        : step,
+    ),
+  },
+  {
+    name: 'sends queue without bound',
+    breaks: 'the queue is bounded',
+    make: withRules(({ maxQueuedSends }) => ({ maxQueuedSends: maxQueuedSends + 1 })),
+  },
+  {
+    name: 'close() leaves waiting sends unsettled',
+    breaks: 'every send settles once or waits',
+    make: after((step) => ({
+      ...step,
+      effects: step.state.phase === 'closed' ? step.effects.filter(({ type }) => type !== 'rejectSend') : step.effects,
+    })),
+  },
+  {
+    name: 'a dead peer gets a closing handshake',
+    breaks: 'a dead peer is not waited for',
+    make: after((step) => ({
+      ...step,
+      effects: step.effects.map((effect) =>
+        effect.type === 'closeSocket' && effect.how === 'terminate' ? { ...effect, how: 'keep' } : effect,
+      ),
+    })),
+  },
+  {
+    name: 'a session to be resumed is closed with 1000',
+    breaks: 'a session that is kept is not closed with 1000',
+    make: after((step) => ({
+      ...step,
+      effects: step.effects.map((effect) =>
+        effect.type === 'closeSocket' && effect.how === 'keep' ? { ...effect, how: 'end' } : effect,
+      ),
+    })),
+  },
+  {
+    name: 'RECONNECT opens the new socket beside the old one',
+    breaks: 'one socket at a time',
+    make: after((step, _from, input) =>
+      frameOf(input)?.kind === 'reconnect'
+        ? { ...step, effects: step.effects.filter(({ type }) => type !== 'closeSocket') }
+        : step,
+    ),
+  },
+  {
+    name: 'a permit that is no longer wanted is not given back',
+    breaks: 'a permit is asked for, and given back, with its phase',
+    make: after((step) => ({ ...step, effects: step.effects.filter(({ type }) => type !== 'cancelPermit') })),
+  },
+];
+
+const NO_HEART = { everyMs: 1, nextAt: Number.MAX_SAFE_INTEGER, unansweredSince: undefined };
+const TOLD = { since: 0, told: true };
