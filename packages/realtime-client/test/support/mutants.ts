@@ -18,7 +18,11 @@ function patchRoom(state: ConnectionState, name: string | undefined, patch: (roo
   return { ...state, rooms: new Map(state.rooms).set(name ?? '', { ...room, ...patch(room) }) };
 }
 
-const isLogEvent = (input: StepInput): input is StepInput & { readonly frame: Envelope & { readonly seq: number } } =>
+type LogEvent = Extract<StepInput, { readonly type: 'frame' }> & {
+  readonly frame: Envelope & { readonly seq: number };
+};
+
+const isLogEvent = (input: StepInput): input is LogEvent =>
   input.type === 'frame' && input.frame.type === 'event' && input.frame.seq !== undefined;
 
 /** Pretends that what comes is what was due, when `when` says so. */
