@@ -42,7 +42,7 @@ describe('events', () => {
 
     const second = await app.join('user-1');
     const again = await second.subscribe(ROOM, { epoch: ack.payload.epoch as string, seq: 1 });
-    expect(again.payload).toEqual({ room: ROOM, epoch: ack.payload.epoch, seq: 1, recovered: true });
+    expect(again.payload).toEqual({ room: ROOM, epoch: ack.payload.epoch, seq: 3, recovered: true });
     await app.hub.publishDiscordEvent(joined('3', '10'));
     const log = await second.untilSeq(ROOM, 4);
     expect(log.map((frame) => [frame.seq, frame.event])).toEqual([

@@ -7,14 +7,8 @@ import { envelopeFrame, recordFrame } from '../codec/frames.js';
 import type { HubEngine } from '../engine.js';
 import { parseClientFrame } from '../protocol/client-frame.js';
 import type { RoomRead, RoomRecord } from '../protocol/records.js';
-import {
-  createSessionReducer,
-  newSession,
-  type SessionEffect,
-  type SessionInput,
-  type SessionLimits,
-  type SessionState,
-} from '../protocol/session.js';
+import { createSessionReducer, newSession } from '../protocol/session.js';
+import type { SessionEffect, SessionInput, SessionLimits, SessionState } from '../protocol/session-types.js';
 import { Subscription } from '../protocol/subscription.js';
 import type { HubCounters } from '../stats.js';
 import type { RoomFeeds } from './room-feeds.js';
@@ -276,9 +270,8 @@ export class Connection {
     const { epoch, seq, snapshot } = read;
     const frames = this.missedFrames(read);
     if (re !== undefined) {
-      // The position that the frames after this one follow: the client's own, or the snapshot's.
-      const from = frames === undefined ? seq : seq - frames.length;
-      const ack: SubscribeAck = { room, epoch, seq: from, recovered: frames !== undefined };
+      // `seq` is where the log stands: a client that recovers knows by it when the last missed event has come.
+      const ack: SubscribeAck = { room, epoch, seq, recovered: frames !== undefined };
       this.reply('ack', 'subscribe', re, frames === undefined ? { ...ack, snapshot } : ack);
     } else if (frames === undefined) {
       this.control('sys.snapshot', { room, epoch, seq, snapshot });

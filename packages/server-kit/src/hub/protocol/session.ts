@@ -1,161 +1,23 @@
 /**
- * Owns the control plane of one connection: who it is, whether it lives, what it may hear, why it ends. Pure: time
- * comes in with each input. The events themselves do not pass here but through `subscription.ts`.
+ * Owns the control plane of one connection: who it is, whether it lives, why it ends. Pure: time comes in with each
+ * input. What it hears is in `session-subscriptions.ts`; the events themselves pass through `subscription.ts`.
  *
  * opening (the upgrade's own proof is looked at) → authenticating (an `auth` frame is due) → open → draining → closed.
  */
-import type { Reducer, Stamp, TimerInput, Transition } from '@guildkit/core';
-import type { ControlEvents, Position } from '@guildkit/core/wire';
-import { parseRoom } from '@guildkit/core/wire';
-import type { HubErrorCode } from '../../errors.js';
-import type { Principal } from '../../principal.js';
+import type { Reducer } from '@guildkit/core';
 import type { ParsedFrame } from './client-frame.js';
-import { type FrameBudget, fullBudget, takeToken } from './frame-budget.js';
-import type { RoomRead } from './records.js';
+import { fullBudget, takeToken } from './frame-budget.js';
+import { end, fail, go, RETRY_AFTER_MS, refusal, stay, tooSlow, withSub } from './session-steps.js';
+import { drop, onAuthorized, onRead, onReadFailed, recheck, subscribe } from './session-subscriptions.js';
+import type {
+  SessionEffect,
+  SessionInput,
+  SessionLimits,
+  SessionState,
+  SessionStep,
+  StampedInput,
+} from './session-types.js';
 
-/** Settings of a session. Times in ms. */
-export interface SessionLimits {
-  readonly authTimeoutMs: number;
-  readonly heartbeatMs: number;
-  readonly pongTimeoutMs: number;
-  readonly reauthLeadMs: number;
-  readonly maxSubscriptions: number;
-  readonly maxFramesPerSecond: number;
-  readonly maxLagEvents: number;
-}
-
-/** Where a connection stands. */
-export type SessionPhase = 'opening' | 'authenticating' | 'open' | 'draining' | 'closed';
-
-/** How a subscription stands. */
-export type SubscriptionStage =
-  /** `authorize` is asked. Nothing is sent. */
-  | 'authorizing'
-  /** Allowed; the live feed is joined and the history read. */
-  | 'joining'
-  /** Acknowledged; events flow. */
-  | 'live'
-  /** Acknowledged, but events were missing: the history is read again. */
-  | 'resyncing';
-
-/** One subscription. */
-export interface SessionSubscription {
-  readonly stage: SubscriptionStage;
-  /** Names this subscription; an answer with another number is for one that is gone. */
-  readonly ticket: number;
-  /** The client's frame that waits for an answer. */
-  readonly re: string | undefined;
-  readonly since: Position | undefined;
-  /** Names the newest permission check under way beside the one of `authorizing`. */
-  readonly recheck: number | undefined;
-}
-
-/** State of a session. */
-export interface SessionState {
-  readonly phase: SessionPhase;
-  readonly principal: Principal | undefined;
-  /** The authentication under way. */
-  readonly auth: { readonly attempt: number; readonly re: string | undefined } | undefined;
-  readonly attempts: number;
-  /** When `auth`, or the client's `auth` frame, is due. */
-  readonly authBy: number | undefined;
-  /** When the principal's proof ends, and when the client is reminded. */
-  readonly expiry: { readonly endsAt: number; readonly remindAt: number | undefined } | undefined;
-  readonly heartbeat: { readonly pingAt: number; readonly pongBy: number | undefined } | undefined;
-  readonly closeAt: number | undefined;
-  readonly budget: FrameBudget;
-  readonly subscriptions: ReadonlyMap<string, SessionSubscription>;
-  readonly tickets: number;
-}
-
-/** What happens to a session. */
-export type SessionInput =
-  /** First of all, once. */
-  | { readonly type: 'opened' }
-  /** `admitted: false`: the user has too many connections. */
-  | {
-      readonly type: 'authenticated';
-      readonly attempt: number;
-      readonly principal: Principal;
-      readonly expiresInMs: number;
-      readonly admitted: boolean;
-    }
-  | { readonly type: 'authFailed'; readonly attempt: number; readonly unavailable: boolean }
-  /** `behind`: of a pong, how many marked events the client has not seen. */
-  | { readonly type: 'frame'; readonly parsed: ParsedFrame; readonly behind?: number | undefined }
-  /** The socket refused a frame for its size and closes itself. */
-  | { readonly type: 'oversized' }
-  /** The socket met a violation of RFC 6455 and closes itself. */
-  | { readonly type: 'broken' }
-  /** The next frame would exceed the byte bound. */
-  | { readonly type: 'overflowed' }
-  | {
-      readonly type: 'authorized';
-      readonly room: string;
-      readonly ticket: number;
-      readonly verdict: 'allowed' | 'denied' | 'failed';
-    }
-  | { readonly type: 'read'; readonly room: string; readonly ticket: number; readonly read: RoomRead }
-  | { readonly type: 'readFailed'; readonly room: string; readonly ticket: number }
-  | { readonly type: 'holeFound'; readonly room: string; readonly ticket: number }
-  /** Permissions may have changed: of all rooms, or of one. */
-  | { readonly type: 'revalidate'; readonly room?: string | undefined }
-  | { readonly type: 'drain'; readonly reconnectInMs: number; readonly closeInMs: number }
-  /** The socket is gone. */
-  | { readonly type: 'socketClosed' };
-
-/** The close codes that a session uses: the hub's, and 1013 for "try again later" (IANA registry of close codes). */
-export type SessionCloseCode = 4400 | 4401 | 4408 | 4413 | 4429 | 4503 | 1013;
-
-/** What a session wants done, in this order. */
-export type SessionEffect =
-  /** Ask `authenticate`; without a token, by the upgrade request. */
-  | { readonly type: 'authenticate'; readonly attempt: number; readonly token: string | undefined }
-  | { readonly type: 'welcome'; readonly authTimeoutMs: number }
-  /** Once, when the connection has become someone's. */
-  | { readonly type: 'admitted'; readonly principal: Principal }
-  | { readonly type: 'ack'; readonly re: string; readonly event: 'auth' | 'unsubscribe'; readonly payload: object }
-  /** Send an `error` frame and count it. */
-  | {
-      readonly type: 'refuse';
-      readonly code: HubErrorCode;
-      readonly re: string | undefined;
-      readonly room?: string | undefined;
-      readonly detail?: string | undefined;
-      readonly retryAfterMs?: number | undefined;
-    }
-  /** Count only: there is no one to tell. */
-  | { readonly type: 'count'; readonly code: HubErrorCode }
-  | ControlEffect<'sys.reauth' | 'sys.drain' | 'sys.unsubscribed'>
-  /** Send `sys.ping` and mark every subscription's place. */
-  | { readonly type: 'ping' }
-  | { readonly type: 'authorize'; readonly room: string; readonly ticket: number }
-  /** Join the live feed, then read the history. */
-  | { readonly type: 'join'; readonly room: string; readonly ticket: number; readonly since: Position | undefined }
-  /** Read the history again, from the last event sent. */
-  | { readonly type: 'catchUp'; readonly room: string; readonly ticket: number }
-  /** Tell what was read (as the ack of `re`; without one as `sys.snapshot` where needed) and let events flow. */
-  | {
-      readonly type: 'start';
-      readonly room: string;
-      readonly ticket: number;
-      readonly re: string | undefined;
-      readonly read: RoomRead;
-    }
-  | { readonly type: 'leave'; readonly room: string; readonly ticket: number }
-  | { readonly type: 'close'; readonly code: SessionCloseCode; readonly cause: HubErrorCode }
-  /** The last effect of every session: give back all that it held. */
-  | { readonly type: 'release' };
-
-type ControlEffect<Name extends keyof ControlEvents> = {
-  [N in Name]: { readonly type: 'control'; readonly event: N; readonly payload: ControlEvents[N] };
-}[Name];
-
-type Step = Transition<SessionState, SessionEffect>;
-type Taken = (SessionInput | TimerInput) & Stamp;
-
-/** A client that was told to come back is asked to wait this long. */
-const RETRY_AFTER_MS = 1_000;
 const RETRY_AFTER_CONNECTION_LIMIT_MS = 5_000;
 
 /** Frames that may come at once: after a reconnect a client subscribes to all its rooms in one go. */
@@ -192,7 +54,7 @@ function deadline({ phase, authBy, expiry, heartbeat, closeAt }: SessionState): 
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function step(limits: SessionLimits, state: SessionState, input: Taken): Step {
+function step(limits: SessionLimits, state: SessionState, input: StampedInput): SessionStep {
   if (state.phase === 'closed') return stay(state);
   switch (input.type) {
     case 'opened':
@@ -239,7 +101,7 @@ function step(limits: SessionLimits, state: SessionState, input: Taken): Step {
 
 // ─── time ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function onTimer(limits: SessionLimits, state: SessionState, now: number): Step {
+function onTimer(limits: SessionLimits, state: SessionState, now: number): SessionStep {
   const { authBy, expiry, heartbeat, closeAt, auth } = state;
   if (isDue(closeAt, now)) return end(state, [{ type: 'close', code: 4503, cause: 'ERR_HUB_DRAINING' }]);
   if (isDue(authBy, now)) {
@@ -247,9 +109,9 @@ function onTimer(limits: SessionLimits, state: SessionState, now: number): Step 
       // While `authenticate` is asked the client has done its part: the delay is ours.
       return auth === undefined
         ? fail(state, 4401, 'ERR_HUB_AUTH_TIMEOUT')
-        : fail(state, 1013, 'ERR_HUB_AUTH_UNAVAILABLE', { re: auth.re });
+        : fail(state, 1013, 'ERR_HUB_AUTH_UNAVAILABLE', { re: auth.re, retryAfterMs: RETRY_AFTER_MS });
     }
-    return go({ ...state, auth: undefined, authBy: undefined }, refusal('ERR_HUB_AUTH_UNAVAILABLE', auth?.re));
+    return go({ ...state, auth: undefined, authBy: undefined }, unavailable(auth?.re));
   }
   if (expiry !== undefined && isDue(expiry.endsAt, now)) return fail(state, 4401, 'ERR_HUB_AUTH_EXPIRED');
   if (expiry !== undefined && isDue(expiry.remindAt, now)) {
@@ -272,7 +134,13 @@ function isDue(time: number | undefined, now: number): boolean {
 
 // ─── frames ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function onFrame(limits: SessionLimits, state: SessionState, parsed: ParsedFrame, behind: number, now: number): Step {
+function onFrame(
+  limits: SessionLimits,
+  state: SessionState,
+  parsed: ParsedFrame,
+  behind: number,
+  now: number,
+): SessionStep {
   if (parsed.kind === 'malformed') return fail(state, 4400, 'ERR_HUB_FRAME_MALFORMED');
   if (parsed.kind === 'unknown') return go(state, refusal('ERR_HUB_FRAME_UNKNOWN', parsed.id));
   if (parsed.kind === 'invalid') {
@@ -299,7 +167,7 @@ function onFrame(limits: SessionLimits, state: SessionState, parsed: ParsedFrame
 
 // ─── authentication ─────────────────────────────────────────────────────────────────────────────────────────────
 
-function startAuth(state: SessionState, token: string | undefined, re: string | undefined): Step {
+function startAuth(state: SessionState, token: string | undefined, re: string | undefined): SessionStep {
   const attempt = state.attempts + 1;
   return go({ ...state, attempts: attempt, auth: { attempt, re } }, { type: 'authenticate', attempt, token });
 }
@@ -307,8 +175,8 @@ function startAuth(state: SessionState, token: string | undefined, re: string | 
 function onAuthenticated(
   limits: SessionLimits,
   state: SessionState,
-  { principal, expiresInMs, admitted, now, random }: Extract<Taken, { type: 'authenticated' }>,
-): Step {
+  { principal, expiresInMs, admitted, now, random }: Extract<StampedInput, { type: 'authenticated' }>,
+): SessionStep {
   const re = state.auth?.re;
   if (expiresInMs <= 0) {
     return state.phase === 'opening'
@@ -352,19 +220,24 @@ function onAuthenticated(
 function onAuthFailed(
   limits: SessionLimits,
   state: SessionState,
-  { unavailable, now }: Extract<Taken, { type: 'authFailed' }>,
-): Step {
+  { unavailable: isUnavailable, now }: Extract<StampedInput, { type: 'authFailed' }>,
+): SessionStep {
   const re = state.auth?.re;
-  const code = unavailable ? 'ERR_HUB_AUTH_UNAVAILABLE' : 'ERR_HUB_AUTH_REFUSED';
+  const answer = isUnavailable ? unavailable(re) : refusal('ERR_HUB_AUTH_REFUSED', re);
   // A refused renewal costs nothing yet: the proof that was given before still holds until it ends.
   if (state.principal !== undefined) {
-    return go({ ...state, auth: undefined, authBy: undefined }, refusal(code, re));
+    return go({ ...state, auth: undefined, authBy: undefined }, answer);
   }
-  if (unavailable) return fail(state, 1013, code, { re });
-  return state.phase === 'opening' ? askForAuth(limits, state, now) : fail(state, 4401, code, { re });
+  if (isUnavailable) return fail(state, 1013, answer.code, answer);
+  return state.phase === 'opening' ? askForAuth(limits, state, now) : fail(state, 4401, answer.code, { re });
 }
 
-function askForAuth(limits: SessionLimits, state: SessionState, now: number): Step {
+/** The proof may be good: the client is asked to come back with it. */
+function unavailable(re: string | undefined) {
+  return { ...refusal('ERR_HUB_AUTH_UNAVAILABLE', re), retryAfterMs: RETRY_AFTER_MS };
+}
+
+function askForAuth(limits: SessionLimits, state: SessionState, now: number): SessionStep {
   const { authTimeoutMs } = limits;
   return go(
     { ...state, phase: 'authenticating', auth: undefined, authBy: now + authTimeoutMs },
@@ -372,106 +245,12 @@ function askForAuth(limits: SessionLimits, state: SessionState, now: number): St
   );
 }
 
-// ─── subscriptions ──────────────────────────────────────────────────────────────────────────────────────────────
-
-function subscribe(
-  limits: SessionLimits,
-  state: SessionState,
-  room: string,
-  re: string,
-  since: Position | undefined,
-): Step {
-  if (state.phase === 'draining') {
-    return go(state, { ...refusal('ERR_HUB_DRAINING', re, room), retryAfterMs: RETRY_AFTER_MS });
-  }
-  if (parseRoom(room) === undefined) return go(state, refusal('ERR_HUB_ROOM_INVALID', re, room));
-  // A client that found a hole subscribes anew from where it is: the old subscription makes way.
-  const { state: free, effects } = drop(state, room);
-  if (free.subscriptions.size >= limits.maxSubscriptions) {
-    return { state: free, effects: [...effects, refusal('ERR_HUB_SUBSCRIPTION_LIMIT', re, room)] };
-  }
-  const ticket = free.tickets + 1;
-  const sub: SessionSubscription = { stage: 'authorizing', ticket, re, since, recheck: undefined };
-  return {
-    state: { ...withSub(free, room, sub), tickets: ticket },
-    effects: [...effects, { type: 'authorize', room, ticket }],
-  };
-}
-
-function onAuthorized(
-  state: SessionState,
-  { room, ticket, verdict }: Extract<SessionInput, { type: 'authorized' }>,
-): Step {
-  const sub = state.subscriptions.get(room);
-  if (sub === undefined) return stay(state);
-  const code = verdict === 'denied' ? 'ERR_HUB_ROOM_FORBIDDEN' : 'ERR_HUB_SUBSCRIPTION_FAILED';
-  if (sub.stage === 'authorizing' && sub.ticket === ticket) {
-    if (verdict !== 'allowed') return revoke(state, room, code);
-    return go(withSub(state, room, { ...sub, stage: 'joining' }), { type: 'join', room, ticket, since: sub.since });
-  }
-  if (sub.recheck !== ticket) return stay(state);
-  // A check that failed is not a yes.
-  if (verdict !== 'allowed') return revoke(state, room, code);
-  return stay(withSub(state, room, { ...sub, recheck: undefined }));
-}
-
-function onRead(state: SessionState, { room, ticket, read }: Extract<SessionInput, { type: 'read' }>): Step {
-  const sub = state.subscriptions.get(room);
-  if (sub?.ticket !== ticket || (sub.stage !== 'joining' && sub.stage !== 'resyncing')) return stay(state);
-  const live = withSub(state, room, { ...sub, stage: 'live', re: undefined, since: undefined });
-  return go(live, { type: 'start', room, ticket, re: sub.re, read });
-}
-
-function onReadFailed(state: SessionState, { room, ticket }: Extract<SessionInput, { type: 'readFailed' }>): Step {
-  const sub = state.subscriptions.get(room);
-  if (sub?.ticket !== ticket || (sub.stage !== 'joining' && sub.stage !== 'resyncing')) return stay(state);
-  return revoke(state, room, 'ERR_HUB_SUBSCRIPTION_FAILED');
-}
-
-/** Asks again for what is or is about to be heard. */
-function recheck(state: SessionState, only: string | undefined): Step {
-  const subscriptions = new Map(state.subscriptions);
-  const effects: SessionEffect[] = [];
-  let { tickets } = state;
-  for (const [room, sub] of state.subscriptions) {
-    if (only !== undefined && only !== room) continue;
-    tickets += 1;
-    effects.push({ type: 'authorize', room, ticket: tickets });
-    // The answer under way may be from before the change: it is not waited for.
-    subscriptions.set(room, sub.stage === 'authorizing' ? { ...sub, ticket: tickets } : { ...sub, recheck: tickets });
-  }
-  return effects.length === 0 ? stay(state) : { state: { ...state, subscriptions, tickets }, effects };
-}
-
-/** Ends a subscription against the client's will, and says so. */
-function revoke(state: SessionState, room: string, code: HubErrorCode): Step {
-  const sub = state.subscriptions.get(room) as SessionSubscription;
-  const retry = code === 'ERR_HUB_SUBSCRIPTION_FAILED' ? { retryAfterMs: RETRY_AFTER_MS } : {};
-  const told: readonly SessionEffect[] =
-    sub.re === undefined
-      ? [
-          { type: 'count', code },
-          { type: 'control', event: 'sys.unsubscribed', payload: { room, code } },
-        ]
-      : [{ ...refusal(code, sub.re, room), ...retry }];
-  return { state: withoutSub(state, room), effects: [...leave(room, sub), ...told] };
-}
-
-/** Ends a subscription by the client's will. A `subscribe` that waits is answered first. */
-function drop(state: SessionState, room: string): Step {
-  const sub = state.subscriptions.get(room);
-  if (sub === undefined) return stay(state);
-  const answer = sub.re === undefined ? [] : [refusal('ERR_HUB_SUBSCRIPTION_CANCELLED', sub.re, room)];
-  return { state: withoutSub(state, room), effects: [...leave(room, sub), ...answer] };
-}
-
-function leave(room: string, { stage, ticket }: SessionSubscription): readonly SessionEffect[] {
-  return stage === 'authorizing' ? [] : [{ type: 'leave', room, ticket }];
-}
-
 // ─── ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function onDrain(state: SessionState, { reconnectInMs, closeInMs, now }: Extract<Taken, { type: 'drain' }>): Step {
+function onDrain(
+  state: SessionState,
+  { reconnectInMs, closeInMs, now }: Extract<StampedInput, { type: 'drain' }>,
+): SessionStep {
   if (state.phase === 'draining') return stay(state);
   const told: SessionEffect = { type: 'control', event: 'sys.drain', payload: { reconnectInMs } };
   // Nobody listens yet: there is nothing to finish.
@@ -479,64 +258,4 @@ function onDrain(state: SessionState, { reconnectInMs, closeInMs, now }: Extract
     return end(state, [told, { type: 'close', code: 4503, cause: 'ERR_HUB_DRAINING' }]);
   }
   return go({ ...state, phase: 'draining', closeAt: now + closeInMs }, told);
-}
-
-function tooSlow(state: SessionState): Step {
-  // No error frame: it would only join the queue that is not read.
-  return end(state, [
-    { type: 'count', code: 'ERR_HUB_CONNECTION_SLOW' },
-    { type: 'close', code: 4408, cause: 'ERR_HUB_CONNECTION_SLOW' },
-  ]);
-}
-
-function fail(
-  state: SessionState,
-  code: SessionCloseCode,
-  cause: HubErrorCode,
-  { re, retryAfterMs }: { readonly re?: string | undefined; readonly retryAfterMs?: number } = {},
-): Step {
-  const said = { ...refusal(cause, re), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-  return end(state, [said, { type: 'close', code, cause }]);
-}
-
-function end(state: SessionState, effects: readonly SessionEffect[]): Step {
-  const closed: SessionState = {
-    ...state,
-    phase: 'closed',
-    auth: undefined,
-    authBy: undefined,
-    expiry: undefined,
-    heartbeat: undefined,
-    closeAt: undefined,
-    subscriptions: new Map(),
-  };
-  return { state: closed, effects: [...effects, { type: 'release' }] };
-}
-
-// ─── small parts ────────────────────────────────────────────────────────────────────────────────────────────────
-
-function stay(state: SessionState): Step {
-  return { state, effects: [] };
-}
-
-function go(state: SessionState, effect: SessionEffect): Step {
-  return { state, effects: [effect] };
-}
-
-function refusal(
-  code: HubErrorCode,
-  re: string | undefined,
-  room?: string,
-): Extract<SessionEffect, { type: 'refuse' }> {
-  return { type: 'refuse', code, re, ...(room === undefined ? {} : { room }) };
-}
-
-function withSub(state: SessionState, room: string, sub: SessionSubscription): SessionState {
-  return { ...state, subscriptions: new Map(state.subscriptions).set(room, sub) };
-}
-
-function withoutSub(state: SessionState, room: string): SessionState {
-  const subscriptions = new Map(state.subscriptions);
-  subscriptions.delete(room);
-  return { ...state, subscriptions };
 }
