@@ -289,13 +289,13 @@ export class Executor {
     const hash = bucketHash(headers);
     const block = { scope, ms: retryAfterMs };
     this.counters.rateLimited += 1;
-    this.limiter.settle(run.job, { spent: true, done: false, hash, observed: observe(headers), block });
-    if (isInvalid(429, scope)) this.countInvalid(run, 429);
     const { method, route } = factsOf(run);
     const everywhere = scope === 'global' || scope === 'cloudflare';
     const bucket = everywhere ? 'global' : `${hash ?? run.request.route.route}:${run.request.route.majorId}`;
     emit('rateLimited', { kind: 'hit', scope, bucket, method, route, retryAfterMs, queued: this.runs.size });
     logger.warn({ method, route, scope, bucket, retryAfterMs }, 'rate limited by Discord');
+    this.limiter.settle(run.job, { spent: true, done: false, hash, observed: observe(headers), block });
+    if (isInvalid(429, scope)) this.countInvalid(run, 429);
     const failure = { kind: 'rateLimited', retryAfterMs } as const;
     return { failure, status: 429, error: rateLimitError(run, scope, retryAfterMs) };
   }

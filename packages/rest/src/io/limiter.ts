@@ -31,6 +31,8 @@ export interface Job {
   stages: Stage[];
   /** The stage it waits in; `stages.length` once started; -1 outside. */
   at: number;
+  /** It probes a cold bucket. */
+  probing: boolean;
 }
 
 /** How a started request ended. */
@@ -73,6 +75,13 @@ interface Stage {
   usedAt: number;
 }
 
+/** Buckets that a cold route may turn out to share: those of the same token and major parameter. */
+interface Scope {
+  readonly hot: Set<Stage>;
+  /** Probes that are out. */
+  probes: number;
+}
+
 /** The identity whose requests the global window counts. */
 export const BOT_IDENTITY = 'bot';
 const GLOBAL_WINDOW_MS = 1_000;
@@ -81,6 +90,7 @@ const GLOBAL_WINDOW_MS = 1_000;
 export class Limiter {
   private readonly stages = new Map<string, Stage>();
   private readonly jobs = new Map<number, Job>();
+  private readonly scopes = new Map<string, Scope>();
   /** Bucket hash by method and route template. */
   private readonly hashes = new Map<string, string>();
   private readonly options: LimiterOptions;
@@ -115,6 +125,7 @@ export class Limiter {
     this.forget(job);
     stages[at]?.driver.dispatch({ type: 'leave', id: job.id });
     for (const stage of stages.slice(0, at)) stage.driver.dispatch({ type: 'settle', spent: false });
+    this.endProbe(job);
   }
 
   /** Tells how a started request ended. */
@@ -131,6 +142,8 @@ export class Limiter {
         stage.driver.dispatch({ type: 'settle', spent, blockMs });
       }
     }
+    // After the buckets: the slot kept for the probe is free once the probe itself is counted.
+    this.endProbe(job);
   }
 
   /** Stops every timer. Requests that wait are the caller's to reject. */
@@ -164,7 +177,40 @@ export class Limiter {
   }
 
   private bucket(identity: string, hash: string, route: RouteInfo): Stage {
-    return this.stage('bucket', `hot ${identity} ${hash} ${route.major}`, labelOf(hash, route), hash);
+    const stage = this.stage('bucket', `hot ${identity} ${hash} ${route.major}`, labelOf(hash, route), hash);
+    const scope = this.scope(identity, route);
+    if (!scope.hot.has(stage)) {
+      scope.hot.add(stage);
+      stage.driver.dispatch({ type: 'guests', count: scope.probes });
+    }
+    return stage;
+  }
+
+  private scope(identity: string, { major }: RouteInfo): Scope {
+    const key = `${identity} ${major}`;
+    let scope = this.scopes.get(key);
+    if (scope === undefined) {
+      scope = { hot: new Set(), probes: 0 };
+      this.scopes.set(key, scope);
+    }
+    return scope;
+  }
+
+  private beginProbe(job: Job): void {
+    job.probing = true;
+    this.changeProbes(job, 1);
+  }
+
+  private endProbe(job: Job): void {
+    if (!job.probing) return;
+    job.probing = false;
+    this.changeProbes(job, -1);
+  }
+
+  private changeProbes({ identity, route }: Job, by: number): void {
+    const scope = this.scope(identity, route);
+    scope.probes += by;
+    for (const stage of scope.hot) stage.driver.dispatch({ type: 'guests', count: scope.probes });
   }
 
   private stage(
@@ -215,6 +261,7 @@ export class Limiter {
       return;
     }
     job.at += 1;
+    if (stage.kind === 'bucket' && stage.driver.state.limit === undefined) this.beginProbe(job);
     if (job.at < job.stages.length) this.enqueue(job);
     else this.launch(job);
   }
@@ -232,6 +279,7 @@ export class Limiter {
       return;
     }
     job.at = back;
+    this.endProbe(job);
     for (const stage of job.stages.slice(back + 1)) stage.driver.dispatch({ type: 'settle', spent: false });
     job.stages[back]?.driver.dispatch({ type: 'requeue', id: job.id });
   }
@@ -295,6 +343,10 @@ export class Limiter {
     this.sweptAt = now;
     for (const stage of this.stages.values()) {
       if (now - stage.usedAt >= idleMs && isIdle(stage.driver.state, now)) this.drop(stage);
+    }
+    for (const [key, { hot, probes }] of this.scopes) {
+      for (const stage of hot) if (this.stages.get(stage.key) !== stage) hot.delete(stage);
+      if (hot.size === 0 && probes === 0) this.scopes.delete(key);
     }
   }
 }

@@ -52,7 +52,7 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
   const { route, identity, sublimits, timeoutMs } = request;
   return {
     request,
-    job: { id, route, identity, sublimits, start: () => {}, stages: [], at: -1 },
+    job: { id, route, identity, sublimits, start: () => {}, stages: [], at: -1, probing: false },
     deadlineAt: now + timeoutMs,
     attempts: 0,
     retries: 0,

@@ -30,6 +30,8 @@ export interface WindowState {
   readonly queue: Fifo;
   /** Started and not ended. */
   readonly inFlight: number;
+  /** Probes of other routes that may turn out to count here; a slot is kept for each, one always stays usable. */
+  readonly guests: number;
   /** `undefined` while unknown: then one request at a time probes. `Infinity` for a route that names no limit. */
   readonly limit: number | undefined;
   readonly windowMs: number;
@@ -64,6 +66,8 @@ export type WindowInput =
   | ({ readonly type: 'adopt' } & Outcome)
   /** One that was started did not go out after all and waits again. */
   | { readonly type: 'requeue'; readonly id: number }
+  /** How many probes may turn out to count here. */
+  | { readonly type: 'guests'; readonly count: number }
   /** Those that wait belong elsewhere. */
   | { readonly type: 'expel'; readonly ids: ReadonlySet<number> };
 
@@ -83,6 +87,7 @@ export function initialWindow(known?: { readonly limit: number; readonly windowM
   return {
     queue: EMPTY_FIFO,
     inFlight: 0,
+    guests: 0,
     limit: known?.limit,
     windowMs: known?.windowMs ?? 0,
     held: [],
@@ -109,6 +114,8 @@ export function stepWindow(state: WindowState, input: Input): Transition<WindowS
         { ...state, inFlight: Math.max(0, state.inFlight - 1), queue: insert(state.queue, input.id) },
         input.now,
       );
+    case 'guests':
+      return pump({ ...state, guests: input.count }, input.now);
     case 'expel':
       return pump({ ...state, queue: without(state.queue, (id) => input.ids.has(id)) }, input.now);
     case 'timer':
@@ -151,9 +158,14 @@ function pump(from: WindowState, now: number): Transition<WindowState, WindowEff
 function mayStart(state: WindowState, now: number): boolean {
   if (now < state.blockedUntil) return false;
   if (state.limit === undefined) return state.inFlight === 0;
-  if (state.inFlight + state.heldCount >= state.limit) return false;
+  const out = outstanding(state, state.limit);
+  if (out + state.heldCount >= state.limit) return false;
   // Those in flight may or may not be in the server's count yet: taken as not, which can only wait too long.
-  return state.server === undefined || now >= state.server.resetAt || state.inFlight < state.server.remaining;
+  return state.server === undefined || now >= state.server.resetAt || out < state.server.remaining;
+}
+
+function outstanding({ inFlight, guests }: WindowState, limit: number): number {
+  return inFlight + Math.min(guests, limit - 1);
 }
 
 /** The moment that one of the rules of `mayStart` gives way by time, if a rule that does is what holds. */
