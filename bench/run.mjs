@@ -8,7 +8,11 @@ const bench = fileURLToPath(new URL('.', import.meta.url));
 const ALL = ['event-latency'];
 
 function run(command, args, cwd = root) {
-  const result = spawnSync(command, args, { cwd, stdio: 'inherit', env: { ...process.env, npm_config_loglevel: 'error' } });
+  const result = spawnSync(command, args, {
+    cwd,
+    stdio: 'inherit',
+    env: { ...process.env, npm_config_loglevel: 'error' },
+  });
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 

@@ -19,7 +19,8 @@ const page = await build({
   write: false,
 });
 const server = createServer(async (request, response) => {
-  if (request.url === '/page.js') return response.setHeader('content-type', 'text/javascript').end(page.outputFiles[0].contents);
+  if (request.url === '/page.js')
+    return response.setHeader('content-type', 'text/javascript').end(page.outputFiles[0].contents);
   if (request.url === '/token') return response.end((await issuer.sign({ userId: 'bench', roles: [] })).token);
   response.setHeader('content-type', 'text/html').end(await readFile(new URL('page.html', import.meta.url)));
 });

@@ -16,15 +16,7 @@ export async function writeSection(id, title, command, lines) {
   const start = `<!-- bench:${id} -->`;
   const end = `<!-- /bench:${id} -->`;
   const date = new Date().toISOString().slice(0, 10);
-  const section = [
-    start,
-    `## ${title}`,
-    '',
-    `\`${command}\` · ${machine()} · ${date}`,
-    '',
-    ...lines,
-    end,
-  ].join('\n');
+  const section = [start, `## ${title}`, '', `\`${command}\` · ${machine()} · ${date}`, '', ...lines, end].join('\n');
   const from = text.indexOf(start);
   const to = text.indexOf(end);
   const next =
