@@ -1,5 +1,6 @@
 /** Owns the panel with which to make simulated people come and go, and to break the connection to Discord. */
 import type { VoiceRoomMember } from '@guildkit/core/wire';
+import { useConnection } from '@guildkit/realtime-client/react';
 import { useServerFn } from '@tanstack/react-start';
 import { type FormEvent, useCallback, useEffect, useId, useState } from 'react';
 import { getSimulator, type SimulatorAction, simulate } from '../functions/simulator.js';
@@ -13,9 +14,9 @@ const REFRESH_MS = 2000;
 const NAMES = ['Mia', 'Tom', 'Aisha', 'Leo', 'Nora', 'Sam', 'Yuki', 'Ben', 'Zoe', 'Ravi', 'Ida', 'Max'];
 
 const FAULTS = [
-  { fault: 'cut', label: 'Cut the connection', about: 'No goodbye. The app resumes.' },
+  { fault: 'cut', label: 'Cut the connection', about: 'Without a goodbye. It resumes.' },
   { fault: 'reconnect', label: 'Ask to reconnect', about: 'As Discord does every day.' },
-  { fault: 'invalidSession', label: 'End the session', about: 'No resume: a fresh start.' },
+  { fault: 'invalidSession', label: 'End the session', about: 'Nothing to resume: starts anew.' },
 ] as const;
 
 const SWITCHES = [
@@ -39,7 +40,7 @@ export function Simulator({ channelId, members, deleted }: SimulatorProps) {
         <h2 id="simulator-title">Simulator</h2>
         <span className="tag">Sandbox</span>
       </header>
-      <p className="quiet">Discord runs on this machine, and so do these people.</p>
+      <p className="quiet">A simulated Discord with simulated people.</p>
       <p className="problem" role="alert">
         {problem}
       </p>
@@ -68,7 +69,7 @@ export function Simulator({ channelId, members, deleted }: SimulatorProps) {
         {!deleted && (
           <FaultRow
             label="Delete this room"
-            about="Its voice channel goes away."
+            about="In Discord, by somebody else."
             onClick={() => act({ do: 'deleteRoom', channelId })}
           />
         )}
@@ -130,7 +131,7 @@ function PersonRow({ person, member, rooms, channelId, deleted, act }: RowProps)
   const moreId = useId();
   const { id: personId, name } = person;
   const where = rooms.find((room) => room.channelId === person.channelId);
-  const here = person.channelId === channelId;
+  const here = person.channelId === channelId && !deleted;
   return (
     <li className="sim-person" data-person={personId}>
       <Avatar id={personId} name={name} size="small" />
@@ -247,6 +248,8 @@ function AddPerson({
 }
 
 function useSimulator() {
+  const { status } = useConnection();
+  const online = status === 'open';
   const load = useServerFn(getSimulator);
   const run = useServerFn(simulate);
   const [state, setState] = useState<SimulatorState>();
@@ -261,18 +264,23 @@ function useSimulator() {
   }, [load]);
 
   useEffect(() => {
+    if (!online) return;
     void refresh();
     const timer = setInterval(() => {
       if (!document.hidden) void refresh();
     }, REFRESH_MS);
     return () => clearInterval(timer);
-  }, [refresh]);
+  }, [refresh, online]);
 
   const act = useCallback(
     (action: SimulatorAction) => {
       setProblem('');
-      run({ data: action }).then(refresh, () =>
-        setProblem('That did not work. Look at the server’s log, then try again.'),
+      run({ data: action }).then(
+        (result) => {
+          setProblem(result.problem ?? '');
+          return refresh();
+        },
+        () => setProblem('That did not work. The server’s log says why.'),
       );
     },
     [run, refresh],

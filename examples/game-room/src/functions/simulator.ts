@@ -1,7 +1,10 @@
 /** Server functions behind the simulator panel. They answer only while the sandbox stands in for Discord. */
+import { SandboxError } from '@guildkit/sandbox';
 import { createMiddleware, createServerFn } from '@tanstack/react-start';
 import { setResponseStatus } from '@tanstack/react-start/server';
 import * as z from 'zod';
+import type { App } from '../server/app.js';
+import type { Simulation } from '../server/simulation.js';
 
 const id = z.string().regex(/^[0-9]{1,20}$/);
 
@@ -40,28 +43,38 @@ export const getSimulator = createServerFn()
 export const simulate = createServerFn({ method: 'POST' })
   .middleware([onSandboxOnly])
   .validator(action)
-  .handler(async ({ data, context: { app, simulation } }) => {
-    switch (data.do) {
-      case 'add': {
-        const person = await simulation.addPerson(data.name);
-        if (data.channelId !== undefined) await simulation.place(person.id, data.channelId);
-        break;
-      }
-      case 'place':
-        await simulation.place(data.personId, data.channelId);
-        break;
-      case 'leave':
-        await simulation.leave(data.personId);
-        break;
-      case 'switch':
-        await simulation.switchVoice(data.personId, data.what, data.on);
-        break;
-      case 'fault':
-        simulation.fault(data.fault);
-        break;
-      case 'deleteRoom':
-        await app.deleteRoom(data.channelId);
-        break;
+  .handler(async ({ data, context: { app, simulation } }): Promise<{ problem: string | undefined }> => {
+    try {
+      await run(app, simulation, data);
+      return { problem: undefined };
+    } catch (error) {
+      // The sandbox says in a sentence why somebody cannot do that: the room is full, the person is gone.
+      if (SandboxError.is(error)) return { problem: error.message };
+      throw error;
     }
-    return { done: true };
   });
+
+async function run(app: App, simulation: Simulation, action: SimulatorAction): Promise<void> {
+  switch (action.do) {
+    case 'add': {
+      const person = await simulation.addPerson(action.name);
+      if (action.channelId !== undefined) await simulation.place(person.id, action.channelId);
+      break;
+    }
+    case 'place':
+      await simulation.place(action.personId, action.channelId);
+      break;
+    case 'leave':
+      await simulation.leave(action.personId);
+      break;
+    case 'switch':
+      await simulation.switchVoice(action.personId, action.what, action.on);
+      break;
+    case 'fault':
+      simulation.fault(action.fault);
+      break;
+    case 'deleteRoom':
+      await app.deleteRoom(action.channelId);
+      break;
+  }
+}

@@ -106,7 +106,7 @@ function NewRoom() {
           name="name"
           maxLength={100}
           autoComplete="off"
-          placeholder="Table 2"
+          placeholder="Friday game night"
           aria-invalid={problem !== ''}
           aria-describedby={`${fieldId}-problem`}
         />

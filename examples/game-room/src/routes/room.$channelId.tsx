@@ -36,11 +36,7 @@ function RoomPage() {
             <div>
               <h1 id="room-title">{name}</h1>
               <p className="hero-text" data-testid="count">
-                {known
-                  ? `${countPeople(members.length)} in voice`
-                  : status === 'loading'
-                    ? 'Looking who is here…'
-                    : 'Closed'}
+                {headline(status, members.length)}
               </p>
             </div>
             {!simulated && status !== 'deleted' && (
@@ -61,6 +57,20 @@ function RoomPage() {
       {simulated && <Simulator channelId={channelId} members={members} deleted={status === 'deleted'} />}
     </div>
   );
+}
+
+/** How many are here, as far as this page knows. */
+function headline(status: RoomStatus, count: number): string {
+  switch (status) {
+    case 'loading':
+      return 'Looking who is here…';
+    case 'live':
+      return `${countPeople(count)} in voice`;
+    case 'recovering':
+      return `${countPeople(count)} in voice when last seen`;
+    default:
+      return 'Closed';
+  }
 }
 
 /** The list of people, or what stands in its place. */

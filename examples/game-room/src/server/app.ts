@@ -18,6 +18,8 @@ import { createSimulation, type Simulation } from './simulation.js';
 
 /** How long a browser's token is good for. The hub asks for a new one before. */
 const TOKEN_SECONDS = 10 * 60;
+/** How many people a room takes. */
+const SEATS = 4;
 /** How long the start waits for Discord before it goes on without. */
 const CONNECT_PATIENCE_MS = 10_000;
 /** How long open sockets have to go when the app stops. */
@@ -126,9 +128,12 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
 
   const creating = new Map<string, Promise<Room>>();
   const createRoom = async (userId: string, name: string): Promise<Room> => {
-    const { id } = await rest.createVoiceChannel({ name }, { reason: `game room for ${userId}` });
-    logger.info({ channelId: id, userId }, 'room created');
-    return { channelId: id, name };
+    const channel = await rest.createVoiceChannel({ name, userLimit: SEATS }, { reason: `game room for ${userId}` });
+    const room = { channelId: channel.id, name: channel.name ?? name };
+    // Its page opens at once, and may be faster than the gateway.
+    rooms.add(room);
+    logger.info({ channelId: room.channelId, userId }, 'room created');
+    return room;
   };
 
   let closing: Promise<void> | undefined;
@@ -181,7 +186,7 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
 /** A server with a few rooms to choose from. */
 async function createSandboxWithTables(): Promise<Sandbox> {
   const sandbox = await createSandbox();
-  for (const name of ['Table 1', 'Table 2']) await sandbox.channels.create({ name, userLimit: 4 });
+  for (const name of ['Table 1', 'Table 2']) await sandbox.channels.create({ name, userLimit: SEATS });
   return sandbox;
 }
 

@@ -17,6 +17,8 @@ export interface RoomDirectory {
   get(channelId: string): Room | undefined;
   /** Whether the room exists or has existed since the start: someone on its page may learn that it is gone. */
   knows(channelId: string): boolean;
+  /** A room that Discord has confirmed, before its event is here. */
+  add(room: Room): void;
   /** Takes what it needs from an event of the gateway. */
   apply(event: DomainEvent): void;
 }
@@ -42,6 +44,7 @@ export function createRoomDirectory(guildId: string): RoomDirectory {
   return {
     list: () => [...rooms.values()].sort((a, b) => compareSnowflakes(a.channelId, b.channelId)),
     get: (channelId) => rooms.get(channelId),
+    add,
     knows: (channelId) => rooms.has(channelId) || gone.has(channelId),
     apply(event) {
       switch (event.event) {

@@ -94,7 +94,7 @@ export function doublesOf(page: Page): Promise<string[]> {
 
 export async function untilLive(page: Page): Promise<void> {
   await untilConnection(page, 'Live');
-  await page.locator('[data-testid=count]', { hasText: 'in voice' }).waitFor();
+  await page.locator('[data-testid=count]', { hasText: /in voice$/ }).waitFor();
 }
 
 export async function untilConnection(page: Page, label: string): Promise<void> {

@@ -96,29 +96,55 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
       await page.getByRole('button', { name: 'Add and join' }).click();
       const request = await called;
 
+      const { pathname, search } = new URL(request.url());
+      const headers = await request.allHeaders();
+      const parts = [
+        pathname + search,
+        request.postData() ?? '',
+        headers['content-type'] ?? '',
+        headers['x-tsr-serverfn'] ?? 'true',
+      ];
+      const repeat = () =>
+        page.evaluate(async ([url = '', body = '', type = '', fn = '']) => {
+          const answer = await fetch(url, {
+            method: 'POST',
+            body,
+            headers: { 'content-type': type, 'x-tsr-serverfn': fn },
+          });
+          return { status: answer.status, text: await answer.text() };
+        }, parts);
+      expect((await repeat()).status, 'the request is good where people are simulated').toBe(200);
+
       await page.goto(`${real.url}/room/${discord.voiceChannelId}`);
       await untilLive(page);
       expect(await page.getByRole('heading', { name: 'Simulator' }).count()).toBe(0);
       const peopleBefore = discord.people.list().length;
-      const { pathname, search } = new URL(request.url());
-      const headers = await request.allHeaders();
-      const status = await page.evaluate(
-        async ([url, body, type, fn]) => {
-          const init = { method: 'POST', body, headers: { 'content-type': type, 'x-tsr-serverfn': fn } };
-          return (await fetch(url, init as RequestInit)).status;
-        },
-        [
-          pathname + search,
-          request.postData() ?? '',
-          headers['content-type'] ?? '',
-          headers['x-tsr-serverfn'] ?? 'true',
-        ] as const,
-      );
-      expect(status).toBe(403);
+      const refused = await repeat();
+      expect(refused.status).toBe(403);
+      expect(refused.text).toContain('only while Discord is simulated');
       expect(discord.people.list().length).toBe(peopleBefore);
     } finally {
       await simulated.close();
       await real.close();
+    }
+  });
+
+  test('server functions are for our own pages', async () => {
+    const running = await startApp();
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(PATIENCE_MS);
+      const called = page.waitForRequest((request) => request.url().includes('/_serverFn/'));
+      await page.goto(`${running.url}/room/${running.app.sandbox?.voiceChannelId}`);
+      const request = await called;
+      const ask = async (site: string) => {
+        const headers = { ...(await request.allHeaders()), 'sec-fetch-site': site };
+        return (await fetch(request.url(), { headers })).status;
+      };
+      expect(await ask('same-origin')).toBe(200);
+      expect(await ask('cross-site')).toBe(403);
+    } finally {
+      await running.close();
     }
   });
 
