@@ -22,11 +22,12 @@ function devApp(): Plugin {
   };
 }
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   plugins: [tanstackStart(), react(), devApp()],
-  ssr: { external: SERVER_PACKAGES, noExternal: RENDERING },
+  // In development nothing is bundled for the server: everybody takes React from node_modules.
+  ssr: command === 'build' ? { external: SERVER_PACKAGES, noExternal: RENDERING } : { external: SERVER_PACKAGES },
   environments: {
     ssr: { build: { rolldownOptions: { input: { serve: 'src/serve.ts' } } } },
   },
   build: { sourcemap: false },
-});
+}));

@@ -93,7 +93,7 @@ export async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
 }
 
-function banner({ url, app }: Running): string {
+function banner({ url, app, server, settings }: Running): string {
   const { discord } = app.health();
   const about = discord.simulated
     ? [
@@ -101,7 +101,9 @@ function banner({ url, app }: Running): string {
         'Set DISCORD_BOT_TOKEN and PRIMARY_GUILD_ID to use the real one.',
       ]
     : [`Discord server ${app.guildId}, connection: ${discord.state}.`];
-  const lines = [`Game rooms is running at  ${url}`, '', ...about, 'Stop with Ctrl+C.'];
+  const { port } = server.address() as AddressInfo;
+  const elsewhere = settings.port !== 0 && settings.port !== port ? [`Port ${settings.port} was taken.`] : [];
+  const lines = [`Game rooms is running at  ${url}`, '', ...elsewhere, ...about, 'Stop with Ctrl+C.'];
   return `\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}\n\n`;
 }
 
