@@ -40,7 +40,7 @@ import type { Session, SessionCause } from './protocol/session.js';
 import { SESSION_RULES } from './protocol/session-rules.js';
 import { shardOf } from './protocol/snowflake.js';
 import { eventIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
-import { isTranslated, translate } from './protocol/translate.js';
+import { eventOf, keepsState, translate } from './protocol/translate.js';
 import { VoiceMap } from './protocol/voice-map.js';
 
 /** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
@@ -363,6 +363,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       case 'sessionStarted':
         view.tag = sessionTag(news.session.id);
         view.sessionSince = this.settings.clock.wallTime();
+        // `ready` follows and saves.
+        view.savedAt = view.sessionSince;
         return;
       case 'sessionLost':
         view.sessionSince = undefined;
@@ -424,13 +426,20 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
     if (name === 'VOICE_STATE_UPDATE') this.signalVoiceState(data);
     if (name === 'VOICE_SERVER_UPDATE') this.signalVoiceServer(data);
-    if (isTranslated(name)) this.translateDispatch(name, data, meta, now);
+    if (this.wantsTranslation(name)) this.translateDispatch(name, data, meta, now);
     if (name === 'GUILD_CREATE' || name === 'GUILD_DELETE') {
       const guildId = text(fields(data), 'id');
       if (guildId !== undefined) this.readiness?.progress.guildSettled(guildId);
       this.checkReadiness();
     }
     if (now - view.savedAt >= SAVE_EVERY_MS) this.save(view);
+  }
+
+  /** Voice and channels always, to know the state when someone begins to listen; the rest when someone does. */
+  private wantsTranslation(name: string): boolean {
+    if (keepsState(name)) return true;
+    const event = eventOf(name);
+    return event !== undefined && (this.eventListeners.has('*') || this.eventListeners.has(event));
   }
 
   private translateDispatch(name: string, data: unknown, { shardId, traceId }: DispatchMeta, ts: number): void {

@@ -35,14 +35,30 @@ const NOTHING: Translation = { events: [] };
 /** Voice and stage channels (Discord docs, Channel: Channel Types). */
 const VOICE_CHANNEL_TYPES: ReadonlySet<number> = new Set([2, 13]);
 
-/** Whether a dispatch of that name can yield domain events. The others need not be parsed for them. */
-export function isTranslated(name: string): boolean {
-  return Object.hasOwn(TRANSLATORS, name);
+/** Dispatches that only yield events, and which. */
+const STATELESS = {
+  MESSAGE_CREATE: 'message.created',
+  MESSAGE_UPDATE: 'message.updated',
+  MESSAGE_DELETE: 'message.deleted',
+  MESSAGE_DELETE_BULK: 'message.deleted',
+  MESSAGE_REACTION_ADD: 'reaction.added',
+  MESSAGE_REACTION_REMOVE: 'reaction.removed',
+  TYPING_START: 'typing.started',
+} as const satisfies Readonly<Record<string, DomainEventName>>;
+
+/** Whether a dispatch of that name changes what is known of guilds: it must be translated even if nobody listens. */
+export function keepsState(name: string): boolean {
+  return Object.hasOwn(TRANSLATORS, name) && !Object.hasOwn(STATELESS, name);
+}
+
+/** The event that a dispatch without such an effect yields; the others need not be parsed when nobody listens to it. */
+export function eventOf(name: string): DomainEventName | undefined {
+  return Object.hasOwn(STATELESS, name) ? STATELESS[name as keyof typeof STATELESS] : undefined;
 }
 
 /** Translates one dispatch. */
 export function translate(name: string, data: unknown, context: TranslateContext): Translation {
-  const translator = isTranslated(name) ? TRANSLATORS[name as keyof typeof TRANSLATORS] : undefined;
+  const translator = Object.hasOwn(TRANSLATORS, name) ? TRANSLATORS[name as keyof typeof TRANSLATORS] : undefined;
   if (translator === undefined) return NOTHING;
   const body = fields(data);
   if (body === undefined) return { events: [], problem: `${name}: the body is not an object` };
