@@ -60,6 +60,9 @@ export function createChannels(
   return {
     list: () => [...guild.channels.values()].map(show),
     async create({ name, kind = 'voice', parentId, userLimit }) {
+      if (typeof name !== 'string' || name.length === 0 || name.length > 100) {
+        throw new TypeError('channels.create: option "name" must be 1 to 100 characters');
+      }
       const result = createChannel(world, guild, { name, type: TYPES[kind], parentId, userLimit });
       broadcast(result.events);
       return show(result.channel);

@@ -107,6 +107,8 @@ const DEFAULTS = {
 /** Frames a client may send in a minute (Discord docs, Gateway: Rate Limiting). */
 const SEND_LIMIT = 120;
 const SEND_WINDOW_MS = 60_000;
+/** Heartbeats of Discord's own interval in that minute. */
+const HEARTBEATS_IN_LIMIT = 2;
 /** A heartbeat may be half an interval late, and never less than this, so that a busy machine does not cut. */
 const MIN_HEARTBEAT_GRACE_MS = 5_000;
 
@@ -237,6 +239,10 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     voiceChannelId: voice.id,
     bots: {
       async create({ name = 'bot', privilegedIntents } = {}) {
+        const unknown = privilegedIntents?.find((intent) => !Object.hasOwn(PRIVILEGED_INTENTS, intent));
+        if (unknown !== undefined) {
+          throw new TypeError(`bots.create: "${unknown}" is not one of ${Object.keys(PRIVILEGED_INTENTS).join(', ')}`);
+        }
         const bits = privilegedIntents?.reduce((all, intent) => all | PRIVILEGED_INTENTS[intent], 0);
         return createBot(name, bits ?? ALL_PRIVILEGED);
       },
@@ -253,12 +259,11 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
 function rulesOf(settings: Settings): SessionRules {
   const { heartbeatIntervalMs, resumeWindowMs, replayLimit, rateLimits } = settings;
   // Discord's interval fits into its limit. A shorter one gets the room that its heartbeats need.
-  const heartbeats = Math.ceil(SEND_WINDOW_MS / heartbeatIntervalMs) - 1;
+  const extra = Math.max(0, Math.ceil(SEND_WINDOW_MS / heartbeatIntervalMs) - HEARTBEATS_IN_LIMIT);
   return {
     heartbeatIntervalMs,
     heartbeatGraceMs: Math.max(heartbeatIntervalMs / 2, MIN_HEARTBEAT_GRACE_MS),
-    sendLimit:
-      rateLimits === false ? Number.POSITIVE_INFINITY : Math.round(SEND_LIMIT * scaleOf(rateLimits)) + heartbeats - 1,
+    sendLimit: rateLimits === false ? Number.POSITIVE_INFINITY : Math.round(SEND_LIMIT * scaleOf(rateLimits)) + extra,
     sendWindowMs: SEND_WINDOW_MS,
     resumeWindowMs,
     replayLimit,

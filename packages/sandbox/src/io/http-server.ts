@@ -47,7 +47,6 @@ export async function listen(options: HttpServerOptions): Promise<HttpServer> {
     void answer(options, request, response);
   });
   const upgrader = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false });
-  server.on('clientError', (_error, socket) => socket.destroy());
   server.on('upgrade', (request, socket, head) => upgrade(options, upgrader, request, socket, head));
   await listening(server, options);
   const { port } = server.address() as AddressInfo;
@@ -125,7 +124,8 @@ function upgrade(
   if (query === undefined || options.isGatewayDown()) {
     options.onGatewayRefused();
     const status = query === undefined ? '400 Bad Request' : '503 Service Unavailable';
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    // Destroyed once written: the peer may leave its half open, and the server could then never close.
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
     return;
   }
   upgrader.handleUpgrade(request, socket, head, (ws) => options.onGateway(ws, query));

@@ -1,5 +1,5 @@
 import { createSandbox } from '@guildkit/sandbox';
-import { Client, Events, GatewayIntentBits } from 'discord.js';
+import { ChannelType, Client, Events, GatewayIntentBits } from 'discord.js';
 import { expect, test, vi } from 'vitest';
 
 const VOICE_INTENTS = [GatewayIntentBits.Guilds, GatewayIntentBits.GuildVoiceStates];
@@ -32,8 +32,13 @@ test('an unmodified discord.js logs in, follows voice and channels, and resumes 
     await vi.waitFor(() => expect(moves).toEqual([[anna.id, null, sandbox.voiceChannelId]]));
     expect(guild?.voiceStates.cache.get(anna.id)?.member?.displayName).toBe('anna');
 
-    const lounge = await guild?.channels.create({ name: 'Lounge', type: 2, userLimit: 4, reason: 'a table' });
-    expect(lounge?.isVoiceBased() && lounge.userLimit).toBe(4);
+    const lounge = await guild?.channels.create({
+      name: 'Lounge',
+      type: ChannelType.GuildVoice,
+      userLimit: 4,
+      reason: 'a table',
+    });
+    expect(lounge?.userLimit).toBe(4);
     await anna.moveTo(lounge?.id ?? '');
     await vi.waitFor(() => expect(moves.at(-1)).toEqual([anna.id, sandbox.voiceChannelId, lounge?.id]));
 
