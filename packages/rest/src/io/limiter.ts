@@ -177,12 +177,13 @@ export class Limiter {
   }
 
   private bucket(identity: string, hash: string, route: RouteInfo): Stage {
-    const stage = this.stage('bucket', `hot ${identity} ${hash} ${route.major}`, labelOf(hash, route), hash);
+    const key = `hot ${identity} ${hash} ${route.major}`;
+    const known = this.stages.has(key);
+    const stage = this.stage('bucket', key, labelOf(hash, route), hash);
+    if (known) return stage;
     const scope = this.scope(identity, route);
-    if (!scope.hot.has(stage)) {
-      scope.hot.add(stage);
-      stage.driver.dispatch({ type: 'guests', count: scope.probes });
-    }
+    scope.hot.add(stage);
+    stage.driver.dispatch({ type: 'guests', count: scope.probes });
     return stage;
   }
 

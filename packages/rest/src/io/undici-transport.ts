@@ -78,14 +78,24 @@ function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData): Tra
   };
 }
 
-async function readBounded(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // Leaving the loop by an exception destroys the body and with it the connection.
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw new TransportFailure('oversized', '');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** By events: an async iterator costs a fifth of the whole request. */
+function readBounded(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    body.on('data', (chunk: Uint8Array) => {
+      size += chunk.byteLength;
+      if (size <= maxBytes) chunks.push(chunk);
+      // Ends the connection too: the rest of the body is of no use.
+      else body.destroy(new TransportFailure('oversized', ''));
+    });
+    body.on('end', () => {
+      const [only] = chunks;
+      const bytes = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+      resolve(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    });
+    body.on('error', reject);
+    // After `end` or `error` it changes nothing; alone it is a body that broke off.
+    body.on('close', () => reject(new TransportFailure('broken', 'CLOSED')));
+  });
 }

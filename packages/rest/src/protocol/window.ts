@@ -36,6 +36,8 @@ export interface WindowState {
   readonly limit: number | undefined;
   readonly windowMs: number;
   readonly held: readonly Held[];
+  /** The newest of them, apart from `held` so that adding to it copies nothing. */
+  readonly tail: Held | undefined;
   readonly heldCount: number;
   /** The server's own count in the window that ends at `resetAt`. */
   readonly server: { readonly remaining: number; readonly resetAt: number } | undefined;
@@ -91,6 +93,7 @@ export function initialWindow(known?: { readonly limit: number; readonly windowM
     limit: known?.limit,
     windowMs: known?.windowMs ?? 0,
     held: [],
+    tail: undefined,
     heldCount: 0,
     server: undefined,
     blockedUntil: Number.NEGATIVE_INFINITY,
@@ -130,7 +133,7 @@ export function windowDeadline(state: WindowState): number | undefined {
 
 /** Whether nothing waits, runs or still counts: forgetting the window then loses only what a probe brings back. */
 export function isIdle(state: WindowState, now: number): boolean {
-  const lastHeld = state.held[state.held.length - 1]?.until ?? Number.NEGATIVE_INFINITY;
+  const lastHeld = state.tail?.until ?? Number.NEGATIVE_INFINITY;
   return state.queue.size === 0 && state.inFlight === 0 && lastHeld <= now && state.blockedUntil <= now;
 }
 
@@ -172,7 +175,7 @@ function outstanding({ inFlight, guests }: WindowState, limit: number): number {
 function waitsUntil(state: WindowState, now: number): number | undefined {
   if (state.blockedUntil > now) return state.blockedUntil;
   if (state.limit === undefined) return undefined;
-  if (state.inFlight + state.heldCount >= state.limit) return state.held[0]?.until;
+  if (state.inFlight + state.heldCount >= state.limit) return (state.held[0] ?? state.tail)?.until;
   const { server } = state;
   return server !== undefined && server.resetAt > now && state.inFlight >= server.remaining
     ? server.resetAt
@@ -181,14 +184,18 @@ function waitsUntil(state: WindowState, now: number): number | undefined {
 
 /** Lets go of what time has freed. */
 function freed(state: WindowState, now: number): WindowState {
-  const first = state.held.findIndex((held) => held.until > now);
-  const gone = first === -1 ? state.held.length : first;
   // A block that is over is forgotten, so that `waitsUntil` needs no clock to tell it from one that lasts.
   const server = state.server !== undefined && state.server.resetAt <= now ? undefined : state.server;
   const blockedUntil = state.blockedUntil <= now ? Number.NEGATIVE_INFINITY : state.blockedUntil;
-  if (gone === 0 && server === state.server && blockedUntil === state.blockedUntil) return state;
-  const heldCount = state.heldCount - state.held.slice(0, gone).reduce((sum, held) => sum + held.count, 0);
-  return { ...state, held: state.held.slice(gone), heldCount, server, blockedUntil };
+  const oldest = (state.held[0] ?? state.tail)?.until ?? Number.POSITIVE_INFINITY;
+  if (oldest > now) {
+    if (server === state.server && blockedUntil === state.blockedUntil) return state;
+    return { ...state, server, blockedUntil };
+  }
+  const held = state.held.filter(({ until }) => until > now);
+  const tail = state.tail !== undefined && state.tail.until > now ? state.tail : undefined;
+  const heldCount = held.reduce((sum, { count }) => sum + count, tail?.count ?? 0);
+  return { ...state, held, tail, heldCount, server, blockedUntil };
 }
 
 function settled(from: WindowState, { spent, observed, blockMs }: Outcome, now: number): WindowState {
@@ -221,19 +228,17 @@ function wholeWindow(resetAfterMs: number): number {
 }
 
 function hold(state: WindowState, now: number): WindowState {
-  const until = now + state.windowMs;
-  const last = state.held[state.held.length - 1];
+  // A window that was relearned shorter must not free a later request before an earlier one: the order is kept.
+  const until = Math.max(now + state.windowMs, state.tail?.until ?? Number.NEGATIVE_INFINITY);
+  const { tail } = state;
   const heldCount = state.heldCount + 1;
-  if (last !== undefined && (until === last.until || isMergeable(state, last, until))) {
-    const merged = { from: last.from, until: Math.max(until, last.until), count: last.count + 1 };
-    return { ...state, held: [...state.held.slice(0, -1), merged], heldCount };
+  if (tail !== undefined && (until === tail.until || isMergeable(state, tail, until))) {
+    return { ...state, tail: { from: tail.from, until, count: tail.count + 1 }, heldCount };
   }
-  // A window that was relearned shorter may free a later one earlier: kept in order of release.
-  const held = [...state.held, { from: until, until, count: 1 }];
-  if (last !== undefined && until < last.until) held.sort((a, b) => a.until - b.until);
-  return { ...state, held, heldCount };
+  const held = tail === undefined ? state.held : [...state.held, tail];
+  return { ...state, held, tail: { from: until, until, count: 1 }, heldCount };
 }
 
-function isMergeable(state: WindowState, last: Held, until: number): boolean {
-  return state.held.length >= MAX_HELD && until - last.from <= state.windowMs / MAX_HELD;
+function isMergeable(state: WindowState, tail: Held, until: number): boolean {
+  return state.held.length >= MAX_HELD && until - tail.from <= state.windowMs / MAX_HELD;
 }

@@ -203,7 +203,10 @@ function keyOf(state: ModelState, counting: Counting): string {
     waiting(window),
     window.limit ?? -1,
     window.windowMs,
-    window.held.map(({ until, count }) => [ahead(until), count]),
+    [...window.held, ...(window.tail === undefined ? [] : [window.tail])].map(({ until, count }) => [
+      ahead(until),
+      count,
+    ]),
     window.server === undefined ? 0 : [window.server.remaining, ahead(window.server.resetAt)],
     ahead(window.blockedUntil),
     window.announced,
