@@ -407,9 +407,13 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
     if (re !== undefined && re === s.authId) {
       s.authId = undefined;
       const problem: Problem = { code: 'ERR_REALTIME_AUTH_REFUSED', detail };
-      s.holdMs = waitMs;
-      if (isError) (waitMs > 0 ? fail : refuse)(problem, 1000);
-      else if (s.phase === 'authenticating') welcomed();
+      if (isAuthenticated()) {
+        // A renewal that failed costs nothing yet: the old token holds until the hub closes with 4401.
+        if (isError) report(problem);
+      } else if (isError) {
+        s.holdMs = waitMs;
+        (waitMs > 0 ? fail : refuse)(problem, 1000);
+      } else welcomed();
       return;
     }
     for (const [name, room] of s.rooms) {
