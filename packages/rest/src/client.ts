@@ -3,6 +3,7 @@ import { createRedactor, Redacted, TypedEmitter } from '@guildkit/core';
 import type { APIChannel, APIGuildChannel, APIGuildVoiceChannel } from 'discord-api-types/v10';
 import type { RestEvents } from './events.js';
 import { Executor, type RestStats } from './io/executor.js';
+import { createFetchTransport } from './io/fetch-transport.js';
 import { type PrepareContext, prepare } from './io/prepare.js';
 import type { Transport } from './io/transport.js';
 import { createUndiciTransport } from './io/undici-transport.js';
@@ -14,6 +15,7 @@ import {
   type DiscordRestClientOptions,
   type HttpMethod,
   type RequestOptions,
+  type ResolvedOptions,
   resolveClientOptions,
 } from './options.js';
 import { VERSION } from './version.js';
@@ -44,7 +46,7 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
   constructor(options?: DiscordRestClientOptions) {
     super();
     const resolved = resolveClientOptions(options);
-    const { token: secret, apiBase, userAgent, requestTimeoutMs, guildId, maxConnections, logger } = resolved;
+    const { token: secret, apiBase, userAgent, requestTimeoutMs, guildId, clock } = resolved;
     const token = typeof secret === 'string' ? new Redacted(secret) : secret;
     const base = new URL(apiBase);
     this.prepareContext = {
@@ -53,12 +55,12 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
       basePath: base.pathname.replace(/\/+$/, ''),
       userAgent: userAgentText(userAgent),
       requestTimeoutMs,
+      wallTime: () => clock.wallTime(),
     };
-    this.transport = resolved.transport ?? createUndiciTransport({ maxConnections });
+    this.transport = createTransport(resolved);
     this.executor = new Executor({
       ...resolved,
       transport: this.transport,
-      logger,
       redact: createRedactor(token === undefined ? [] : [token]),
       emit: (name, event) => this.emitEvent(name, event),
     });
@@ -72,8 +74,9 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
    * @throws DiscordApiError when Discord refuses it; other `DiscordRestError`s for network, limits, deadline and abort.
    */
   async request<T = unknown>(method: HttpMethod, route: string, options: RequestOptions = {}): Promise<T> {
-    const prepared = prepare(this.prepareContext, method, route, checkRequestOptions(options));
-    return (await this.executor.execute(prepared)).value as T;
+    const checked = checkRequestOptions(options);
+    const prepared = prepare(this.prepareContext, method, route, checked);
+    return (await this.executor.execute(prepared, checked.schema)) as T;
   }
 
   /**
@@ -133,6 +136,11 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function createTransport({ transport, dispatcher, maxConnections }: ResolvedOptions): Transport {
+  if (transport === 'undici') return createUndiciTransport({ maxConnections, dispatcher });
+  return transport === 'fetch' ? createFetchTransport() : transport;
 }
 
 /** Discord, API Reference, User Agent: `DiscordBot ($url, $versionNumber)`. */

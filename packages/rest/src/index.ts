@@ -30,6 +30,7 @@ export type {
 } from './events.js';
 export type { PermissionOverwriteInput } from './input.js';
 export type { RestStats } from './io/executor.js';
+export { createFetchTransport, type FetchFunction, type FetchResponse } from './io/fetch-transport.js';
 export type { Transport, TransportRequest, TransportResponse } from './io/transport.js';
 export type { ChannelEdit, VoiceChannelInput } from './methods/channels.js';
 export type {
@@ -40,6 +41,7 @@ export type {
   QueryValue,
   RequestFile,
   RequestOptions,
+  ResponseSchema,
 } from './options.js';
 export type { FieldError } from './protocol/api-error-body.js';
 export type { RateLimitScope, ResponseHeaders } from './protocol/rate-limit-headers.js';

@@ -9,6 +9,7 @@ import {
   silentLogger,
   systemClock,
 } from '@guildkit/core';
+import type { Dispatcher } from 'undici';
 import type { Transport } from './io/transport.js';
 
 /** Options of `DiscordRestClient`. */
@@ -39,8 +40,13 @@ export interface DiscordRestClientOptions {
   readonly bucketIdleMs?: number | undefined;
   /** URL and version of your app, for the User-Agent that Discord asks for. */
   readonly userAgent?: { readonly url: string; readonly version: string } | undefined;
-  /** How requests leave the process. @defaultValue undici's `request` with a keep-alive agent of its own */
-  readonly transport?: Transport | undefined;
+  /**
+   * How requests leave the process: `undici` (Node), `fetch` (other runtimes), or your own.
+   * @defaultValue `undici`, with a keep-alive agent of its own, as it costs the least
+   */
+  readonly transport?: 'undici' | 'fetch' | Transport | undefined;
+  /** An undici dispatcher, such as a `ProxyAgent`, for the undici transport. You close it. */
+  readonly dispatcher?: Dispatcher | undefined;
   readonly logger?: Logger | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
@@ -63,7 +69,8 @@ export interface ResolvedOptions {
   readonly maxConnections: number;
   readonly bucketIdleMs: number;
   readonly userAgent: { readonly url: string; readonly version: string } | undefined;
-  readonly transport: Transport | undefined;
+  readonly transport: 'undici' | 'fetch' | Transport;
+  readonly dispatcher: Dispatcher | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -83,7 +90,8 @@ const DEFAULTS = {
   maxConnections: 64,
   bucketIdleMs: 60_000,
   userAgent: undefined,
-  transport: undefined,
+  transport: 'undici',
+  dispatcher: undefined,
   logger: silentLogger,
   clock: systemClock,
   random: Math.random,
@@ -107,6 +115,15 @@ const CHECKS: OptionChecks<ResolvedOptions> = {
   maxConnections: check.integer(1, 65_535),
   bucketIdleMs: check.integer(1),
   random: check.function(),
+  transport: (value) =>
+    value === 'undici' || value === 'fetch' || isTransport(value)
+      ? undefined
+      : 'must be "undici", "fetch" or a Transport',
+  dispatcher: check.optional((value) =>
+    typeof (value as { dispatch?: unknown } | null)?.dispatch === 'function'
+      ? undefined
+      : 'must be an undici dispatcher',
+  ),
 };
 
 /**
@@ -128,6 +145,12 @@ export type Auth =
   | { readonly bearer: string | Redacted }
   | { readonly basic: { readonly id: string; readonly secret: string | Redacted } };
 
+/** Checks an answer: a zod schema fits. */
+export interface ResponseSchema {
+  /** Returns what the caller gets; throws when the answer is something else. */
+  parse(value: unknown): unknown;
+}
+
 /** What every method takes as its last argument. */
 export interface CallOptions {
   /** Shown in the guild's audit log, at most 512 characters. */
@@ -136,6 +159,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Deadline with queue, retries and body, in ms. @defaultValue the client's `requestTimeoutMs` */
   readonly timeoutMs?: number | undefined;
+  /** Checks the answer before the caller gets it; a failure is `ERR_REST_RESPONSE_MALFORMED`. */
+  readonly schema?: ResponseSchema | undefined;
 }
 
 /** A file to upload. */
@@ -179,6 +204,7 @@ const REQUEST_DEFAULTS = {
   reason: undefined,
   signal: undefined,
   timeoutMs: undefined,
+  schema: undefined,
 } as const;
 
 /** Throws for an unknown or out-of-range option of one request. */
@@ -194,6 +220,10 @@ export function checkRequestOptions(options: RequestOptions): RequestOptions {
         : 'must be "bot", "none", { bearer } or { basic }',
     ),
   });
+}
+
+function isTransport(value: unknown): boolean {
+  return typeof (value as { send?: unknown } | null)?.send === 'function';
 }
 
 function isToken(value: unknown): boolean {

@@ -5,6 +5,7 @@
 import { type Clock, type Logger, messageOf } from '@guildkit/core';
 import { type DiscordRestError, InvalidRequestBudgetError } from '../errors.js';
 import type { RestEvents } from '../events.js';
+import type { ResponseSchema } from '../options.js';
 import { agedBudget, budgetRelief, countInvalid, EMPTY_BUDGET, isInvalid } from '../protocol/invalid-budget.js';
 import { bucketHash, observe, type ResponseHeaders, tooMany } from '../protocol/rate-limit-headers.js';
 import { type AttemptFailure, retryDelay } from '../protocol/retry.js';
@@ -28,10 +29,9 @@ import {
 } from './run.js';
 import { type Transport, type TransportFailure, type TransportResponse, toFailure } from './transport.js';
 
-/** A 2xx. */
-export interface Answer {
+/** The value of a 2xx: parsed JSON, `undefined` without a body. */
+interface Answer {
   readonly status: number;
-  /** Parsed JSON; `undefined` without a body. */
   readonly value: unknown;
 }
 
@@ -129,9 +129,10 @@ export class Executor {
   /**
    * Sends a request until it succeeds or must fail.
    *
+   * @returns Parsed JSON, `undefined` where there is no body.
    * @throws DiscordRestError of every kind.
    */
-  async execute(request: PreparedRequest): Promise<Answer> {
+  async execute(request: PreparedRequest, schema?: ResponseSchema): Promise<unknown> {
     const { clock, maxQueuedRequests } = this.options;
     this.ids += 1;
     const run = createRun(request, this.ids, clock.now());
@@ -145,7 +146,8 @@ export class Executor {
     this.runs.add(run);
     this.counters.requests += 1;
     try {
-      return await this.attempts(run);
+      const { status, value } = await this.attempts(run);
+      return schema === undefined ? value : checked(run, schema, status, value);
     } catch (error) {
       this.counters.failures += 1;
       throw error;
@@ -273,7 +275,7 @@ export class Executor {
     if (status >= 200 && status < 300) {
       if (text === '') return { status, value: undefined };
       const value = parseJson(text);
-      if (value === undefined) throw malformedError(run, status);
+      if (value === undefined) throw malformedError(run, status, 'a body that is not JSON');
       return { status, value };
     }
     const error = apiError(run, status, this.options.redact(text));
@@ -344,6 +346,14 @@ export class Executor {
     const level = WARN_SHARES.some((share) => count === Math.ceil(limit * share)) ? 'warning' : 'counted';
     emit('invalidRequest', { method, route, status, count, limit, level });
     if (level === 'warning') logger.warn({ count, limit }, 'invalid requests: Discord bans the address at the limit');
+  }
+}
+
+function checked(run: Run, schema: ResponseSchema, status: number, value: unknown): unknown {
+  try {
+    return schema.parse(value);
+  } catch (cause) {
+    throw malformedError(run, status, 'something else than expected', cause);
   }
 }
 

@@ -23,6 +23,8 @@ export interface Job {
   /** Order of the call: smaller goes first. */
   readonly id: number;
   readonly route: RouteInfo;
+  /** What splits the route's bucket beside its major parameter. */
+  readonly variant: string;
   /** Whose limits: requests of another token count apart. */
   readonly identity: string;
   readonly sublimits: readonly Sublimit[];
@@ -91,7 +93,7 @@ export class Limiter {
   private readonly stages = new Map<string, Stage>();
   private readonly jobs = new Map<number, Job>();
   private readonly scopes = new Map<string, Scope>();
-  /** Bucket hash by method and route template. */
+  /** Bucket hash by method, route template and variant. */
   private readonly hashes = new Map<string, string>();
   private readonly options: LimiterOptions;
   private readonly global: Stage;
@@ -166,18 +168,19 @@ export class Limiter {
     return stages;
   }
 
-  private bucketFor({ route, identity }: Job): Stage {
-    const coldKey = `cold ${identity} ${route.route} ${route.major}`;
+  private bucketFor(job: Job): Stage {
+    const { route, identity, variant } = job;
+    const coldKey = `cold ${identity} ${route.route}${variant} ${route.major}`;
     // While a cold bucket exists its probe is out and others may wait for it: going past them would break the order.
     const cold = this.stages.get(coldKey);
     if (cold !== undefined) return cold;
-    const hash = this.hashes.get(route.route);
+    const hash = this.hashes.get(route.route + variant);
     if (hash === undefined) return this.stage('bucket', coldKey, labelOf(route.route, route), undefined);
-    return this.bucket(identity, hash, route);
+    return this.bucket(job, hash);
   }
 
-  private bucket(identity: string, hash: string, route: RouteInfo): Stage {
-    const key = `hot ${identity} ${hash} ${route.major}`;
+  private bucket({ identity, route, variant }: Job, hash: string): Stage {
+    const key = `hot ${identity} ${hash}${variant} ${route.major}`;
     const known = this.stages.has(key);
     const stage = this.stage('bucket', key, labelOf(hash, route), hash);
     if (known) return stage;
@@ -292,14 +295,14 @@ export class Limiter {
       return;
     }
     // The route counts in another bucket than thought: what was sent and what waits moves there.
-    this.hashes.set(job.route.route, hash);
-    const target = this.bucket(job.identity, hash, job.route);
+    this.hashes.set(job.route.route + job.variant, hash);
+    const target = this.bucket(job, hash);
     target.driver.dispatch({ type: 'adopt', spent, observed, blockMs });
     const limit = target.driver.state.limit;
     if (limit !== undefined) this.options.events.bucket({ route: job.route.route, bucket: hash, limit });
     const moved = waiting(stage.driver.state)
       .map((id) => this.jobs.get(id))
-      .filter((other): other is Job => other !== undefined && other.route.route === job.route.route);
+      .filter((other): other is Job => other !== undefined && isSameRoute(other, job));
     stage.driver.dispatch({ type: 'expel', ids: new Set(moved.map((other) => other.id)) });
     stage.driver.dispatch({ type: 'settle', spent: false });
     for (const other of moved) {
@@ -350,6 +353,10 @@ export class Limiter {
       if (hot.size === 0 && probes === 0) this.scopes.delete(key);
     }
   }
+}
+
+function isSameRoute(a: Job, b: Job): boolean {
+  return a.route.route === b.route.route && a.variant === b.variant;
 }
 
 function hiddenKey({ identity, route }: Job): string {

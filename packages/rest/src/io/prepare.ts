@@ -5,7 +5,7 @@ import { DiscordRestError, InvalidInputError } from '../errors.js';
 import type { Auth, HttpMethod, RequestOptions } from '../options.js';
 import { isRepeatable } from '../protocol/retry.js';
 import { type RouteInfo, routeOf } from '../protocol/route.js';
-import { sublimitsOf } from '../protocol/sublimits.js';
+import { sublimitsOf, variantOf } from '../protocol/sublimits.js';
 import { BOT_IDENTITY } from './limiter.js';
 import { encodeMultipart } from './multipart.js';
 import type { PreparedRequest } from './run.js';
@@ -18,6 +18,8 @@ export interface PrepareContext {
   readonly basePath: string;
   readonly userAgent: string;
   readonly requestTimeoutMs: number;
+  /** Unix ms. */
+  readonly wallTime: () => number;
 }
 
 /** Discord's bound on an audit-log reason, in characters. */
@@ -47,6 +49,7 @@ export function prepare(
     origin: context.origin,
     path: `${context.basePath}${withQuery(clean, options.query)}`,
     route,
+    variant: variantOf(route.route, clean, context.wallTime()),
     identity,
     sublimits: sublimitsOf(route.route, options.body),
     headers,

@@ -21,6 +21,8 @@ export interface PreparedRequest {
   readonly origin: string;
   readonly path: string;
   readonly route: RouteInfo;
+  /** What splits the route's bucket beside its major parameter. */
+  readonly variant: string;
   readonly identity: string;
   readonly sublimits: readonly Sublimit[];
   readonly headers: Readonly<Record<string, string>>;
@@ -49,10 +51,10 @@ export interface Run {
 
 /** Starts the record. */
 export function createRun(request: PreparedRequest, id: number, now: number): Run {
-  const { route, identity, sublimits, timeoutMs } = request;
+  const { route, variant, identity, sublimits, timeoutMs } = request;
   return {
     request,
-    job: { id, route, identity, sublimits, start: () => {}, stages: [], at: -1, probing: false },
+    job: { id, route, variant, identity, sublimits, start: () => {}, stages: [], at: -1, probing: false },
     deadlineAt: now + timeoutMs,
     attempts: 0,
     retries: 0,
@@ -131,10 +133,10 @@ export function oversizedError(run: Run, maxBytes: number): DiscordRestError {
   return new DiscordRestError(message, { code: 'ERR_REST_RESPONSE_OVERSIZED', ...factsOf(run) });
 }
 
-/** A 2xx without JSON. */
-export function malformedError(run: Run, status: number): DiscordRestError {
-  const message = `${nameOf(run)}: answered ${status} with a body that is not JSON`;
-  return new DiscordRestError(message, { code: 'ERR_REST_RESPONSE_MALFORMED', ...factsOf(run) });
+/** A 2xx that is not what it should be. */
+export function malformedError(run: Run, status: number, what: string, cause?: unknown): DiscordRestError {
+  const message = `${nameOf(run)}: answered ${status} with ${what}`;
+  return new DiscordRestError(message, { code: 'ERR_REST_RESPONSE_MALFORMED', cause, ...factsOf(run) });
 }
 
 /** The deadline of the whole request came. */

@@ -19,5 +19,24 @@ export function sublimitsOf(route: string, body: unknown): readonly Sublimit[] {
   return 'name' in body || 'topic' in body ? CHANNEL_LIMITS : NONE;
 }
 
+/** Discord's epoch: snowflakes count milliseconds from 2015. */
+const EPOCH_MS = 1_420_070_400_000n;
+const TWO_WEEKS_MS = 1_209_600_000;
+const JUST_NOW_MS = 10_000;
+
+/**
+ * What splits the bucket of a route without a header saying so: deleting a message counts apart when it is older than
+ * two weeks or younger than ten seconds (Discord Developers, API docs issue 1295).
+ *
+ * @param wallTime Unix ms.
+ */
+export function variantOf(route: string, path: string, wallTime: number): string {
+  if (route !== 'DELETE /channels/:id/messages/:id') return '';
+  const id = /\/messages\/(\d{17,20})/.exec(path)?.[1];
+  if (id === undefined) return '';
+  const ageMs = wallTime - Number((BigInt(id) >> 22n) + EPOCH_MS);
+  return ageMs > TWO_WEEKS_MS ? 'old' : ageMs < JUST_NOW_MS ? 'fresh' : '';
+}
+
 const NONE: readonly Sublimit[] = [];
 const CHANNEL_LIMITS: readonly Sublimit[] = [CHANNEL_NAME];

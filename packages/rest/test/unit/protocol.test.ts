@@ -12,7 +12,7 @@ import {
 } from '../../src/protocol/invalid-budget.js';
 import { bucketHash, observe, tooMany } from '../../src/protocol/rate-limit-headers.js';
 import { isRepeatable, retryDelay } from '../../src/protocol/retry.js';
-import { sublimitsOf } from '../../src/protocol/sublimits.js';
+import { sublimitsOf, variantOf } from '../../src/protocol/sublimits.js';
 
 describe('headers', () => {
   test('reset-after is taken, the wall-clock reset ignored', () => {
@@ -174,5 +174,14 @@ describe('sublimits', () => {
     expect(sublimitsOf('PATCH /channels/:id', { user_limit: 4 })).toEqual([]);
     expect(sublimitsOf('POST /channels/:id/messages', { name: 'x' })).toEqual([]);
     expect(sublimitsOf('PATCH /channels/:id', undefined)).toEqual([]);
+  });
+
+  test('deleting a message counts by its age', () => {
+    const created = Date.UTC(2026, 0, 1);
+    const id = (BigInt(created) - 1_420_070_400_000n) << 22n;
+    const variant = (afterMs: number): string =>
+      variantOf('DELETE /channels/:id/messages/:id', `/channels/1/messages/${id}`, created + afterMs);
+    expect([0, 9_999, 10_000, 1_209_600_000, 1_209_600_001].map(variant)).toEqual(['fresh', 'fresh', '', '', 'old']);
+    expect(variantOf('GET /channels/:id/messages/:id', `/channels/1/messages/${id}`, created)).toBe('');
   });
 });
