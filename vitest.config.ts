@@ -21,6 +21,7 @@ export default defineConfig({
           include: [
             'packages/*/test/{unit,model,contract,conformance,chaos}/**/*.test.ts',
             'tools/testkit/test/**/*.test.ts',
+            'tools/test/**/*.test.mjs',
           ],
           environment: 'node',
         },

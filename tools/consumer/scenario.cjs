@@ -1,0 +1,135 @@
+/**
+ * What the smoke test does with the packed tarballs, whatever the module format. CommonJS, so that both formats can load
+ * it; it gets the packages from its caller. Plain node:test, for Node 20 to 26.
+ */
+const assert = require('node:assert/strict');
+const http = require('node:http');
+const { once } = require('node:events');
+const { test } = require('node:test');
+
+/** Entries that have to have exports, by specifier, and some names they must have. */
+const NAMES = {
+  '@guildkit/core': ['GuildkitError', 'createDriver', 'TypedEmitter', 'Redacted', 'backoffDelay'],
+  '@guildkit/core/wire': ['applyVoiceEvent', 'CLOSE_CODES', 'parseRoom'],
+  '@guildkit/core/wire/schema': ['clientFrameSchema', 'envelopeSchema'],
+  '@guildkit/gateway': ['DiscordGatewayClient', 'GatewayError'],
+  '@guildkit/rest': ['DiscordRestClient', 'DiscordApiError'],
+  '@guildkit/realtime-client': ['RealtimeClient', 'webSocketTransport'],
+  '@guildkit/realtime-client/react': ['RealtimeProvider', 'useConnection', 'useRoom', 'useVoiceChannelMembers'],
+  '@guildkit/server-kit/hub': ['RealtimeHub', 'memoryEngine'],
+  '@guildkit/server-kit/jwt': ['createJwtIssuer', 'createJwtVerifier'],
+  '@guildkit/sandbox': ['createSandbox'],
+};
+
+/** Resolves when `read()` first gives something, asked again after every `subscribe` call; rejects after 20 s. */
+function until(subscribe, read, what) {
+  return new Promise((resolve, reject) => {
+    const stops = [];
+    const finish = (settle, value) => {
+      clearTimeout(timer);
+      for (const stop of stops) stop();
+      settle(value);
+    };
+    const timer = setTimeout(() => finish(reject, new Error(`${what} did not happen within 20 s`)), 20_000);
+    const look = () => {
+      const value = read();
+      if (value !== undefined && value !== false) finish(resolve, value);
+    };
+    stops.push(subscribe(look));
+    look();
+  });
+}
+
+/**
+ * @param {string} format `ESM` or `CJS`, for the test names
+ * @param {Record<string, object>} modules the packages by specifier
+ * @param {Record<string, object>} other the same packages in the other format
+ */
+exports.scenario = (format, modules, other) => {
+  test(`${format}: every entry has its exports`, () => {
+    for (const [specifier, entry] of Object.entries(modules)) {
+      const names = Object.keys(entry).filter((name) => name !== 'default' && name !== 'module.exports');
+      assert.ok(names.length > 0, `${specifier} exports nothing`);
+      for (const name of NAMES[specifier] ?? []) assert.ok(entry[name] !== undefined, `${specifier} lacks ${name}`);
+    }
+    for (const specifier of Object.keys(NAMES)) assert.ok(modules[specifier], `${specifier} was not loaded`);
+  });
+
+  test(`${format}: an error is known across module formats`, () => {
+    const { GuildkitError } = modules['@guildkit/core'];
+    const { GuildkitError: Foreign } = other['@guildkit/core'];
+    assert.notEqual(GuildkitError, Foreign);
+    const error = new Foreign('SampleError', 'from the other format', { code: 'ERR_SAMPLE' });
+    assert.ok(!(error instanceof GuildkitError));
+    assert.ok(GuildkitError.is(error));
+    assert.ok(!GuildkitError.is(new Error('plain')));
+  });
+
+  test(`${format}: REST, gateway, hub and client against the sandbox`, { timeout: 60_000 }, async () => {
+    const { createSandbox } = modules['@guildkit/sandbox'];
+    const { DiscordGatewayClient } = modules['@guildkit/gateway'];
+    const { DiscordApiError, DiscordRestClient } = modules['@guildkit/rest'];
+    const { DiscordApiError: ForeignApiError } = other['@guildkit/rest'];
+    const { RealtimeHub } = modules['@guildkit/server-kit/hub'];
+    const { createJwtIssuer, createJwtVerifier } = modules['@guildkit/server-kit/jwt'];
+    const { RealtimeClient } = modules['@guildkit/realtime-client'];
+
+    const sandbox = await createSandbox({ seed: 1 });
+    const rest = new DiscordRestClient({ ...sandbox.connection });
+    const gateway = new DiscordGatewayClient({ ...sandbox.connection, intents: ['Guilds', 'GuildVoiceStates'] });
+    const server = http.createServer((_request, response) => response.writeHead(404).end());
+    const audience = 'smoke';
+    const issuer = await createJwtIssuer({ issuer: 'https://issuer.example', audience });
+    const verifier = createJwtVerifier({ issuer: 'https://issuer.example', audience, jwks: issuer.jwks() });
+    const hub = new RealtimeHub({
+      origins: ['https://app.example'],
+      authenticate: ({ token }) => (token === undefined ? null : verifier.verify(token)),
+      authorize: (principal) => principal.userId === 'ada',
+    });
+    let client;
+    try {
+      gateway.onEvent('*', hub.publishDiscordEvent);
+      hub.attach(server, { ws: '/api/ws' });
+      server.listen(0, '127.0.0.1');
+      await Promise.all([once(server, 'listening'), gateway.connect()]);
+
+      const channel = await rest.createVoiceChannel({ name: 'Table 1', userLimit: 4 }, { reason: 'smoke test' });
+      assert.equal(channel.name, 'Table 1');
+      assert.ok((await rest.getChannels()).some(({ id }) => id === channel.id));
+
+      client = new RealtimeClient({
+        url: `ws://127.0.0.1:${server.address().port}/api/ws`,
+        getToken: async () => (await issuer.sign({ userId: 'ada' })).token,
+      });
+      client.connect();
+      const room = client.room(`channel:${channel.id}`);
+      const subscribe = (look) => room.subscribe(look);
+      await until(subscribe, () => room.status === 'live', 'the room’s first snapshot');
+
+      const person = await sandbox.people.create({ name: 'player-1' });
+      await person.joinVoice(channel.id);
+      const [member] = await until(subscribe, () => room.members.length === 1 && room.members, 'the join');
+      assert.equal(member.userId, person.id);
+      assert.equal(member.username, 'player-1');
+      await person.leaveVoice();
+      await until(subscribe, () => room.members.length === 0, 'the leave');
+
+      await rest.deleteChannel(channel.id);
+      const refused = await rest.deleteChannel(channel.id).then(
+        () => undefined,
+        (error) => error,
+      );
+      assert.ok(DiscordApiError.is(refused), `expected a DiscordApiError, got ${refused}`);
+      assert.ok(ForeignApiError.is(refused), 'not known by the other format');
+      assert.equal(refused.status, 404);
+    } finally {
+      client?.close();
+      await hub.close();
+      await gateway.close();
+      await rest.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await sandbox.close();
+    }
+  });
+};

@@ -1,0 +1,26 @@
+/** A server as a CommonJS user writes it. Only type-checked, against the packed tarballs. */
+import core = require('@guildkit/core');
+import gatewayPackage = require('@guildkit/gateway');
+import rest = require('@guildkit/rest');
+import sandboxPackage = require('@guildkit/sandbox');
+import hubEntry = require('@guildkit/server-kit/hub');
+import jwt = require('@guildkit/server-kit/jwt');
+
+async function main(): Promise<void> {
+  const sandbox = await sandboxPackage.createSandbox({ seed: 1 });
+  const client = new rest.DiscordRestClient(sandbox.connection);
+  const gateway = new gatewayPackage.DiscordGatewayClient({ ...sandbox.connection, intents: ['Guilds'] });
+  const issuer = await jwt.createJwtIssuer({ issuer: 'https://issuer.example', audience: 'app' });
+  const verifier = jwt.createJwtVerifier({ issuer: 'https://issuer.example', audience: 'app', jwks: issuer.jwks() });
+  const hub = new hubEntry.RealtimeHub({
+    origins: ['https://app.example'],
+    authenticate: ({ token }) => (token === undefined ? null : verifier.verify(token)),
+    authorize: () => true,
+  });
+  gateway.onEvent('*', hub.publishDiscordEvent);
+  await gateway.connect();
+  const channels: readonly { readonly id: string }[] = await client.getChannels();
+  if (channels.length === 0) throw new core.GuildkitError('AppError', 'no channels', { code: 'ERR_APP_EMPTY' });
+}
+
+main().catch((error: unknown) => core.messageOf(error));
