@@ -11,53 +11,41 @@ import {
   Redacted,
   TypedEmitter,
   type Unsubscribe,
-  type VoiceServerSignal,
   type VoiceSignalling,
   type VoiceStateRequest,
-  type VoiceStateSignal,
 } from '@guildkit/core';
 import type { GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
-import { FATAL_CLOSE_ERRORS, GatewayError, type GatewayErrorCode } from './errors.js';
-import {
-  type ClosedEvent,
-  type DispatchDataMap,
-  type DispatchMeta,
-  type DispatchName,
-  type GatewayEvents,
-  ListenerTable,
-} from './events.js';
+import { DomainFeed, VoiceSignals } from './domain-feed.js';
+import { fatalError, GatewayError } from './errors.js';
+import type { ClosedEvent, DispatchDataMap, DispatchMeta, DispatchName, GatewayEvents } from './events.js';
 import type { GatewayHealth, ShardHealth } from './health.js';
 import { fetchGatewayInfoFrom, untilGatewayInfo } from './io/gateway-info.js';
 import { localIdentifyQueue } from './io/identify-queue.js';
-import { isStoredSession, memorySessionStore, type SessionStore, sessionKey } from './io/session-store.js';
+import { SessionKeeper } from './io/session-keeper.js';
+import { memorySessionStore, type SessionStore, sessionKey } from './io/session-store.js';
 import { Shard, type ShardNews } from './io/shard.js';
-import { type DiscordGatewayClientOptions, resolveSettings, type Settings } from './options.js';
+import { ListenerTable } from './listeners.js';
+import { type DiscordGatewayClientOptions, layoutOf, resolveSettings, rulesOf, type Settings } from './options.js';
 import { fields, objects, text } from './protocol/fields.js';
 import { OPCODES } from './protocol/frames.js';
-import { INTENTS, intentBits, privilegedIntentsIn } from './protocol/intents.js';
+import { INTENTS, intentBits } from './protocol/intents.js';
 import { Readiness } from './protocol/readiness.js';
-import type { Session, SessionCause } from './protocol/session.js';
-import { SESSION_RULES } from './protocol/session-rules.js';
+import type { SessionCause } from './protocol/session-types.js';
 import { shardOf } from './protocol/snowflake.js';
-import { eventIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
-import { eventOf, keepsState, translate } from './protocol/translate.js';
-import { VoiceMap } from './protocol/voice-map.js';
+import { sessionTag, traceIdOf } from './protocol/trace.js';
 
 /** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
 const MAX_PAYLOAD_BYTES = 4_096;
-/** How often, at most, a growing sequence number is stored: what a killed process loses is replayed to the next. */
-const SAVE_EVERY_MS = 5_000;
 
 /** What the client knows of a shard beside its session. */
 interface ShardView {
   readonly shard: Shard;
-  readonly storeKey: string;
+  readonly keeper: SessionKeeper;
   tag: string;
   phaseSince: number;
   sessionSince: number | undefined;
   lastEventAt: number | undefined;
   latencyMs: number | undefined;
-  savedAt: number;
 }
 
 /** Options of {@link DiscordGatewayClient.send}. */
@@ -90,20 +78,16 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private readonly guildIds: ReadonlySet<string> | undefined;
   private readonly store: SessionStore;
   private readonly log: Logger;
-  private readonly voice = new VoiceMap();
+  private readonly signals: VoiceSignals;
+  private readonly feed: DomainFeed;
   private readonly dispatchListeners: ListenerTable<[data: unknown, meta: DispatchMeta]>;
-  private readonly eventListeners: ListenerTable<[event: DomainEvent]>;
-  private readonly voiceStates: ListenerTable<[state: VoiceStateSignal]>;
-  private readonly voiceServers: ListenerTable<[server: VoiceServerSignal]>;
   private readonly abort = new AbortController();
   private views = new Map<number, ShardView>();
   private shardCount = 1;
-  private userId: string | undefined;
   private presence: GatewayPresenceUpdateData | undefined;
   private connecting: Promise<void> | undefined;
   private readiness: { readonly progress: Readiness; settle(error?: GatewayError): void; timer: unknown } | undefined;
   private ending: Promise<void> | undefined;
-  private pendingWrites: Promise<unknown> = Promise.resolve();
 
   /** @throws TypeError when an option is unknown or out of range. */
   constructor(options: DiscordGatewayClientOptions) {
@@ -117,20 +101,11 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.store = settings.sessionStore ?? memorySessionStore();
     this.log = settings.logger;
     this.presence = settings.presence;
-    const onFailure = (error: unknown, name: string): void => this.onListenerError(error, name);
-    this.dispatchListeners = new ListenerTable(onFailure);
-    this.eventListeners = new ListenerTable(onFailure);
-    this.voiceStates = new ListenerTable(onFailure);
-    this.voiceServers = new ListenerTable(onFailure);
-    const client = this;
-    this.signalling = {
-      get userId() {
-        return client.userId;
-      },
-      sendVoiceState: (request) => this.updateVoiceState(request),
-      onVoiceState: (listener) => this.voiceStates.add('state', listener),
-      onVoiceServer: (listener) => this.voiceServers.add('server', listener),
-    };
+    const onListenerError = (error: unknown, name: string): void => this.onListenerError(error, name);
+    this.dispatchListeners = new ListenerTable(onListenerError);
+    this.feed = new DomainFeed({ guildIds: this.guildIds, logger: this.log, onListenerError });
+    this.signals = new VoiceSignals((request) => this.updateVoiceState(request), onListenerError);
+    this.signalling = this.signals;
   }
 
   /**
@@ -156,7 +131,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     name: N,
     listener: (event: N extends DomainEventName ? DomainEvent<N> : DomainEvent) => void,
   ): Unsubscribe {
-    return this.eventListeners.add(name, listener as (event: DomainEvent) => void);
+    return this.feed.on(name, listener as (event: DomainEvent) => void);
   }
 
   /**
@@ -208,7 +183,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const shards = Array.from(this.views.values(), shardHealth);
     const allReady = shards.length > 0 && shards.every(({ phase }) => phase === 'ready');
     const state = this.ending !== undefined ? 'closed' : allReady ? 'ready' : this.connecting ? 'connecting' : 'idle';
-    return { state, userId: this.userId, shards };
+    return { state, userId: this.signals.userId, shards };
   }
 
   /** Ends the connection; Discord ends the session and shows the bot offline. Calling it again waits for the same end. */
@@ -274,9 +249,14 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.shardCount = layout.count;
     const identifyQueue = this.settings.identifyQueue ?? localIdentifyQueue({ clock });
     for (const id of layout.ids) {
-      const storeKey = await sessionKey(this.token.reveal(), this.intents, id, layout.count);
-      const session = await this.load(storeKey);
+      const key = await sessionKey(this.token.reveal(), this.intents, id, layout.count);
+      const keeper = new SessionKeeper(this.store, key, clock, (action, cause) => {
+        this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', `The session store could not ${action}`, { cause }));
+      });
+      const stored = await keeper.load();
       this.abort.signal.throwIfAborted();
+      this.signals.userId ??= stored?.userId;
+      const session = stored?.session;
       const shard = new Shard(
         {
           id,
@@ -288,7 +268,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
           presence: () => this.presence,
           identifyQueue,
           maxConcurrency: info.session_start_limit?.max_concurrency ?? 1,
-          rules: { ...SESSION_RULES, ...rulesOf(this.settings) },
+          rules: rulesOf(this.settings),
           clock,
           random,
           openSocket: this.settings.openSocket,
@@ -298,13 +278,12 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       );
       const view: ShardView = {
         shard,
-        storeKey,
+        keeper,
         tag: session === undefined ? '' : sessionTag(session.id),
         phaseSince: clock.wallTime(),
         sessionSince: undefined,
         lastEventAt: undefined,
         latencyMs: undefined,
-        savedAt: 0,
       };
       this.views.set(id, view);
     }
@@ -363,12 +342,10 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       case 'sessionStarted':
         view.tag = sessionTag(news.session.id);
         view.sessionSince = this.settings.clock.wallTime();
-        // `ready` follows and saves.
-        view.savedAt = view.sessionSince;
         return;
       case 'sessionLost':
         view.sessionSince = undefined;
-        this.write((store) => store.remove(view.storeKey));
+        view.keeper.remove();
         return;
       case 'ready':
         this.save(view);
@@ -424,62 +401,32 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     if (name === 'READY') this.onReady(view, data);
     this.dispatchListeners.call(name, data, meta);
     if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
-    if (name === 'VOICE_STATE_UPDATE') this.signalVoiceState(data);
-    if (name === 'VOICE_SERVER_UPDATE') this.signalVoiceServer(data);
-    if (this.wantsTranslation(name)) this.translateDispatch(name, data, meta, now);
+    if (this.signals.wants(name)) this.signals.push(name, data);
+    if (this.feed.wants(name)) {
+      const problem = this.feed.push(name, data, meta.traceId, now);
+      if (problem !== undefined) {
+        this.fail(new GatewayError('ERR_GATEWAY_DISPATCH_MALFORMED', `No event was made of ${problem}`, { shardId }));
+      }
+    }
     if (name === 'GUILD_CREATE' || name === 'GUILD_DELETE') {
       const guildId = text(fields(data), 'id');
       if (guildId !== undefined) this.readiness?.progress.guildSettled(guildId);
       this.checkReadiness();
     }
-    if (now - view.savedAt >= SAVE_EVERY_MS) this.save(view);
-  }
-
-  /** Voice and channels always, to know the state when someone begins to listen; the rest when someone does. */
-  private wantsTranslation(name: string): boolean {
-    if (keepsState(name)) return true;
-    const event = eventOf(name);
-    return event !== undefined && (this.eventListeners.has('*') || this.eventListeners.has(event));
-  }
-
-  private translateDispatch(name: string, data: unknown, { shardId, traceId }: DispatchMeta, ts: number): void {
-    const { events, problem } = translate(name, data, { voice: this.voice, now: ts, guildIds: this.guildIds });
-    if (problem !== undefined) {
-      this.fail(new GatewayError('ERR_GATEWAY_DISPATCH_MALFORMED', `No event was made of ${problem}`, { shardId }));
-    }
-    events.forEach((translated, index) => {
-      const event = { ...translated, id: eventIdOf(traceId, index), traceId, ts } as DomainEvent;
-      if (event.event.startsWith('voice.')) this.log.info({ event: event.event, traceId }, 'voice event');
-      this.eventListeners.call(event.event, event);
-      this.eventListeners.call('*', event);
-    });
+    if (view.keeper.isDue) this.save(view);
   }
 
   private onReady(view: ShardView, data: unknown): void {
     const body = fields(data);
     const shardId = view.shard.id;
-    this.userId = text(fields(body?.user), 'id') ?? this.userId;
+    const userId = text(fields(body?.user), 'id') ?? this.signals.userId ?? '';
+    this.signals.userId = userId;
     const guildIds = objects(body, 'guilds')
       .map((guild) => text(guild, 'id'))
       .filter((id) => id !== undefined);
     this.readiness?.progress.shardReady(shardId, guildIds);
     this.log.info({ shardId, guilds: guildIds.length }, 'gateway session ready');
-    this.emitEvent('ready', { shardId, userId: this.userId ?? '', guildIds });
-  }
-
-  private signalVoiceState(data: unknown): void {
-    const body = fields(data);
-    const [guildId, userId, sessionId] = ['guild_id', 'user_id', 'session_id'].map((key) => text(body, key));
-    if (guildId === undefined || userId === undefined || sessionId === undefined) return;
-    this.voiceStates.call('state', { guildId, userId, channelId: text(body, 'channel_id') ?? null, sessionId });
-  }
-
-  private signalVoiceServer(data: unknown): void {
-    const body = fields(data);
-    const guildId = text(body, 'guild_id');
-    const token = text(body, 'token');
-    if (guildId === undefined || token === undefined) return;
-    this.voiceServers.call('server', { guildId, token, endpoint: text(body, 'endpoint') ?? null });
+    this.emitEvent('ready', { shardId, userId, guildIds });
   }
 
   private alert(alert: GatewayEvents['alert']): void {
@@ -508,40 +455,15 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const views = [...this.views.values()];
     await Promise.all(views.map(({ shard }) => shard.end(how)));
     if (how === 'detach') for (const view of views) this.save(view);
-    await this.pendingWrites;
+    await Promise.all(views.map(({ keeper }) => keeper.flush()));
     this.log.info({ reason: event.reason }, 'gateway client closed');
     this.emitEvent('closed', event);
   }
 
-  private async load(key: string): Promise<Session | undefined> {
-    try {
-      const stored: unknown = await this.store.load(key);
-      if (!isStoredSession(stored)) return undefined;
-      this.userId = stored.userId;
-      return { id: stored.sessionId, seq: stored.seq, resumeUrl: stored.resumeUrl };
-    } catch (error) {
-      this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', 'The session store could not load', { cause: error }));
-      return undefined;
-    }
-  }
-
-  private save(view: ShardView): void {
-    const { session } = view.shard.state;
-    if (session === undefined || this.userId === undefined) return;
-    const savedAt = this.settings.clock.wallTime();
-    view.savedAt = savedAt;
-    const { id: sessionId, seq, resumeUrl } = session;
-    const stored = { sessionId, seq, resumeUrl, userId: this.userId, savedAt };
-    this.write((store) => store.save(view.storeKey, stored));
-  }
-
-  /** One write after the other: a removal must not be overtaken by an older save. */
-  private write(action: (store: SessionStore) => Promise<void>): void {
-    this.pendingWrites = this.pendingWrites
-      .then(() => action(this.store))
-      .catch((error: unknown) => {
-        this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', 'The session store could not save', { cause: error }));
-      });
+  private save({ shard, keeper }: ShardView): void {
+    const { session } = shard.state;
+    const { userId } = this.signals;
+    if (session !== undefined && userId !== undefined) keeper.save(session, userId);
   }
 
   private fail(error: GatewayError): void {
@@ -552,17 +474,6 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private closedError(): GatewayError {
     return new GatewayError('ERR_GATEWAY_CLIENT_CLOSED', 'The gateway client is closed');
   }
-}
-
-function rulesOf(settings: Settings) {
-  const { backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends } = settings;
-  return { backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends };
-}
-
-function layoutOf(shards: Settings['shards'], recommended: number): { ids: readonly number[]; count: number } {
-  if (typeof shards === 'object') return shards;
-  const count = shards === 'auto' ? Math.max(1, Math.trunc(recommended) || 1) : shards;
-  return { ids: Array.from({ length: count }, (_, id) => id), count };
 }
 
 function shardHealth(view: ShardView): ShardHealth {
@@ -580,18 +491,4 @@ function shardHealth(view: ShardView): ShardHealth {
     attempts,
     ...counters,
   };
-}
-
-function fatalError(shardId: number, status: number | undefined, intents: number): GatewayError {
-  const known = (FATAL_CLOSE_ERRORS as Readonly<Record<number, GatewayErrorCode>>)[status ?? 0];
-  if (known === undefined) {
-    return new GatewayError('ERR_GATEWAY_UPGRADE_REFUSED', `The WebSocket upgrade was refused with HTTP ${status}`, {
-      shardId,
-      status,
-    });
-  }
-  // Discord does not say which: but only these can be meant.
-  const asked =
-    known === 'ERR_GATEWAY_INTENTS_DISALLOWED' ? ` (asked for: ${privilegedIntentsIn(intents).join(', ')})` : '';
-  return new GatewayError(known, `Discord closed the connection with ${status}${asked}`, { shardId, status });
 }

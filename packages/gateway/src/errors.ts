@@ -1,6 +1,7 @@
 /** Owns the package's errors: one class, one closed set of codes, a remedy for each. */
 import { GuildkitError, isErrorNamed } from '@guildkit/core';
 import type { FatalCloseCode } from './protocol/close-codes.js';
+import { privilegedIntentsIn } from './protocol/intents.js';
 
 /** What to do about each error. The messages end with it. */
 export const GATEWAY_ERROR_REMEDIES = {
@@ -66,7 +67,7 @@ export class GatewayError extends GuildkitError<GatewayErrorCode> {
 }
 
 /** Which error a close code that ends everything becomes. */
-export const FATAL_CLOSE_ERRORS = {
+const FATAL_CLOSE_ERRORS = {
   4004: 'ERR_GATEWAY_TOKEN_REFUSED',
   4010: 'ERR_GATEWAY_SHARD_INVALID',
   4011: 'ERR_GATEWAY_SHARDING_REQUIRED',
@@ -74,3 +75,16 @@ export const FATAL_CLOSE_ERRORS = {
   4013: 'ERR_GATEWAY_INTENTS_INVALID',
   4014: 'ERR_GATEWAY_INTENTS_DISALLOWED',
 } as const satisfies Readonly<Record<FatalCloseCode, GatewayErrorCode>>;
+
+/** The error of a connection that ended for good. @param status The close code, or the HTTP status of the upgrade. */
+export function fatalError(shardId: number, status: number | undefined, intents: number): GatewayError {
+  const known = (FATAL_CLOSE_ERRORS as Readonly<Record<number, GatewayErrorCode>>)[status ?? 0];
+  if (known === undefined) {
+    const what = `The WebSocket upgrade was refused with HTTP ${status}`;
+    return new GatewayError('ERR_GATEWAY_UPGRADE_REFUSED', what, { shardId, status });
+  }
+  // Discord does not say which, but only these can be meant.
+  const named =
+    known === 'ERR_GATEWAY_INTENTS_DISALLOWED' ? ` (asked for: ${privilegedIntentsIn(intents).join(', ')})` : '';
+  return new GatewayError(known, `Discord closed the connection with ${status}${named}`, { shardId, status });
+}

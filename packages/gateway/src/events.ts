@@ -1,8 +1,7 @@
 /** Owns the client's events: one typed map. */
-import type { Unsubscribe } from '@guildkit/core';
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import type { GatewayError } from './errors.js';
-import type { GapRecovery, SessionPhase, SessionReason } from './protocol/session.js';
+import type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';
 
 /** Data of each dispatch by name, as discord-api-types has it. */
 export type DispatchDataMap = { [P in GatewayDispatchPayload as `${P['t']}`]: P['d'] };
@@ -99,38 +98,4 @@ export interface GatewayEvents {
   dispatch: DispatchEvent;
   closed: ClosedEvent;
   error: GatewayError;
-}
-
-/** Listeners by name, `'*'` for every name. Each is shielded from the others' exceptions. */
-export class ListenerTable<Args extends readonly unknown[]> {
-  private readonly byName = new Map<string, Set<(...args: Args) => void>>();
-
-  constructor(private readonly onFailure: (error: unknown, name: string) => void) {}
-
-  /** The same function added twice is called once, as with event targets. */
-  add(name: string, listener: (...args: Args) => void): Unsubscribe {
-    const listeners = this.byName.get(name) ?? new Set();
-    this.byName.set(name, listeners);
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.byName.get(name) === listeners) this.byName.delete(name);
-    };
-  }
-
-  has(name: string): boolean {
-    return this.byName.has(name);
-  }
-
-  call(name: string, ...args: Args): void {
-    const listeners = this.byName.get(name);
-    if (listeners === undefined) return;
-    for (const listener of listeners) {
-      try {
-        listener(...args);
-      } catch (error) {
-        this.onFailure(error, name);
-      }
-    }
-  }
 }

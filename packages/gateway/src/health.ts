@@ -1,5 +1,5 @@
 /** Owns the shape of `health()`. */
-import type { SessionPhase } from './protocol/session.js';
+import type { SessionPhase } from './protocol/session-types.js';
 
 /** How one shard is. Times are unix ms. */
 export interface ShardHealth {

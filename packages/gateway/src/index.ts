@@ -31,4 +31,4 @@ export { memorySessionStore, type SessionStore, type StoredSession } from './io/
 export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
 export type { DiscordGatewayClientOptions, ShardsOption } from './options.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
-export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session.js';
+export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';

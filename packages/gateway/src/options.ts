@@ -14,7 +14,7 @@ import type { IdentifyQueue } from './io/identify-queue.js';
 import type { SessionStore } from './io/session-store.js';
 import { type OpenSocket, openSocket } from './io/socket.js';
 import { type GatewayIntentName, INTENTS } from './protocol/intents.js';
-import { SESSION_RULES } from './protocol/session-rules.js';
+import { SESSION_RULES, type SessionRules } from './protocol/session-rules.js';
 import { isSnowflake } from './protocol/snowflake.js';
 
 /** Which shards this process runs. */
@@ -165,4 +165,17 @@ export function resolveSettings(options: DiscordGatewayClientOptions): Settings 
     random: check.function(),
     openSocket: check.function(),
   });
+}
+
+/** The session's rules, with what the options say. */
+export function rulesOf(settings: Settings): SessionRules {
+  const { backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends } = settings;
+  return { ...SESSION_RULES, backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends };
+}
+
+/** Which shards to run. @param recommended What `GET /gateway/bot` says. */
+export function layoutOf(shards: ShardsOption, recommended: number): { ids: readonly number[]; count: number } {
+  if (typeof shards === 'object') return shards;
+  const count = shards === 'auto' ? Math.max(1, Math.trunc(recommended) || 1) : shards;
+  return { ids: Array.from({ length: count }, (_, id) => id), count };
 }

@@ -7,18 +7,17 @@ import { decodeFrame } from '../codec/decode-frame.js';
 import { encodeControl } from '../codec/encode-frame.js';
 import { GatewayError } from '../errors.js';
 import { CLOSE_ENDING_SESSION, CLOSE_KEEPING_SESSION } from '../protocol/close-codes.js';
-import {
-  createSession,
-  initialSession,
-  type SendRefusal,
-  type Session,
-  type SessionCause,
-  type SessionEffect,
-  type SessionInput,
-  type SessionPhase,
-  type SessionState,
-} from '../protocol/session.js';
+import { createSession, initialSession } from '../protocol/session.js';
 import type { SessionRules } from '../protocol/session-rules.js';
+import type {
+  SendRefusal,
+  Session,
+  SessionCause,
+  SessionEffect,
+  SessionInput,
+  SessionPhase,
+  SessionState,
+} from '../protocol/session-types.js';
 import type { IdentifyQueue } from './identify-queue.js';
 import type { GatewaySocket, OpenSocket } from './socket.js';
 

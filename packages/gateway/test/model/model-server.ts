@@ -2,8 +2,9 @@
  * A small Discord and a network with faults, in virtual time, around one session. Events are numbered, so that what
  * was delivered can be told from what happened.
  */
-import { createSession, initialSession, type SessionInput, type SessionReducer } from '../../src/protocol/session.js';
+import { createSession, initialSession, type SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
+import type { SessionInput } from '../../src/protocol/session-types.js';
 import { brokenInvariant, type Effect, type Input, isLive, type Payload } from './session-invariants.js';
 import { MODEL_RULES } from './session-model.js';
 

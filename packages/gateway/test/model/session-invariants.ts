@@ -1,8 +1,9 @@
 /** What must hold on every transition of a session. Each rule has a name; a broken one is reported by it. */
 import type { Stamp, TimerInput } from '@guildkit/core';
 import { closeCode } from '../../src/protocol/close-codes.js';
-import type { SessionEffect, SessionInput, SessionReducer, SessionState } from '../../src/protocol/session.js';
+import type { SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
+import type { SessionEffect, SessionInput, SessionState } from '../../src/protocol/session-types.js';
 
 export type Payload = number;
 export type Input = (SessionInput<Payload> | TimerInput) & Stamp;

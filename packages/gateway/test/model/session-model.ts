@@ -2,14 +2,9 @@
 import type { Stamp, TimerInput } from '@guildkit/core';
 import { type Exploration, explore } from '@guildkit/testkit';
 import { closeCode } from '../../src/protocol/close-codes.js';
-import {
-  createSession,
-  initialSession,
-  type SessionInput,
-  type SessionReducer,
-  type SessionState,
-} from '../../src/protocol/session.js';
+import { createSession, initialSession, type SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
+import type { SessionInput, SessionState } from '../../src/protocol/session-types.js';
 import { brokenInvariant, type Effect, type Input, isLive, type Payload } from './session-invariants.js';
 
 /** Times share a step of ten, so that few differences arise. */

@@ -4,14 +4,9 @@
  */
 import type { Transition as CoreTransition, Stamp, TimerInput } from '@guildkit/core';
 import { closeCode } from '../../src/protocol/close-codes.js';
-import {
-  createSession,
-  type SessionEffect,
-  type SessionInput,
-  type SessionReducer,
-  type SessionState,
-} from '../../src/protocol/session.js';
+import { createSession, type SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
+import type { SessionEffect, SessionInput, SessionState } from '../../src/protocol/session-types.js';
 import type { InvariantName } from './session-invariants.js';
 
 type AnyInput = (SessionInput<unknown> | TimerInput) & Stamp;

@@ -1,0 +1,67 @@
+/**
+ * Owns when sessions reach their store, and in what order. Refuses to let a store's failure reach the connection: it
+ * is told and forgotten.
+ */
+import type { Clock } from '@guildkit/core';
+import type { Session } from '../protocol/session-types.js';
+import { isStoredSession, type SessionStore } from './session-store.js';
+
+/** How often, at most, a growing sequence number is stored: what a killed process had seen since is replayed. */
+const SAVE_EVERY_MS = 5_000;
+
+/** One shard's place in a store. */
+export class SessionKeeper {
+  private savedAt: number;
+  private writes: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly key: string,
+    private readonly clock: Clock,
+    private readonly onFailure: (action: 'load' | 'save', error: unknown) => void,
+  ) {
+    this.savedAt = clock.wallTime();
+  }
+
+  /** The session of an earlier process, with its bot's user id. */
+  async load(): Promise<{ session: Session; userId: string } | undefined> {
+    try {
+      const stored: unknown = await this.store.load(this.key);
+      if (!isStoredSession(stored)) return undefined;
+      const { sessionId: id, seq, resumeUrl, userId } = stored;
+      return { session: { id, seq, resumeUrl }, userId };
+    } catch (error) {
+      this.onFailure('load', error);
+      return undefined;
+    }
+  }
+
+  /** Stores now. */
+  save({ id: sessionId, seq, resumeUrl }: Session, userId: string): void {
+    const savedAt = this.clock.wallTime();
+    this.savedAt = savedAt;
+    this.write(() => this.store.save(this.key, { sessionId, seq, resumeUrl, userId, savedAt }));
+  }
+
+  /** Whether the last save is old. */
+  get isDue(): boolean {
+    return this.clock.wallTime() - this.savedAt >= SAVE_EVERY_MS;
+  }
+
+  /** Forgets the session. */
+  remove(): void {
+    // A new one is saved at its READY.
+    this.savedAt = this.clock.wallTime();
+    this.write(() => this.store.remove(this.key));
+  }
+
+  /** Resolves when everything is written. */
+  flush(): Promise<void> {
+    return this.writes;
+  }
+
+  /** One write after the other: a removal must not be overtaken by an older save. */
+  private write(action: () => Promise<void>): void {
+    this.writes = this.writes.then(action).catch((error: unknown) => this.onFailure('save', error));
+  }
+}
