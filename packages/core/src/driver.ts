@@ -25,6 +25,7 @@ export interface TimerInput {
 
 /** A pure state machine. */
 export interface Reducer<State, Input, Effect> {
+  /** The next state and what is to be done. Pure: the same arguments always give the same answer. */
   step(state: State, input: (Input | TimerInput) & Stamp): Transition<State, Effect>;
   /**
    * When the machine wants the `timer` input, on the clock's scale; `undefined` for never. A deadline that has
@@ -43,7 +44,9 @@ export interface DriverOptions<State, Input, Effect> {
   onEffectError(error: unknown, effect: Effect): void;
   /** Called after each step whose state differs, before its effects run. */
   onTransition?: ((from: State, to: State, input: (Input | TimerInput) & Stamp) => void) | undefined;
+  /** @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
+  /** Gives numbers in `[0, 1)`. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
 

@@ -44,24 +44,30 @@ export function resolveOptions<T extends object>(
   return resolved as T;
 }
 
-/** Checks for {@link resolveOptions}. `optional` accepts an absent value. */
+/** Checks for {@link resolveOptions}. */
 export const check = {
+  /** A safe integer within the bounds. */
   integer:
     (min: number, max: number = Number.MAX_SAFE_INTEGER): OptionCheck =>
     (value) =>
       typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max
         ? undefined
         : `must be an integer from ${min} to ${max}`,
+  /** A number within the bounds; `NaN` is none. */
   number:
     (min: number, max: number): OptionCheck =>
     (value) =>
       typeof value === 'number' && value >= min && value <= max ? undefined : `must be a number from ${min} to ${max}`,
+  /** A string that is not empty. */
   text:
     (what = 'a non-empty string'): OptionCheck =>
     (value) =>
       typeof value === 'string' && value.length > 0 ? undefined : `must be ${what}`,
+  /** `true` or `false`, nothing that is merely truthy. */
   boolean: (): OptionCheck => (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
+  /** Anything that can be called. */
   function: (): OptionCheck => (value) => (typeof value === 'function' ? undefined : 'must be a function'),
+  /** One of the strings. */
   oneOf:
     (...allowed: readonly string[]): OptionCheck =>
     (value) =>
@@ -71,6 +77,7 @@ export const check = {
     typeof value === 'string' && /^https?:\/\/[^\s/?#]+(?:[/?#]\S*)?$/i.test(value)
       ? undefined
       : 'must be an http or https URL',
+  /** As the inner check, but an absent value is fine, too. */
   optional:
     (inner: OptionCheck): OptionCheck =>
     (value) =>

@@ -23,10 +23,12 @@ export class Redacted<T = string> {
     Object.defineProperty(this, 'reveal', { value: () => secret });
   }
 
+  /** `[redacted]`: what a template or a concatenation gets. */
   toString(): string {
     return REDACTED;
   }
 
+  /** `[redacted]`: what `JSON.stringify` gets. */
   toJSON(): string {
     return REDACTED;
   }

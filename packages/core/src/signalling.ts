@@ -30,7 +30,10 @@ export interface VoiceStateRequest {
 export interface VoiceSignalling {
   /** The bot's own user id; `undefined` until the gateway is ready. */
   readonly userId: string | undefined;
+  /** Joins, moves or leaves by gateway opcode 4; resolves when it was sent. */
   sendVoiceState(request: VoiceStateRequest): Promise<void>;
+  /** Calls back for every voice state of every guild; the listener picks its own. */
   onVoiceState(listener: (state: VoiceStateSignal) => void): Unsubscribe;
+  /** Calls back for every voice server update. */
   onVoiceServer(listener: (server: VoiceServerSignal) => void): Unsubscribe;
 }
