@@ -26,7 +26,7 @@ const CONNECT_PATIENCE_MS = 10_000;
 const DRAIN_MS = 2000;
 
 /** What `/health` says. */
-export interface AppHealth {
+interface AppHealth {
   readonly status: 'ok' | 'degraded';
   readonly discord: { readonly simulated: boolean; readonly state: string };
   readonly rooms: number;

@@ -8,7 +8,7 @@ const COOKIE = 'guest';
 const MAX_AGE_SECONDS = 30 * 24 * 60 * 60;
 
 /** A visitor. */
-export interface Guest {
+interface Guest {
   /** `guest-<uuid>`. */
   readonly userId: string;
   /** The `Set-Cookie` line that makes the browser remember a new guest, `undefined` for a known one. */

@@ -5,17 +5,17 @@
 import type { Sandbox } from '@guildkit/sandbox';
 
 /** A simulated person as the panel shows them. */
-export interface SimulatedPerson {
+interface SimulatedPerson {
   readonly id: string;
   readonly name: string;
   readonly channelId: string | null;
 }
 
 /** What a fault does to the connection between this app and the sandbox. */
-export type Fault = 'cut' | 'reconnect' | 'invalidSession';
+type Fault = 'cut' | 'reconnect' | 'invalidSession';
 
 /** What a person can switch about themselves while in voice. */
-export type VoiceSwitch = 'mute' | 'deaf' | 'video';
+type VoiceSwitch = 'mute' | 'deaf' | 'video';
 
 export interface Simulation {
   people(): readonly SimulatedPerson[];
