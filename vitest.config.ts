@@ -24,6 +24,8 @@ export default defineConfig({
             'tools/test/**/*.test.mjs',
           ],
           environment: 'node',
+          // Tests wait for conditions, not for time: this only bounds a hang on a busy machine.
+          testTimeout: 30_000,
         },
       },
       {
