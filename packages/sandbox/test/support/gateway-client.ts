@@ -1,0 +1,136 @@
+/** A gateway client without manners: sends what it is told, keeps what it gets. */
+import type { Sandbox } from '@guildkit/sandbox';
+import { WebSocket } from 'ws';
+
+export interface Frame {
+  readonly op: number;
+  readonly t: string | null;
+  readonly s: number | null;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever Discord's payload holds
+  readonly d: any;
+}
+
+export interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export class RawClient {
+  readonly frames: Frame[] = [];
+  readonly closed: Promise<Closing>;
+  private readonly opened: Promise<void>;
+  private readonly waiting: { matches: (frame: Frame) => boolean; resolve: (frame: Frame) => void }[] = [];
+
+  constructor(
+    url: string,
+    private readonly ws = new WebSocket(url),
+  ) {
+    this.opened = new Promise((resolve, reject) => {
+      ws.once('open', () => resolve());
+      ws.once('error', reject);
+    });
+    this.opened.catch(() => {});
+    this.closed = new Promise((resolve) => {
+      ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+    });
+    ws.on('message', (data) => this.take(JSON.parse(String(data)) as Frame));
+  }
+
+  static to(sandbox: Sandbox, query = '?v=10&encoding=json'): RawClient {
+    return new RawClient(`${sandbox.gatewayUrl}${query}`);
+  }
+
+  /** Connects and identifies; resolves with READY's data once every guild has come. */
+  static async identified(sandbox: Sandbox, options: { intents?: number; token?: string } = {}): Promise<RawClient> {
+    const client = RawClient.to(sandbox);
+    const { intents = 129, token = sandbox.connection.token } = options;
+    client.send({ op: 2, d: { token, intents, properties: {} } });
+    const ready = await client.dispatch('READY');
+    if ((intents & 1) !== 0 && ready.d.guilds.length > 0) await client.dispatch('GUILD_CREATE');
+    return client;
+  }
+
+  send(payload: unknown): void {
+    this.sendText(JSON.stringify(payload));
+  }
+
+  sendText(text: string | Buffer): void {
+    void this.opened.then(
+      () => this.ws.send(text, () => {}),
+      () => {},
+    );
+  }
+
+  /** The first frame that fits, of those that came and those to come. */
+  frame(matches: (frame: Frame) => boolean): Promise<Frame> {
+    const had = this.frames.find(matches);
+    if (had !== undefined) return Promise.resolve(had);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ matches, resolve });
+      void this.closed.then(({ code, reason }) => reject(new Error(`closed with ${code} ${reason}`)));
+    });
+  }
+
+  op(op: number): Promise<Frame> {
+    return this.frame((frame) => frame.op === op);
+  }
+
+  dispatch(name: string, fits: (d: Frame['d']) => boolean = () => true): Promise<Frame> {
+    return this.frame((frame) => frame.t === name && fits(frame.d));
+  }
+
+  /** Answers to one heartbeat: everything sent before it has been dealt with. */
+  async settled(): Promise<void> {
+    const acks = this.frames.filter(({ op }) => op === 11).length;
+    this.send({ op: 1, d: null });
+    await this.frame((frame) => frame.op === 11 && this.frames.filter(({ op }) => op === 11).indexOf(frame) >= acks);
+  }
+
+  get seq(): number {
+    return Math.max(0, ...this.frames.map(({ s }) => s ?? 0));
+  }
+
+  get sessionId(): string {
+    return this.frames.find(({ t }) => t === 'READY')?.d.session_id ?? '';
+  }
+
+  close(code = 4900): void {
+    this.ws.close(code);
+  }
+
+  terminate(): void {
+    this.ws.terminate();
+  }
+
+  private take(frame: Frame): void {
+    this.frames.push(frame);
+    for (const wait of [...this.waiting]) {
+      if (!wait.matches(frame)) continue;
+      this.waiting.splice(this.waiting.indexOf(wait), 1);
+      wait.resolve(frame);
+    }
+  }
+}
+
+/** One REST call. */
+export async function call(
+  sandbox: Sandbox,
+  method: string,
+  path: string,
+  init: { body?: unknown; text?: string; token?: string | null; headers?: Record<string, string> } = {},
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the answer holds
+): Promise<{ status: number; headers: Headers; body: any }> {
+  const { body, text, token = sandbox.connection.token, headers = {} } = init;
+  const sent = text ?? (body === undefined ? undefined : JSON.stringify(body));
+  const response = await fetch(`${sandbox.connection.apiBase}${path}`, {
+    method,
+    headers: {
+      ...(token === null ? {} : { authorization: `Bot ${token}` }),
+      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(sent === undefined ? {} : { body: sent }),
+  });
+  const answer = await response.text();
+  return { status: response.status, headers: response.headers, body: answer === '' ? undefined : JSON.parse(answer) };
+}
