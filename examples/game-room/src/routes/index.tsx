@@ -1,4 +1,4 @@
-import { useRoom, useVoiceChannelMembers } from '@guildkit/realtime-client/react';
+import { useConnection, useRoom, useVoiceChannelMembers } from '@guildkit/realtime-client/react';
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
 import { useServerFn } from '@tanstack/react-start';
 import { type FormEvent, useId, useState } from 'react';
@@ -15,6 +15,7 @@ export const Route = createFileRoute('/')({
 function RoomsPage() {
   const { guildId, rooms: initial, simulated } = Route.useLoaderData();
   const rooms = useLiveRooms(guildId, initial);
+  const { degraded } = useConnection();
   return (
     <div className="page">
       <section className="hero">
@@ -24,7 +25,12 @@ function RoomsPage() {
         </div>
         <NewRoom />
       </section>
-      {rooms.length === 0 ? (
+      {degraded && (
+        <p className="callout" role="status" data-testid="stale">
+          Discord cannot be reached at the moment. Rooms may be missing or out of date.
+        </p>
+      )}
+      {rooms.length === 0 && !degraded ? (
         <section className="empty">
           <h2>No rooms yet</h2>
           <p className="quiet">Create the first one, here or as a voice channel in Discord.</p>

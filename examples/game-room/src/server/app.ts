@@ -21,7 +21,7 @@ const TOKEN_SECONDS = 10 * 60;
 /** How many people a room takes. */
 const SEATS = 4;
 /** How long the start waits for Discord before it goes on without. */
-const CONNECT_PATIENCE_MS = 10_000;
+const CONNECT_PATIENCE_MS = 3_000;
 /** How long open sockets have to go when the app stops. */
 const DRAIN_MS = 2000;
 

@@ -175,6 +175,14 @@ describe.skipIf(chromiumPath() === undefined)('a room in two pages', () => {
     for (const page of pages) expect(await activityOf(page)).toEqual(['Mia joined', 'Tom joined']);
   });
 
+  test('the app has lost its view of Discord: both pages say that the list may be old', async () => {
+    await open();
+    running.app.hub.setDegraded(true, 'test');
+    await both((page) => page.locator('[data-testid=stale]').waitFor());
+    running.app.hub.setDegraded(false, 'test');
+    await both((page) => page.locator('[data-testid=stale]').waitFor({ state: 'detached' }));
+  });
+
   test('the room is deleted in Discord: both pages say so', async () => {
     await open();
     await running.app.deleteRoom(channelId);

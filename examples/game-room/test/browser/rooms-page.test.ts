@@ -1,3 +1,4 @@
+import { createSandbox } from '@guildkit/sandbox';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
@@ -58,5 +59,34 @@ describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {
     const response = await page.goto(`${running.url}/room/123`);
     expect(response?.status()).toBe(404);
     await page.getByRole('heading', { name: 'There is no such room' }).waitFor();
+  });
+});
+
+describe.skipIf(chromiumPath() === undefined)('while Discord cannot be reached', () => {
+  test('the app starts, says so, and shows the rooms once Discord is there', async () => {
+    const discord = await createSandbox();
+    discord.faults.down();
+    const running = await startApp({
+      DISCORD_BOT_TOKEN: discord.connection.token,
+      PRIMARY_GUILD_ID: discord.guildId,
+      DISCORD_API_BASE: discord.connection.apiBase,
+    });
+    const browser = await launchBrowser();
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(PATIENCE_MS);
+      await page.goto(running.url);
+      await page.getByText('Discord cannot be reached at the moment').waitFor();
+      expect((await fetch(`${running.url}/health`)).status).toBe(503);
+
+      discord.faults.up();
+      await page.getByRole('link', { name: 'General' }).waitFor();
+      await page.locator('[data-testid=stale]').waitFor({ state: 'detached' });
+      expect((await fetch(`${running.url}/health`)).status).toBe(200);
+    } finally {
+      await browser.close();
+      await running.close();
+      await discord.close();
+    }
   });
 });
