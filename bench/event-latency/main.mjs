@@ -53,7 +53,7 @@ async function clockOffset() {
 }
 
 async function round(count) {
-  await page.evaluate(() => window.seen.forEach((list) => void (list.length = 0)));
+  await page.evaluate(() => window.clear());
   discord.send({ type: 'play', count, everyMs: EVERY_MS });
   const { caused } = await next(discord, 'played');
   await page.waitForFunction((n) => window.seen.every((list) => list.length >= n), count, { timeout: 20_000 });

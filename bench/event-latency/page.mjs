@@ -4,6 +4,9 @@ import { RealtimeClient } from '@guildkit/realtime-client';
 const nowMs = () => performance.timeOrigin + performance.now();
 
 window.now = nowMs;
+window.clear = () => {
+  for (const list of window.seen) list.length = 0;
+};
 window.start = async ({ sockets, channelId }) => {
   window.seen = Array.from({ length: sockets }, () => []);
   const getToken = async () => (await fetch('/token')).text();
