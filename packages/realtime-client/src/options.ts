@@ -12,6 +12,7 @@ export interface TokenRequest {
 
 /** What the client asks of a schema: zod, zod/mini and many others fit. */
 export interface PayloadSchema {
+  /** Says whether a value fits; never throws. */
   safeParse(value: unknown): { readonly success: boolean };
 }
 

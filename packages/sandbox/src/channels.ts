@@ -20,7 +20,9 @@ export interface SandboxChannel {
 
 /** The guild's channels. */
 export interface SandboxChannels {
+  /** Every channel, in the order of creation. */
   list(): readonly SandboxChannel[];
+  /** Creates a channel, as a moderator would. */
   create(options: {
     name: string;
     /** @defaultValue `'voice'` */

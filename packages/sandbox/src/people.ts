@@ -56,9 +56,11 @@ export interface Person {
 
 /** All simulated people. */
 export interface People {
+  /** Makes someone a member of the guild. */
   create(options: PersonOptions): Promise<Person>;
   /** @throws SandboxError `ERR_SANDBOX_PERSON_UNKNOWN`. */
   get(personId: string): Person;
+  /** Everyone, in the order of creation. */
   list(): readonly Person[];
 }
 

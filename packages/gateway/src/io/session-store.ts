@@ -13,8 +13,11 @@ export interface StoredSession {
 
 /** Keeps sessions. A key names token (as a hash), intents and shard; it holds no secret. */
 export interface SessionStore {
+  /** The session kept under a key, if there is one. */
   load(key: string): Promise<StoredSession | undefined>;
+  /** Keeps a session, in place of an older one. */
   save(key: string, session: StoredSession): Promise<void>;
+  /** Forgets a session; an unknown key is ignored. */
   remove(key: string): Promise<void>;
 }
 

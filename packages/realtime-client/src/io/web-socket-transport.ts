@@ -5,10 +5,15 @@ import type { Transport } from './transport.js';
 /** What the client uses of a WebSocket. */
 export interface WebSocketLike {
   readonly readyState: number;
+  /** Called with each message. */
   onmessage: ((event: { readonly data: unknown }) => void) | null;
+  /** Called once, when the connection has ended or was never there. */
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
+  /** Called before `onclose` when something failed. */
   onerror: ((event: never) => void) | null;
+  /** Sends one text message. */
   send(text: string): void;
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
 }
 

@@ -25,6 +25,7 @@ export type FetchFunction = (
 /** The part of a `Response` that is used. */
 export interface FetchResponse {
   readonly status: number;
+  /** As of the Fetch standard's `Headers`. */
   readonly headers: { forEach(callback: (value: string, name: string) => void): void };
   readonly body: unknown;
 }

@@ -56,7 +56,8 @@ export interface HubCloseOptions {
   readonly drainMs?: number | undefined;
 }
 
-type RoomEventName = keyof RoomEvents & string;
+/** Name of an event of a room's log. */
+export type RoomEventName = keyof RoomEvents & string;
 
 const CLOSE_DEFAULTS: { readonly drainMs: number } = { drainMs: 1_000 };
 
@@ -250,6 +251,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     return this.closing;
   }
 
+  /** As {@link close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -11,6 +11,7 @@ export {
   type PublishOptions,
   RealtimeHub,
   type RealtimeHubEvents,
+  type RoomEventName,
 } from './hub.js';
 export type { DiscordOutcome } from './io/discord-sink.js';
 export { type MemoryEngineOptions, memoryEngine } from './io/memory-engine.js';
