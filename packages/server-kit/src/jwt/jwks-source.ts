@@ -61,8 +61,9 @@ export function fetchedJwks(options: FetchedJwksOptions): JwksSource {
       failure = undefined;
       return lookup;
     } catch (cause) {
+      // Either way the issuer is at fault, not the token: whoever sent it may try again.
       const error = JwtError.is(cause)
-        ? cause
+        ? new JwtError(cause.code, { cause, retryable: true })
         : new JwtError('ERR_JWT_JWKS_UNAVAILABLE', { cause, retryable: true, detail: messageOf(cause) });
       failure = { error, at: clock.now() };
       throw error;

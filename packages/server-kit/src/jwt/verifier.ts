@@ -215,7 +215,8 @@ function toJwtError(error: unknown): JwtError {
       mismatch === undefined ? { detail: `Claim: ${claim}.` } : {},
     );
   }
-  return new JwtError(CODES[code] ?? 'ERR_JWT_TOKEN_MALFORMED');
+  const ours = CODES[code] ?? 'ERR_JWT_TOKEN_MALFORMED';
+  return new JwtError(ours, { retryable: ours === 'ERR_JWT_JWKS_INVALID' });
 }
 
 function codeOf(error: unknown): string {
