@@ -33,6 +33,11 @@ export type { RestStats } from './io/executor.js';
 export { createFetchTransport, type FetchFunction, type FetchResponse } from './io/fetch-transport.js';
 export type { Transport, TransportRequest, TransportResponse } from './io/transport.js';
 export type { ChannelEdit, VoiceChannelInput } from './methods/channels.js';
+export type { InviteInput } from './methods/invites.js';
+export type { MemberEdit, MemberMove, MemberRef, MemberRoleRef, NewMember } from './methods/members.js';
+export type { MessageEdit, MessageInput, MessageQuery } from './methods/messages.js';
+export type { CodeExchange, OAuth2Client, TokenRefresh, TokenRevocation } from './methods/oauth2.js';
+export type { RoleEdit, RoleInput, RoleRef } from './methods/roles.js';
 export type {
   Auth,
   CallOptions,

@@ -7,10 +7,9 @@ import {
   Routes,
 } from 'discord-api-types/v10';
 import * as z from 'zod';
-import { DiscordApiError } from '../errors.js';
 import { name100, overwrite, type PermissionOverwriteInput, parseId, parseInput, snowflake } from '../input.js';
 import type { CallOptions } from '../options.js';
-import { guildOf, type MethodContext } from './context.js';
+import { doneOnce, guildOf, type MethodContext } from './context.js';
 
 /** What a new voice channel is. */
 export interface VoiceChannelInput {
@@ -95,14 +94,29 @@ export function modifyChannel(
   return context.send('PATCH', Routes.channel(parseId('channelId', channelId)), { ...options, body });
 }
 
-export async function deleteChannel(context: MethodContext, channelId: unknown, options: CallOptions): Promise<void> {
-  try {
-    await context.send('DELETE', Routes.channel(parseId('channelId', channelId)), options);
-  } catch (error) {
-    // A retry that finds nothing: the attempt whose answer was lost has deleted it.
-    if (DiscordApiError.is(error) && error.attempts > 1 && error.discordCode === UNKNOWN_CHANNEL) return;
-    throw error;
-  }
+export function deleteChannel(context: MethodContext, channelId: unknown, options: CallOptions): Promise<void> {
+  return doneOnce(context.send('DELETE', Routes.channel(parseId('channelId', channelId)), options), UNKNOWN_CHANNEL);
+}
+
+export function editChannelPermissions(
+  context: MethodContext,
+  channelId: unknown,
+  input: unknown,
+  options: CallOptions,
+): Promise<void> {
+  const { id, ...body } = parseInput(overwrite, input);
+  const route = Routes.channelPermission(parseId('channelId', channelId), id);
+  return context.send('PUT', route, { ...options, body });
+}
+
+export function deleteChannelPermission(
+  context: MethodContext,
+  channelId: unknown,
+  overwriteId: unknown,
+  options: CallOptions,
+): Promise<void> {
+  const route = Routes.channelPermission(parseId('channelId', channelId), parseId('overwriteId', overwriteId));
+  return context.send('DELETE', route, options);
 }
 
 function toBody(fields: {

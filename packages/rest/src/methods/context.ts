@@ -1,5 +1,5 @@
 /** Owns what a method gets of the client: a way to send, and the guild it stands in for. */
-import { InvalidInputError } from '../errors.js';
+import { DiscordApiError, InvalidInputError } from '../errors.js';
 import { parseId } from '../input.js';
 import type { HttpMethod, RequestOptions } from '../options.js';
 
@@ -15,4 +15,18 @@ export function guildOf(context: MethodContext, given: unknown): string {
   if (guildId !== undefined) return parseId('guildId', guildId);
   const message = 'name a guild, here or in the client’s options';
   throw new InvalidInputError(`Nothing was sent. guildId: ${message}`, [{ path: 'guildId', message }]);
+}
+
+/**
+ * Resolves, too, when a retry finds the work done: the attempt whose answer was lost has done it.
+ *
+ * @param discordCode What Discord answers when there is nothing left to do.
+ */
+export async function doneOnce(sent: Promise<unknown>, discordCode: number): Promise<void> {
+  try {
+    await sent;
+  } catch (error) {
+    if (DiscordApiError.is(error) && error.attempts > 1 && error.discordCode === discordCode) return;
+    throw error;
+  }
 }
