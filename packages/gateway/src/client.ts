@@ -27,7 +27,7 @@ import { Shard, type ShardNews } from './io/shard.js';
 import { ListenerTable } from './listeners.js';
 import { type DiscordGatewayClientOptions, layoutOf, resolveSettings, rulesOf, type Settings } from './options.js';
 import { fields, objects, text } from './protocol/fields.js';
-import { OPCODES } from './protocol/frames.js';
+import { type Dispatch, OPCODES } from './protocol/frames.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
 import { Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
@@ -103,7 +103,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.presence = settings.presence;
     const onListenerError = (error: unknown, name: string): void => this.onListenerError(error, name);
     this.dispatchListeners = new ListenerTable(onListenerError);
-    this.feed = new DomainFeed({ guildIds: this.guildIds, logger: this.log, onListenerError });
+    const { domainEvents: enabled } = settings;
+    this.feed = new DomainFeed({ enabled, guildIds: this.guildIds, logger: this.log, onListenerError });
     this.signals = new VoiceSignals((request) => this.updateVoiceState(request), onListenerError);
     this.signalling = this.signals;
   }
@@ -126,7 +127,11 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     return this.dispatchListeners.add(name, listener as (data: unknown, meta: DispatchMeta) => void);
   }
 
-  /** Listens to a domain event, or to all with `'*'`. */
+  /**
+   * Listens to a domain event, or to all with `'*'`.
+   *
+   * @throws TypeError when they are switched off by the option `domainEvents`.
+   */
   onEvent<N extends DomainEventName | '*'>(
     name: N,
     listener: (event: N extends DomainEventName ? DomainEvent<N> : DomainEvent) => void,
@@ -272,6 +277,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
           clock,
           random,
           openSocket: this.settings.openSocket,
+          wants: (dispatch) => this.wants(dispatch),
           session,
         },
         (news) => this.onNews(view, news),
@@ -330,7 +336,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const shardId = shard.id;
     switch (news.type) {
       case 'deliver':
-        this.onDelivery(view, news.payload.name, news.payload.data(), news.seq, news.replayed);
+        this.onDelivery(view, news.payload, news.seq, news.replayed);
         return;
       case 'phase': {
         const { from, to, cause } = news;
@@ -393,12 +399,27 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     }
   }
 
-  private onDelivery(view: ShardView, name: string, data: unknown, seq: number, replayed: boolean): void {
+  /** Whether a dispatch concerns anyone: else its body is not even parsed. */
+  private wants(dispatch: string): boolean {
+    return (
+      this.dispatchListeners.has(dispatch) ||
+      this.feed.wants(dispatch) ||
+      this.signals.wants(dispatch) ||
+      this.listenerCount('dispatch') > 0 ||
+      (this.readiness !== undefined && isGuildDispatch(dispatch))
+    );
+  }
+
+  private onDelivery(view: ShardView, payload: Dispatch, seq: number, replayed: boolean): void {
     const shardId = view.shard.id;
+    const { name } = payload;
     const now = this.settings.clock.wallTime();
-    const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
     view.lastEventAt = now;
-    if (name === 'READY') this.onReady(view, data);
+    if (view.keeper.isDue) this.save(view);
+    if (name === 'READY') this.onReady(view, payload.data());
+    if (!this.wants(name)) return;
+    const data = payload.data();
+    const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
     this.dispatchListeners.call(name, data, meta);
     if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
     if (this.signals.wants(name)) this.signals.push(name, data);
@@ -408,12 +429,11 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         this.fail(new GatewayError('ERR_GATEWAY_DISPATCH_MALFORMED', `No event was made of ${problem}`, { shardId }));
       }
     }
-    if (name === 'GUILD_CREATE' || name === 'GUILD_DELETE') {
+    if (this.readiness !== undefined && isGuildDispatch(name)) {
       const guildId = text(fields(data), 'id');
-      if (guildId !== undefined) this.readiness?.progress.guildSettled(guildId);
+      if (guildId !== undefined) this.readiness.progress.guildSettled(guildId);
       this.checkReadiness();
     }
-    if (view.keeper.isDue) this.save(view);
   }
 
   private onReady(view: ShardView, data: unknown): void {
@@ -475,6 +495,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     return new GatewayError('ERR_GATEWAY_CLIENT_CLOSED', 'The gateway client is closed');
   }
 }
+
+const isGuildDispatch = (name: string): boolean => name === 'GUILD_CREATE' || name === 'GUILD_DELETE';
 
 function shardHealth(view: ShardView): ShardHealth {
   const { shard, phaseSince, sessionSince, lastEventAt, latencyMs } = view;

@@ -17,6 +17,7 @@ import { VoiceMap } from './protocol/voice-map.js';
 
 /** What a feed needs of its client. */
 export interface DomainFeedOptions {
+  readonly enabled: boolean;
   readonly guildIds: ReadonlySet<string> | undefined;
   readonly logger: Logger;
   onListenerError(error: unknown, name: string): void;
@@ -32,11 +33,13 @@ export class DomainFeed {
   }
 
   on(name: DomainEventName | '*', listener: (event: DomainEvent) => void): Unsubscribe {
+    if (!this.options.enabled) throw new TypeError('DiscordGatewayClient: option "domainEvents" is false');
     return this.listeners.add(name, listener);
   }
 
   /** Voice and channels always, to know the state when someone begins to listen; the rest when someone does. */
   wants(dispatch: string): boolean {
+    if (!this.options.enabled) return false;
     if (keepsState(dispatch)) return true;
     const event = eventOf(dispatch);
     return event !== undefined && (this.listeners.has('*') || this.listeners.has(event));

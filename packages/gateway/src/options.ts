@@ -30,6 +30,11 @@ export interface DiscordGatewayClientOptions {
   readonly apiBase?: string | undefined;
   /** Guilds that `connect()` waits for and that domain events are made of. @defaultValue all */
   readonly guildId?: string | readonly string[] | undefined;
+  /**
+   * Whether `onEvent` is used. `false` spares the parsing of voice and channel dispatches that nobody listens to.
+   * @defaultValue `true`
+   */
+  readonly domainEvents?: boolean | undefined;
   /** Where the gateway is. @defaultValue `GET {apiBase}/gateway/bot` */
   readonly fetchGatewayInfo?: (() => Promise<APIGatewayBotInfo>) | undefined;
   /** @defaultValue `'auto'`: as many as Discord recommends */
@@ -70,6 +75,7 @@ export interface Settings {
   readonly intents: number | readonly GatewayIntentName[];
   readonly apiBase: string;
   readonly guildId: string | readonly string[] | undefined;
+  readonly domainEvents: boolean;
   readonly fetchGatewayInfo: (() => Promise<APIGatewayBotInfo>) | undefined;
   readonly shards: ShardsOption;
   readonly sessionStore: SessionStore | undefined;
@@ -93,6 +99,7 @@ const DEFAULTS = {
   intents: 0,
   apiBase: 'https://discord.com/api/v10',
   guildId: undefined,
+  domainEvents: true,
   fetchGatewayInfo: undefined,
   shards: 'auto',
   sessionStore: undefined,
@@ -153,6 +160,7 @@ export function resolveSettings(options: DiscordGatewayClientOptions): Settings 
     intents: checkIntents,
     apiBase: check.httpUrl(),
     guildId: checkGuilds,
+    domainEvents: check.boolean(),
     fetchGatewayInfo: check.optional(check.function()),
     shards: checkShards,
     largeThreshold: check.integer(50, 250),

@@ -1,8 +1,10 @@
 /**
- * Owns reading a frame's text into a {@link Frame}. Never throws: what it cannot read comes back as a problem, for
- * the shell to count and report.
+ * Owns reading a frame into a {@link Frame}. Never throws: what it cannot read comes back as a problem, for the shell
+ * to count and report. The body of a dispatch that nobody wants is not parsed.
  */
+import { fields } from '../protocol/fields.js';
 import { type Dispatch, type Frame, OPCODES } from '../protocol/frames.js';
+import { HEAD_LENGTH, readHead } from './frame-head.js';
 
 /** What became of a frame's text. */
 export type DecodedFrame =
@@ -10,15 +12,22 @@ export type DecodedFrame =
   /** `problem` holds nothing of the frame's content: it may be logged. */
   | { readonly ok: false; readonly problem: string };
 
-/** Reads one frame (Discord docs, Gateway Events: Payload Structure). */
-export function decodeFrame(text: string): DecodedFrame {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return malformed('not JSON');
+/**
+ * Reads one frame (Discord docs, Gateway Events: Payload Structure).
+ *
+ * @param wants Whether someone listens to dispatches of that name. Left out, everything is parsed at once.
+ */
+export function decodeFrame(data: string | Uint8Array, wants?: (name: string) => boolean): DecodedFrame {
+  const head = wants && readHead(typeof data === 'string' ? data : latin1Head(data));
+  if (head !== undefined && wants !== undefined && !isSessionEvent(head.name) && !wants(head.name)) {
+    // A body that turns out not to be JSON was wanted by nobody: its number counts all the same.
+    const { name, seq } = head;
+    return frame({ kind: 'dispatch', seq, payload: { name, data: () => fields(parse(data))?.d } });
   }
-  if (!isRecord(parsed)) return malformed('not an object');
+  const value = parse(data);
+  if (value === undefined) return malformed('not JSON');
+  const parsed = fields(value);
+  if (parsed === undefined) return malformed('not an object');
   const { op, d, s, t } = parsed;
   switch (op) {
     case OPCODES.dispatch:
@@ -31,7 +40,7 @@ export function decodeFrame(text: string): DecodedFrame {
       if (typeof d !== 'boolean') return malformed('op 9: d is not a boolean');
       return frame({ kind: 'invalidSession', resumable: d });
     case OPCODES.hello: {
-      const interval = isRecord(d) ? d.heartbeat_interval : undefined;
+      const interval = fields(d)?.heartbeat_interval;
       // Below 1 ms is no interval, and a flood if believed.
       if (typeof interval !== 'number' || !(interval >= 1))
         return malformed('op 10: heartbeat_interval is no interval');
@@ -44,14 +53,50 @@ export function decodeFrame(text: string): DecodedFrame {
   }
 }
 
+/** These two change the session: they are always read. */
+function isSessionEvent(name: string): boolean {
+  return name === 'READY' || name === 'RESUMED';
+}
+
+/** The value, or `undefined` when it is not JSON. */
+function parse(data: string | Uint8Array): unknown {
+  try {
+    return JSON.parse(typeof data === 'string' ? data : textOf(data));
+  } catch {
+    return undefined;
+  }
+}
+
+/** UTF-8 and Latin-1 agree on ASCII, and a plain head is ASCII. */
+function latin1Head(data: Uint8Array): string {
+  const length = Math.min(data.length, HEAD_LENGTH);
+  return isBuffer(data) ? data.latin1Slice(0, length) : String.fromCharCode(...data.subarray(0, length));
+}
+
+function textOf(data: Uint8Array): string {
+  return isBuffer(data) ? data.toString('utf8') : UTF8.decode(data);
+}
+
+/** What Node's Buffer has beyond a Uint8Array, faster than the portable way. */
+interface BufferLike {
+  latin1Slice(start: number, end: number): string;
+  toString(encoding: 'utf8'): string;
+}
+
+function isBuffer(data: Uint8Array): data is Uint8Array & BufferLike {
+  return 'latin1Slice' in data;
+}
+
+const UTF8 = new TextDecoder();
+
 function decodeDispatch(name: unknown, seq: unknown, data: unknown): DecodedFrame {
   if (typeof name !== 'string') return malformed('op 0: t is not a string');
   if (!isSequence(seq)) return malformed('op 0: s is not a sequence number');
   const payload: Dispatch = { name, data: () => data };
   if (name === 'RESUMED') return frame({ kind: 'resumed', seq, payload });
   if (name !== 'READY') return frame({ kind: 'dispatch', seq, payload });
-  const sessionId = isRecord(data) ? data.session_id : undefined;
-  const resumeUrl = isRecord(data) ? data.resume_gateway_url : undefined;
+  const sessionId = fields(data)?.session_id;
+  const resumeUrl = fields(data)?.resume_gateway_url;
   if (typeof sessionId !== 'string' || sessionId === '') return malformed('READY: session_id is not a string');
   if (!isSocketUrl(resumeUrl)) return malformed('READY: resume_gateway_url is not a WebSocket address');
   return frame({ kind: 'ready', seq, sessionId, resumeUrl, payload });
@@ -71,8 +116,4 @@ function isSequence(value: unknown): value is number {
 
 function isSocketUrl(value: unknown): value is string {
   return typeof value === 'string' && /^wss?:\/\/[^\s/?#]+/i.test(value);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

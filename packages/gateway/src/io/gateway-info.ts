@@ -87,7 +87,7 @@ function checked(value: unknown): APIGatewayBotInfo {
 }
 
 /** Waits, unless the signal fires first. */
-export function sleep(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+function sleep(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       clock.clearTimer(timer);

@@ -38,6 +38,8 @@ export interface ShardConfig {
   readonly clock: Clock;
   readonly random: () => number;
   readonly openSocket: OpenSocket;
+  /** Whether someone listens to dispatches of that name. */
+  readonly wants: (dispatch: string) => boolean;
   /** A session of an earlier process. */
   readonly session: Session | undefined;
 }
@@ -237,7 +239,7 @@ export class Shard {
   private receive(gen: number, data: string | Uint8Array): void {
     if (this.socket?.gen !== gen) return;
     this.counters.bytesIn += data.length;
-    const decoded = decodeFrame(typeof data === 'string' ? data : UTF8.decode(data));
+    const decoded = decodeFrame(data, this.config.wants);
     if (decoded.ok) {
       this.driver.dispatch({ type: 'frame', gen, frame: decoded.frame });
       return;
@@ -275,8 +277,6 @@ export class Shard {
     }
   }
 }
-
-const UTF8 = new TextDecoder();
 
 const REFUSALS = {
   closed: ['ERR_GATEWAY_CLIENT_CLOSED', 'The payload was not sent: the client is closed', false],

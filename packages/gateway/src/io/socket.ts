@@ -7,6 +7,7 @@ import WebSocket from 'isomorphic-ws';
 
 /** What a socket tells. After `onClose` or `onRefused` it tells nothing more. */
 export interface SocketEvents {
+  /** Text comes as a string or as its UTF-8. The bytes stay as they are. */
   onMessage(data: string | Uint8Array): void;
   onClose(code: number): void;
   /** The server answered the upgrade with an HTTP status. Only where the platform says so: browsers do not. */
@@ -58,8 +59,9 @@ export const openSocket: OpenSocket = (url, events, clock) => {
   };
 
   if (typeof socket.on === 'function') {
-    socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (!told) events.onMessage(isBinary ? data : data.toString('utf8'));
+    // Bytes in any case: whoever reads them may not need all of the text.
+    socket.on('message', (data: Buffer) => {
+      if (!told) events.onMessage(data);
     });
     socket.on('close', onGone);
     // The close that follows says all that matters.

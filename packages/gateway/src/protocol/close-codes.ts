@@ -4,7 +4,7 @@
  */
 
 /** What follows a lost connection: come back to the session, start a new one, or give up. */
-export type AfterLoss = 'resume' | 'identify' | 'stop';
+type AfterLoss = 'resume' | 'identify' | 'stop';
 
 /** One close code. */
 export interface CloseCode {

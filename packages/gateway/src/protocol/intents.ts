@@ -29,7 +29,7 @@ export const INTENTS = {
 export type GatewayIntentName = keyof typeof INTENTS;
 
 /** Intents that must be switched on in the developer portal (docs, Gateway: Privileged Intents). */
-export const PRIVILEGED_INTENTS = ['GuildMembers', 'GuildPresences', 'MessageContent'] as const satisfies readonly [
+const PRIVILEGED_INTENTS = ['GuildMembers', 'GuildPresences', 'MessageContent'] as const satisfies readonly [
   ...GatewayIntentName[],
 ];
 

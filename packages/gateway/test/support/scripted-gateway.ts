@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 /** One accepted connection. */
-export interface Peer {
+interface Peer {
   readonly url: string;
   readonly received: { op: number; d: unknown }[];
   send(payload: unknown): void;
@@ -33,8 +33,7 @@ export interface Script {
   refuse?(index: number): { status: number; headers?: Record<string, string> } | undefined;
 }
 
-export const USER_ID = '900000000000000001';
-export const GUILD_ID = '900000000000000002';
+const USER_ID = '900000000000000001';
 
 export async function scriptedGateway(script: Script): Promise<ScriptedGateway> {
   const peers: Peer[] = [];

@@ -1,0 +1,75 @@
+/**
+ * Owns reading `t`, `s` and `op` off the beginning of a dispatch, without parsing its body. Refuses everything that is
+ * not plain: the caller then parses the whole frame.
+ */
+
+/** The head of a dispatch. */
+export interface FrameHead {
+  readonly name: string;
+  readonly seq: number;
+}
+
+/** Longer than any head that Discord sends: names have up to 40 characters. */
+export const HEAD_LENGTH = 160;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const ZERO = 0x30;
+const NINE = 0x39;
+/** Fifteen digits are exact in a number. */
+const MAX_DIGITS = 15;
+
+/**
+ * Reads a dispatch's head: `{`, then `t`, `s` and `op` in any order, then `d`. `undefined` when it is anything else:
+ * white space, escapes, other keys, another opcode, `d` before one of the three.
+ *
+ * @param head The first {@link HEAD_LENGTH} characters of the frame's text, or all of it.
+ */
+export function readHead(head: string): FrameHead | undefined {
+  let name: string | undefined;
+  let seq: number | undefined;
+  let isDispatch = false;
+  if (head.charCodeAt(0) !== 0x7b) return undefined;
+  for (let at = 1; ; at += 1) {
+    if (head.startsWith('"d":', at)) {
+      return isDispatch && name !== undefined && seq !== undefined ? { name, seq } : undefined;
+    }
+    if (head.startsWith('"op":0', at)) {
+      isDispatch = true;
+      at += 6;
+    } else if (head.startsWith('"t":"', at)) {
+      const end = endOfName(head, at + 5);
+      if (end === undefined) return undefined;
+      name = head.slice(at + 5, end);
+      at = end + 1;
+    } else if (head.startsWith('"s":', at)) {
+      const end = endOfNumber(head, at + 4);
+      if (end === undefined) return undefined;
+      seq = Number(head.slice(at + 4, end));
+      at = end;
+    } else {
+      return undefined;
+    }
+    if (head.charCodeAt(at) !== COMMA) return undefined;
+  }
+}
+
+/** Where the quote stands that ends a name of capitals, digits and underscores. */
+function endOfName(head: string, start: number): number | undefined {
+  for (let at = start; at < head.length; at += 1) {
+    const unit = head.charCodeAt(at);
+    if (unit === QUOTE) return at > start ? at : undefined;
+    const plain = (unit >= 0x41 && unit <= 0x5a) || unit === 0x5f || (unit >= ZERO && unit <= NINE);
+    if (!plain) return undefined;
+  }
+  return undefined;
+}
+
+/** Where a natural number without leading zeros ends. */
+function endOfNumber(head: string, start: number): number | undefined {
+  let at = start;
+  while (head.charCodeAt(at) >= ZERO && head.charCodeAt(at) <= NINE) at += 1;
+  const digits = at - start;
+  if (digits === 0 || digits > MAX_DIGITS) return undefined;
+  return digits > 1 && head.charCodeAt(start) === ZERO ? undefined : at;
+}
