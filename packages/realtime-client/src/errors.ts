@@ -42,27 +42,21 @@ export interface RealtimeErrorInit {
   readonly cause?: unknown;
 }
 
-const FINAL: readonly RealtimeErrorCode[] = [
-  'ERR_REALTIME_URL_INVALID',
-  'ERR_REALTIME_CONNECTION_REFUSED',
-  'ERR_REALTIME_AUTH_REFUSED',
-  'ERR_REALTIME_ROOM_DENIED',
-];
+/** Codes after which the same call would fail in the same way. */
+const FINAL = /URL_INVALID|REFUSED|DENIED/;
 
 /** What the client reports: through `state.lastError` and `onError`. It never throws one at the user. */
 export class RealtimeError extends GuildkitError<RealtimeErrorCode> {
   /** The socket's close code, where one was received. */
-  readonly closeCode: number | undefined;
+  declare readonly closeCode: number | undefined;
   /** The hub's own code, the close reason or the event's name. */
-  readonly detail: string | undefined;
-  readonly room: string | undefined;
+  declare readonly detail: string | undefined;
+  declare readonly room: string | undefined;
 
   constructor({ code, closeCode, detail, room, cause }: RealtimeErrorInit) {
-    const parts = [closeCode, room, detail].filter((part) => part !== undefined && part !== '');
-    super('RealtimeError', [code, ...parts].join(' · '), { code, retryable: !FINAL.includes(code), cause });
-    this.closeCode = closeCode;
-    this.detail = detail;
-    this.room = room;
+    const message = [code, closeCode, room, detail].filter(Boolean).join(' · ');
+    super('RealtimeError', message, { code, retryable: !FINAL.test(code), cause });
+    Object.assign(this, { closeCode, detail, room });
   }
 
   /** Whether a value is a RealtimeError, of whichever copy or module format of this package. */

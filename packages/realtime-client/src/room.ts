@@ -22,12 +22,6 @@ export type RoomListener<N extends RoomEventName> = (
   envelope: Envelope<N, RoomListenerEvents[N]>,
 ) => void;
 
-/** What a handle asks of the client. */
-export interface RoomOwner {
-  view(name: string): RoomView;
-  release(handle: Room): void;
-}
-
 /**
  * A hold on a room: while one is open the room is subscribed. Several handles of one room share its subscription
  * and its state.
@@ -35,14 +29,16 @@ export interface RoomOwner {
 export class Room {
   /** `channel:123`. */
   readonly name: string;
-  private readonly owner: RoomOwner;
+  private readonly owner: { roomView(name: string): RoomView };
+  private readonly release: () => void;
   private readonly changes = new Set<() => void>();
   private readonly listeners = new Map<string, Set<(payload: never, envelope: never) => void>>();
 
   /** @internal Made by `client.room()`. */
-  constructor(name: string, owner: RoomOwner) {
+  constructor(name: string, owner: { roomView(name: string): RoomView }, release: () => void) {
     this.name = name;
     this.owner = owner;
+    this.release = release;
   }
 
   /** How far the room can be believed. */
@@ -62,7 +58,7 @@ export class Room {
 
   /** Everything at once: the same object until something changes, as `useSyncExternalStore` wants it. */
   get view(): RoomView {
-    return this.owner.view(this.name);
+    return this.owner.roomView(this.name);
   }
 
   /**
@@ -87,7 +83,7 @@ export class Room {
   close(): void {
     this.changes.clear();
     this.listeners.clear();
-    this.owner.release(this);
+    this.release();
   }
 
   /** @internal */

@@ -34,14 +34,14 @@ export interface RoomView {
   readonly snapshot: RoomSnapshot | undefined;
   /** Who is in the voice channel, in the order of joining; empty for other rooms. */
   readonly members: readonly VoiceRoomMember[];
-  /** Why it is `denied`. */
-  readonly error: RealtimeError | undefined;
+  /** Why it is `denied`: the hub's code. */
+  readonly reason: string | undefined;
 }
 
 /** One empty list, so that it stays the same object. */
 export const EMPTY: readonly never[] = [];
 /** What a room looks like that nobody has asked for: also what a server renders. */
-export const LOADING_ROOM: RoomView = { status: 'loading', snapshot: undefined, members: EMPTY, error: undefined };
+export const LOADING_ROOM: RoomView = { status: 'loading', snapshot: undefined, members: EMPTY, reason: undefined };
 /** What a connection looks like that nobody has started: also what a server renders. */
 export const IDLE_CONNECTION: ConnectionView = {
   status: 'idle',

@@ -23,19 +23,17 @@ export const pageEnvironment: Environment = {
   watch(listener) {
     const page = globalThis as unknown as Page;
     const { document } = page;
-    const online = (): void => listener('online');
-    const offline = (): void => listener('offline');
-    const visible = (): void => {
-      if (document?.visibilityState === 'visible') listener('visible');
+    const tell = ({ type }: { readonly type: string }): void => {
+      if (type !== 'visibilitychange') listener(type as EnvironmentSignal);
+      else if (document?.visibilityState === 'visible') listener('visible');
     };
-    page.addEventListener?.('online', online);
-    page.addEventListener?.('offline', offline);
-    document?.addEventListener('visibilitychange', visible);
-    if (page.navigator?.onLine === false) offline();
-    return () => {
-      page.removeEventListener?.('online', online);
-      page.removeEventListener?.('offline', offline);
-      document?.removeEventListener('visibilitychange', visible);
+    const each = (action: 'addEventListener' | 'removeEventListener'): void => {
+      page[action]?.('online', tell);
+      page[action]?.('offline', tell);
+      document?.[action]('visibilitychange', tell);
     };
+    each('addEventListener');
+    if (page.navigator?.onLine === false) listener('offline');
+    return () => each('removeEventListener');
   },
 };

@@ -32,13 +32,9 @@ const OPEN = 1;
 const ignore = (): void => {};
 
 /** Carries frames over a WebSocket. */
-export function webSocketTransport({
-  url,
-  WebSocket = IsomorphicWebSocket ?? undefined,
-}: WebSocketTransportOptions): Transport {
+export function webSocketTransport({ url, WebSocket = IsomorphicWebSocket }: WebSocketTransportOptions): Transport {
   return {
     connect({ onMessage, onClose }) {
-      if (WebSocket === undefined) throw new TypeError('there is no WebSocket here: give the option "WebSocket"');
       const socket = new WebSocket(resolveUrl(url));
       socket.onmessage = ({ data }) => onMessage(data);
       socket.onclose = ({ code, reason }) => onClose({ code, reason });

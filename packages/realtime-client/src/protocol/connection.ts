@@ -48,8 +48,6 @@ export interface ConnectionState {
   readonly gen: number;
   /** Failed tries in a row. */
   readonly attempt: number;
-  /** Tries in a row that were sent away without fault (4503): they lengthen the wait, nothing else. */
-  readonly drains: number;
   /** The hub refused the last token; the next refusal ends it. */
   readonly refused: boolean;
   readonly online: boolean;
@@ -68,8 +66,6 @@ export interface ConnectionState {
   readonly retryAt: number;
   /** When silence counts as a dead connection. */
   readonly silentAt: number;
-  /** Silence was noticed late, as after sleep, and gets one more chance. */
-  readonly checking: boolean;
   /** When the connection counts as stable; stays set afterwards. */
   readonly stableAt: number;
   readonly nextId: number;
@@ -96,11 +92,11 @@ export type ConnectionInput =
 /** What the shell has to do. */
 export type ConnectionEffect =
   | { readonly type: 'dial'; readonly gen: number }
-  | { readonly type: 'hangUp'; readonly gen: number; readonly code: number; readonly reason: string }
+  | { readonly type: 'hangUp'; readonly code: number; readonly reason: string }
   | { readonly type: 'fetchToken'; readonly gen: number; readonly refused: boolean }
   /** Send an `auth` frame with the token that was fetched. */
-  | { readonly type: 'sendAuth'; readonly gen: number; readonly id: string }
-  | { readonly type: 'send'; readonly gen: number; readonly frame: ClientFrame }
+  | { readonly type: 'sendAuth'; readonly id: string }
+  | { readonly type: 'send'; readonly frame: ClientFrame }
   | { readonly type: 'deliver'; readonly room: string; readonly frame: Envelope }
   | { readonly type: 'report'; readonly problem: Problem };
 
@@ -109,15 +105,17 @@ type Draft = { -readonly [K in keyof ConnectionState]: ConnectionState[K] };
 /** A timer this late means that the machine slept or the tab was frozen, ms. */
 const LATE_MS = 2_000;
 
+/** What the welcome may say about tries. */
+const RETRY_KEYS = ['maxAttempts', 'baseMs', 'capMs'] as const;
+
 /** No failed try counts any more. */
-const FRESH = { attempt: 0, drains: 0, refused: false } as const;
+const FRESH = { attempt: 0, refused: false } as const;
 /** What holds without a connection. */
 const DISCONNECTED = {
   dueAt: NEVER,
   retryAt: NEVER,
   silentAt: NEVER,
   stableAt: NEVER,
-  checking: false,
   degraded: false,
   authId: undefined,
 } as const;
@@ -141,9 +139,9 @@ export const INITIAL: ConnectionState = {
 
 /** When the machine wants the `timer` input. */
 export function deadline(state: ConnectionState): number | undefined {
-  const { dueAt, retryAt, silentAt, stableAt, attempt, drains, refused, rooms } = state;
+  const { dueAt, retryAt, silentAt, stableAt, attempt, refused, rooms } = state;
   const times = [dueAt, retryAt, silentAt];
-  if (attempt + drains > 0 || refused) times.push(stableAt);
+  if (attempt > 0 || refused) times.push(stableAt);
   for (const { ask, releaseAt } of rooms.values()) times.push(ask?.by ?? NEVER, releaseAt);
   const next = Math.min(...times);
   return next < NEVER ? next : undefined;
@@ -229,7 +227,7 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
   const isAuthenticated = (): boolean => s.phase === 'recovering' || s.phase === 'open';
   const isConnected = (): boolean => s.dueAt < NEVER || isAuthenticated();
   const report = (problem: Problem): void => void effects.push({ type: 'report', problem });
-  const send = (frame: ClientFrame): void => void effects.push({ type: 'send', gen: s.gen, frame });
+  const send = (frame: ClientFrame): void => void effects.push({ type: 'send', frame });
   const nextId = (): string => `${s.nextId++}`;
 
   function dial(): void {
@@ -251,7 +249,7 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
   /** Lets go of the socket. `code` is absent when the other side has closed it. */
   function end(phase: Phase, problem?: Problem, code?: number): void {
     if (code !== undefined && isConnected()) {
-      effects.push({ type: 'hangUp', gen: s.gen, code, reason: problem?.code ?? '' });
+      effects.push({ type: 'hangUp', code, reason: problem?.code ?? '' });
     }
     Object.assign(s, DISCONNECTED, {
       phase,
@@ -267,12 +265,11 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
   function fail(problem: Problem, code?: number, counted = true): void {
     const wasStable = now >= s.stableAt;
     if (wasStable) Object.assign(s, FRESH);
-    if (!counted) s.drains += 1;
     // Offline, no try can tell anything about the hub.
-    else if (!wasStable && s.online) s.attempt += 1;
+    if (counted && !wasStable && s.online) s.attempt += 1;
     const isLast = s.attempt >= (settings.maxAttempts ?? s.retry.maxAttempts);
     end(isLast ? 'manual' : 'waiting', problem, code);
-    const delay = backoffDelay(s.attempt + s.drains - 1, random, s.retry);
+    const delay = backoffDelay(s.attempt - 1, random, s.retry);
     if (!isLast && s.online) s.retryAt = now + s.holdMs + delay;
   }
 
@@ -295,7 +292,6 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
   /** Something came. */
   function heard(): void {
     if (s.silentAt < NEVER) s.silentAt = now + 2 * s.heartbeatMs;
-    s.checking = false;
   }
 
   /** Makes the hub answer soon: the connection may be dead without having said so. */
@@ -319,11 +315,10 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
     if (now >= s.dueAt) {
       timeout();
     } else if (now >= s.silentAt) {
-      if (s.checking || now < s.silentAt + LATE_MS) {
+      if (now < s.silentAt + LATE_MS) {
         fail({ code: 'ERR_REALTIME_CONNECTION_SILENT' }, 4000);
       } else {
         // Late, as after sleep: frames may lie unread behind this very timer.
-        s.checking = true;
         s.silentAt = now + s.heartbeatMs + LATE_MS;
         check();
       }
@@ -331,7 +326,7 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
     for (const [name, { ask: asked, releaseAt }] of s.rooms) {
       if (now >= releaseAt) drop(name);
       else if (asked !== undefined && now >= asked.by) {
-        if (asked.later !== true) {
+        if (asked.id !== '') {
           timeout();
           return;
         }
@@ -361,13 +356,9 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
     switch (frame.event) {
       case 'sys.welcome': {
         if (s.phase !== 'connecting') break;
-        const { maxAttempts, baseMs, capMs } = fieldsOf(fields.retry);
-        s.retry = {
-          ...s.retry,
-          maxAttempts: positive(maxAttempts, s.retry.maxAttempts),
-          baseMs: positive(baseMs, s.retry.baseMs),
-          capMs: positive(capMs, s.retry.capMs),
-        };
+        const retry: { -readonly [K in keyof RetryPolicy]: RetryPolicy[K] } = { ...s.retry };
+        for (const key of RETRY_KEYS) retry[key] = positive(fieldsOf(fields.retry)[key], retry[key]);
+        s.retry = retry;
         s.heartbeatMs = positive(fields.heartbeatMs, s.heartbeatMs);
         s.silentAt = now + 2 * s.heartbeatMs;
         s.phase = 'authenticating';
@@ -422,7 +413,7 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
       if (!isError) change(name, room, answer(room, frame), 'ack');
       else if (waitMs === 0) denied(name, room, detail);
       else {
-        setRoom(name, { ...room, ask: { ...asked, by: now + waitMs, later: true } });
+        setRoom(name, { ...room, ask: { id: '', by: now + waitMs } });
         settle();
       }
       return;
@@ -438,7 +429,7 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
     if (!settings.hasToken) end('closed', problem, 1000);
     else if (s.token === 'ready') {
       s.authId = nextId();
-      effects.push({ type: 'sendAuth', gen: s.gen, id: s.authId });
+      effects.push({ type: 'sendAuth', id: s.authId });
     } else if (s.token === 'failed') {
       // Asked for again on an open connection: the old token still holds, and its end closes with 4401.
       if (isAuthenticated()) report(problem);
@@ -457,7 +448,7 @@ export function createStep(settings: ConnectionSettings): ConnectionStep {
   /** Open once every room has its answer. */
   function settle(): void {
     if (s.phase !== 'recovering') return;
-    for (const { ask } of s.rooms.values()) if (ask !== undefined && ask.later !== true) return;
+    for (const { ask } of s.rooms.values()) if (ask?.id) return;
     Object.assign(s, { phase: 'open', wasOpen: true, problem: undefined, stableAt: now + settings.stableAfterMs });
   }
 

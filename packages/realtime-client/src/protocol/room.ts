@@ -13,12 +13,10 @@ import { fieldsOf, isPosition, isSnapshot } from './frame.js';
 
 /** A subscribe that waits for its answer. */
 export interface Ask {
-  /** The frame's id, which the answer repeats. */
+  /** The frame's id, which the answer repeats. Empty: the hub put the answer off, ask again at `by`. */
   readonly id: string;
   /** When patience ends, ms. */
   readonly by: number;
-  /** The hub put the answer off: ask again at `by` instead of giving the connection up. */
-  readonly later?: boolean | undefined;
   /** Answered: the missed events up to this seq are on their way. */
   readonly target?: number | undefined;
 }
@@ -174,12 +172,8 @@ function apply(snapshot: RoomSnapshot | undefined, { event, payload }: Envelope)
 }
 
 function withChannel(guild: GuildRoomSnapshot, channelId: string, name: string | undefined): GuildRoomSnapshot {
-  const known = guild.channels.findIndex((channel) => channel.channelId === channelId);
-  const channels = [...guild.channels];
-  channels.splice(
-    known < 0 ? channels.length : known,
-    known < 0 ? 0 : 1,
-    ...(name === undefined ? [] : [{ channelId, name }]),
-  );
-  return { ...guild, channels };
+  const channels = new Map(guild.channels.map((channel) => [channel.channelId, channel]));
+  if (name === undefined) channels.delete(channelId);
+  else channels.set(channelId, { channelId, name });
+  return { ...guild, channels: [...channels.values()] };
 }

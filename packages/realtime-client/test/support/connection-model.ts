@@ -101,7 +101,7 @@ function inputsFor({ c, now }: Timed): readonly TimedInput[] {
 
 /** Of times only their order counts; of numbers that grow without end, that they are above zero. */
 function keyOf({ c, now }: Timed): string {
-  const { phase, attempt, drains, refused, online, wasOpen, token, checking, holdMs, dueAt, retryAt, silentAt } = c;
+  const { phase, attempt, refused, online, wasOpen, token, holdMs, dueAt, retryAt, silentAt } = c;
   const rooms = [...c.rooms.values()];
   const stableAt = Math.max(c.stableAt, now - 1);
   const times = [
@@ -118,11 +118,11 @@ function keyOf({ c, now }: Timed): string {
     room.position === undefined,
     room.snapshot === undefined,
     [...room.early.keys()].map((seq) => seq - (room.position?.seq ?? 0)),
-    room.ask?.later,
+    room.ask?.id === '',
     (room.ask?.target ?? 0) > (room.position?.seq ?? 0),
   ]);
   return JSON.stringify([
-    [phase, attempt, drains > 0, refused, online, wasOpen, token, checking, holdMs > 0, c.authId !== undefined],
+    [phase, attempt, refused, online, wasOpen, token, holdMs > 0, c.authId !== undefined],
     times.map((time) => (time === NEVER ? '-' : order.indexOf(time))),
     roomKeys,
   ]);
@@ -182,7 +182,7 @@ export const RULES: Readonly<Record<string, (edge: ConnectionEdge) => boolean>> 
     ['connect', 'reconnect', 'close'].includes(input.input.type),
   'open means that every room has its answer': ({ from, to }) =>
     !(from.c.phase !== 'open' && to.c.phase === 'open') ||
-    [...to.c.rooms.values()].every(({ phase, ask }) => phase === 'live' || phase === 'denied' || ask?.later === true),
+    [...to.c.rooms.values()].every(({ phase, ask }) => phase === 'live' || phase === 'denied' || ask?.id === ''),
   'a room that lags behind is asked for': ({ to }) =>
     !isAuthed(to.c) ||
     [...to.c.rooms.values()].every(({ phase, ask }) => phase !== 'behind' || (ask?.by ?? NEVER) < NEVER),

@@ -247,11 +247,10 @@ describe('refused and deleted rooms', () => {
     const other = world.client.room('channel:11');
     await open(world);
     expect(room.status).toBe('denied');
-    expect(room.view.error).toMatchObject({
-      code: 'ERR_REALTIME_ROOM_DENIED',
-      detail: 'ERR_HUB_ROOM_DENIED',
-      room: ROOM,
-    });
+    expect(room.view.reason).toBe('ERR_HUB_ROOM_DENIED');
+    expect(world.errors).toMatchObject([
+      { code: 'ERR_REALTIME_ROOM_DENIED', detail: 'ERR_HUB_ROOM_DENIED', room: ROOM, retryable: false },
+    ]);
     expect(other.status).toBe('live');
     expect(world.client.state.status).toBe('open');
   });
@@ -266,7 +265,7 @@ describe('refused and deleted rooms', () => {
     const again = world.client.room(ROOM);
     await world.settle();
     expect(again.status).toBe('live');
-    expect(again.view.error).toBeUndefined();
+    expect(again.view.reason).toBeUndefined();
   });
 
   it('drops what it showed when access is taken', async () => {
