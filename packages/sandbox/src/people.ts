@@ -12,7 +12,7 @@ import {
   type VoiceRefusal,
   voiceRefusal,
 } from './protocol/world/voice.js';
-import { addUser, memberOf } from './protocol/world/world.js';
+import { addUser } from './protocol/world/world.js';
 
 /** Settings of a new person. */
 export interface PersonOptions {
@@ -118,7 +118,8 @@ class SimulatedPerson implements Person {
 
   async joinVoice(channelId: string): Promise<void> {
     const { world, guild } = this.context;
-    memberOf(guild, this.id);
+    if (!guild.members.has(this.id))
+      throw new SandboxError('ERR_SANDBOX_PERSON_UNKNOWN', `${this.name} left the guild.`);
     const refusal = voiceRefusal(guild, this.id, channelId, false);
     if (refusal !== undefined) {
       const { code, says } = REFUSALS[refusal];
