@@ -17,7 +17,7 @@ import type { RestEvents } from './events.js';
 import type { PermissionOverwriteInput } from './input.js';
 import { Executor, type RestStats } from './io/executor.js';
 import { createFetchTransport } from './io/fetch-transport.js';
-import { type PrepareContext, prepare } from './io/prepare.js';
+import { fingerprint, type PrepareContext, prepare } from './io/prepare.js';
 import type { Transport } from './io/transport.js';
 import { createUndiciTransport } from './io/undici-transport.js';
 import * as channels from './methods/channels.js';
@@ -81,6 +81,7 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
     this.executor = new Executor({
       ...resolved,
       transport: this.transport,
+      namespace: token === undefined ? 'none' : fingerprint(token.reveal()),
       redact: createRedactor(token === undefined ? [] : [token]),
       emit: (name, event) => this.emitEvent(name, event),
     });

@@ -50,3 +50,10 @@ export type {
 } from './options.js';
 export type { FieldError } from './protocol/api-error-body.js';
 export type { RateLimitScope, ResponseHeaders } from './protocol/rate-limit-headers.js';
+export {
+  createMemoryRateLimitStore,
+  type LearnedBucket,
+  type RateLimitHold,
+  type RateLimitSlot,
+  type RateLimitStore,
+} from './rate-limit-store.js';

@@ -11,6 +11,7 @@ import {
 } from '@guildkit/core';
 import type { Dispatcher } from 'undici';
 import type { Transport } from './io/transport.js';
+import type { RateLimitStore } from './rate-limit-store.js';
 
 /** Options of `DiscordRestClient`. */
 export interface DiscordRestClientOptions {
@@ -28,6 +29,8 @@ export interface DiscordRestClientOptions {
   readonly attemptTimeoutMs?: number | undefined;
   /** The bot's global limit. @defaultValue `50`, Discord's own; raise it only where Discord raised it */
   readonly globalRequestsPerSecond?: number | undefined;
+  /** Limits shared with other processes that use the token. @defaultValue none: this process alone */
+  readonly rateLimitStore?: RateLimitStore | undefined;
   /** Invalid requests (401, 403, 429) in ten minutes at which Discord bans; at 95 % of it nothing is sent. @defaultValue `10_000` */
   readonly invalidRequestLimit?: number | undefined;
   /** Requests that may be going on or wait at once. @defaultValue `50_000` */
@@ -63,6 +66,7 @@ export interface ResolvedOptions {
   readonly requestTimeoutMs: number;
   readonly attemptTimeoutMs: number;
   readonly globalRequestsPerSecond: number;
+  readonly rateLimitStore: RateLimitStore | undefined;
   readonly invalidRequestLimit: number;
   readonly maxQueuedRequests: number;
   readonly maxResponseBytes: number;
@@ -84,6 +88,7 @@ const DEFAULTS = {
   requestTimeoutMs: 60_000,
   attemptTimeoutMs: 15_000,
   globalRequestsPerSecond: 50,
+  rateLimitStore: undefined,
   invalidRequestLimit: 10_000,
   maxQueuedRequests: 50_000,
   maxResponseBytes: 16_777_216,
@@ -115,6 +120,9 @@ const CHECKS: OptionChecks<ResolvedOptions> = {
   maxConnections: check.integer(1, 65_535),
   bucketIdleMs: check.integer(1),
   random: check.function(),
+  rateLimitStore: check.optional((value) =>
+    typeof (value as { take?: unknown } | null)?.take === 'function' ? undefined : 'must be a RateLimitStore',
+  ),
   transport: (value) =>
     value === 'undici' || value === 'fetch' || isTransport(value)
       ? undefined

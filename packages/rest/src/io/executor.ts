@@ -9,6 +9,7 @@ import type { ResponseSchema } from '../options.js';
 import { agedBudget, budgetRelief, countInvalid, EMPTY_BUDGET, isInvalid } from '../protocol/invalid-budget.js';
 import { bucketHash, observe, type ResponseHeaders, tooMany } from '../protocol/rate-limit-headers.js';
 import { type AttemptFailure, retryDelay } from '../protocol/retry.js';
+import type { RateLimitStore } from '../rate-limit-store.js';
 import { Limiter, type Verdict } from './limiter.js';
 import {
   abortedError,
@@ -27,6 +28,7 @@ import {
   stopRun,
   timeoutError,
 } from './run.js';
+import { type Asking, type Lease, SharedLimits } from './shared-limits.js';
 import { type Transport, type TransportFailure, type TransportResponse, toFailure } from './transport.js';
 
 /** The value of a 2xx: parsed JSON, `undefined` without a body. */
@@ -48,6 +50,10 @@ export interface ExecutorOptions {
   readonly maxResponseBytes: number;
   readonly bucketIdleMs: number;
   readonly invalidRequestLimit: number;
+  /** Limits shared with other processes. */
+  readonly rateLimitStore: RateLimitStore | undefined;
+  /** Tells tokens apart in the store. */
+  readonly namespace: string;
   /** Removes secrets from text that others wrote. */
   readonly redact: (text: string) => string;
   readonly emit: <K extends keyof RestEvents>(name: K, event: RestEvents[K]) => void;
@@ -91,12 +97,15 @@ interface Received {
 
 /** Refuses before Discord bans: the last twentieth of the budget is left for other processes of the address. */
 const BUDGET_SHARE = 0.95;
+/** A request that did not go out after all. */
+const UNSENT: Verdict = { spent: false, done: false };
 const WARN_SHARES = [0.25, 0.5, 0.75, 0.9] as const;
 
 /** Runs requests. */
 export class Executor {
   private readonly options: ExecutorOptions;
   private readonly limiter: Limiter;
+  private readonly shared: SharedLimits | undefined;
   private readonly runs = new Set<Run>();
   private budget = EMPTY_BUDGET;
   private ids = 0;
@@ -105,7 +114,10 @@ export class Executor {
 
   constructor(options: ExecutorOptions) {
     this.options = options;
-    const { clock, globalRequestsPerSecond, bucketIdleMs, emit, logger } = options;
+    const { clock, globalRequestsPerSecond, bucketIdleMs, emit, logger, rateLimitStore: store, namespace } = options;
+    if (store !== undefined) {
+      this.shared = new SharedLimits({ store, clock, logger, namespace, globalRequestsPerSecond });
+    }
     this.limiter = new Limiter({
       clock,
       globalRequestsPerSecond,
@@ -168,6 +180,7 @@ export class Executor {
   private async attempts(run: Run): Promise<Answer> {
     for (;;) {
       await this.permit(run);
+      if (this.shared !== undefined) await this.lease(run, this.shared);
       const received = await this.exchange(run);
       const outcome = 'failure' in received ? received : this.judge(run, received);
       if ('value' in outcome) return outcome;
@@ -190,6 +203,51 @@ export class Executor {
       this.limiter.enter(job);
     });
     run.interrupt = undefined;
+  }
+
+  /** Waits until other processes leave room, too. */
+  private async lease(run: Run, shared: SharedLimits): Promise<void> {
+    const { job, deadlineAt } = run;
+    const bucket = this.limiter.bucketOf(job);
+    const asking: Asking = { job, bucket, deadlineAt, cancelled: false, wake: undefined };
+    try {
+      checkRunning(run);
+      run.lease = await new Promise<Lease | undefined>((resolve, reject) => {
+        run.interrupt = () => {
+          asking.cancelled = true;
+          asking.wake?.();
+          reject(run.stopped);
+        };
+        // A lease that comes after the stop goes back.
+        shared
+          .acquire(asking)
+          .then((lease) => (asking.cancelled ? lease?.end(UNSENT, undefined) : resolve(lease)), reject);
+      });
+      run.interrupt = undefined;
+    } catch (error) {
+      this.limiter.leave(job);
+      throw error;
+    }
+  }
+
+  /** Waits; a stop ends it. */
+  private async pause(run: Run, ms: number): Promise<void> {
+    const { clock } = this.options;
+    checkRunning(run);
+    await new Promise<void>((resolve, reject) => {
+      const timer = clock.setTimer(resolve, ms);
+      run.interrupt = () => {
+        clock.clearTimer(timer);
+        reject(run.stopped);
+      };
+    });
+    run.interrupt = undefined;
+  }
+
+  private settle(run: Run, verdict: Verdict): void {
+    const bucket = this.limiter.settle(run.job, verdict);
+    run.lease?.end(verdict, bucket);
+    run.lease = undefined;
   }
 
   private checkBudget(run: Run): void {
@@ -216,6 +274,8 @@ export class Executor {
       this.checkBudget(run);
     } catch (error) {
       this.limiter.leave(run.job);
+      run.lease?.end(UNSENT, undefined);
+      run.lease = undefined;
       throw error;
     }
     const controller = new AbortController();
@@ -241,7 +301,7 @@ export class Executor {
       const failure = toFailure(error);
       const spent = failure.kind !== 'unsent';
       // Does nothing when the head came and was settled.
-      this.limiter.settle(run.job, { spent, done: spent });
+      this.settle(run, { spent, done: spent });
       if (run.stopped !== undefined) throw run.stopped;
       return this.broken(run, failure, timedOut);
     } finally {
@@ -256,7 +316,7 @@ export class Executor {
     this.counters.responses += 1;
     run.requestId = rayOf(headers) ?? run.requestId;
     // The headers suffice, so that a slow body holds no slot; only a 429's body says more.
-    if (status !== 429) this.limiter.settle(run.job, verdictOf(status, headers));
+    if (status !== 429) this.settle(run, verdictOf(status, headers));
     const { method, route, requestId, attempts: attempt } = factsOf(run);
     emit('response', { method, route, status, durationMs: clock.now() - sentAt, attempt, requestId });
   }
@@ -296,7 +356,7 @@ export class Executor {
     const bucket = everywhere ? 'global' : `${hash ?? run.request.route.route}:${run.request.route.majorId}`;
     emit('rateLimited', { kind: 'hit', scope, bucket, method, route, retryAfterMs, queued: this.runs.size });
     logger.warn({ method, route, scope, bucket, retryAfterMs }, 'rate limited by Discord');
-    this.limiter.settle(run.job, { spent: true, done: false, hash, observed: observe(headers), block });
+    this.settle(run, { spent: true, done: false, hash, observed: observe(headers), block });
     if (isInvalid(429, scope)) this.countInvalid(run, 429);
     const failure = { kind: 'rateLimited', retryAfterMs } as const;
     return { failure, status: 429, error: rateLimitError(run, scope, retryAfterMs) };
@@ -320,15 +380,7 @@ export class Executor {
     }
     run.retries += 1;
     run.phase = 'backoff';
-    checkRunning(run);
-    await new Promise<void>((resolve, reject) => {
-      const timer = clock.setTimer(resolve, delayMs);
-      run.interrupt = () => {
-        clock.clearTimer(timer);
-        reject(run.stopped);
-      };
-    });
-    run.interrupt = undefined;
+    await this.pause(run, delayMs);
   }
 
   private delayFor(run: Run, failure: AttemptFailure): number | undefined {

@@ -49,6 +49,13 @@ export interface Verdict {
   readonly block?: { readonly scope: RateLimitScope; readonly ms: number } | undefined;
 }
 
+/** What is known of a bucket. */
+export interface BucketFacts {
+  readonly hash: string;
+  readonly limit: number;
+  readonly windowMs: number;
+}
+
 /** What the limiter reports. */
 export interface LimiterEvents {
   wait(event: { scope: 'bucket' | 'sublimit' | 'global'; bucket: string; untilMs: number; queued: number }): void;
@@ -130,15 +137,26 @@ export class Limiter {
     this.endProbe(job);
   }
 
-  /** Tells how a started request ended. */
-  settle(job: Job, verdict: Verdict): void {
-    if (job.at < job.stages.length) return;
+  /** What is known of the bucket of a request that was started. */
+  bucketOf(job: Job): BucketFacts | undefined {
+    const stage = job.stages.find(({ kind }) => kind === 'bucket');
+    return stage === undefined ? undefined : factsOf(stage);
+  }
+
+  /**
+   * Tells how a started request ended.
+   *
+   * @returns What is known of its bucket now; `undefined` when nothing is, or when it was told before.
+   */
+  settle(job: Job, verdict: Verdict): BucketFacts | undefined {
+    if (job.at < job.stages.length) return undefined;
     const { stages } = job;
+    let bucket: BucketFacts | undefined;
     this.forget(job);
     const blocked = verdict.block === undefined ? undefined : this.blockedStage(job, stages, verdict);
     for (const stage of stages) {
       const blockMs = stage === blocked ? verdict.block?.ms : undefined;
-      if (stage.kind === 'bucket') this.settleBucket(job, stage, verdict, blockMs);
+      if (stage.kind === 'bucket') bucket = factsOf(this.settleBucket(job, stage, verdict, blockMs));
       else {
         const spent = stage.kind === 'global' ? verdict.spent : verdict.done;
         stage.driver.dispatch({ type: 'settle', spent, blockMs });
@@ -146,6 +164,7 @@ export class Limiter {
     }
     // After the buckets: the slot kept for the probe is free once the probe itself is counted.
     this.endProbe(job);
+    return bucket;
   }
 
   /** Stops every timer. Requests that wait are the caller's to reject. */
@@ -288,11 +307,11 @@ export class Limiter {
     job.stages[back]?.driver.dispatch({ type: 'requeue', id: job.id });
   }
 
-  private settleBucket(job: Job, stage: Stage, verdict: Verdict, blockMs: number | undefined): void {
+  private settleBucket(job: Job, stage: Stage, verdict: Verdict, blockMs: number | undefined): Stage {
     const { spent, observed, hash } = verdict;
     if (hash === undefined || stage.hash === hash) {
       stage.driver.dispatch({ type: 'settle', spent, observed, blockMs });
-      return;
+      return stage;
     }
     // The route counts in another bucket than thought: what was sent and what waits moves there.
     this.hashes.set(job.route.route + job.variant, hash);
@@ -310,6 +329,7 @@ export class Limiter {
       this.enqueue(other);
     }
     if (stage.hash === undefined && isIdle(stage.driver.state, this.options.clock.now())) this.drop(stage);
+    return target;
   }
 
   /** The limit that a 429 was about. */
@@ -353,6 +373,11 @@ export class Limiter {
       if (hot.size === 0 && probes === 0) this.scopes.delete(key);
     }
   }
+}
+
+function factsOf({ hash, driver }: Stage): BucketFacts | undefined {
+  const { limit, windowMs } = driver.state;
+  return hash === undefined || limit === undefined ? undefined : { hash, limit, windowMs };
 }
 
 function isSameRoute(a: Job, b: Job): boolean {

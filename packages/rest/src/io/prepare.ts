@@ -106,8 +106,8 @@ function reveal(secret: string | Redacted): string {
   return typeof secret === 'string' ? secret : secret.reveal();
 }
 
-/** Tells tokens apart in the limiter's keys without keeping them there. */
-function fingerprint(secret: string): string {
+/** Tells tokens apart in keys without keeping them there. */
+export function fingerprint(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url').slice(0, 16);
 }
 

@@ -14,6 +14,7 @@ import type { TooMany } from '../protocol/rate-limit-headers.js';
 import type { RouteInfo } from '../protocol/route.js';
 import type { Sublimit } from '../protocol/sublimits.js';
 import type { Job } from './limiter.js';
+import type { Lease } from './shared-limits.js';
 
 /** A request, ready to be sent any number of times. */
 export interface PreparedRequest {
@@ -47,6 +48,8 @@ export interface Run {
   stopped: DiscordRestError | undefined;
   /** Ends what it waits for. */
   interrupt: (() => void) | undefined;
+  /** Slots shared with other processes. */
+  lease: Lease | undefined;
 }
 
 /** Starts the record. */
@@ -63,6 +66,7 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
     requestId: `local:${id}`,
     stopped: undefined,
     interrupt: undefined,
+    lease: undefined,
   };
 }
 

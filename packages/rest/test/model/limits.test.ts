@@ -4,6 +4,7 @@ import { createVirtualClock } from '@guildkit/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type BucketRule, createModelDiscord, type ModelDiscordOptions } from '../support/model-discord.js';
+import { settle } from '../support/settle.js';
 import type { Counting } from '../support/window-model.js';
 
 interface Call {
@@ -28,18 +29,6 @@ function setup(
     requestTimeoutMs: 3_600_000,
   });
   return { clock, discord, rest };
-}
-
-/** Turns the clock until a promise settles; fails when a virtual hour does not do it. */
-async function settle<T>(clock: ReturnType<typeof createVirtualClock>, promise: Promise<T>): Promise<T> {
-  let done = false;
-  const watched = promise.finally(() => {
-    done = true;
-  });
-  watched.catch(() => {});
-  for (let turn = 0; turn < 36_000 && !done; turn += 1) await clock.advance(100);
-  if (!done) throw new Error(`stranded: ${clock.pending} timers left`);
-  return watched;
 }
 
 const ruleOf =

@@ -1,0 +1,9 @@
+import { createMemoryRateLimitStore } from '@guildkit/rest';
+import { createVirtualClock } from '@guildkit/testkit';
+import { describeRateLimitStore } from '../support/rate-limit-store-contract.js';
+
+describeRateLimitStore('createMemoryRateLimitStore', async () => {
+  const clock = createVirtualClock();
+  const store = createMemoryRateLimitStore(clock);
+  return { views: [store, store], advance: (ms) => clock.advance(ms) };
+});
