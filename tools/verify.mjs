@@ -49,7 +49,7 @@ const vitest =
 
 const STEPS = [
   {
-    name: 'system parts',
+    name: 'system',
     async run() {
       const { found, missing, output } = await systemParts();
       systemEnv = found;
@@ -71,7 +71,7 @@ const STEPS = [
     run: commands(['depcruise', '--config', '.dependency-cruiser.cjs', 'packages', 'examples', 'bench']),
   },
   { name: 'knip', run: commands(['knip', '--no-progress', '--treat-config-hints-as-errors']) },
-  { name: 'tests', needs: ['system parts'], slots: 2, run: vitest('tests') },
+  { name: 'tests', needs: ['system'], slots: 2, run: vitest('tests') },
   { name: 'build', needs: ['typecheck'], slots: 2, run: commands(['node', 'tools/build.mjs']) },
   {
     name: 'pack',
@@ -81,8 +81,8 @@ const STEPS = [
       return { ok: code === 0, output, summary: `${readdirSync(tarballs).length} tarballs` };
     },
   },
-  { name: 'package checks', needs: ['pack'], run: commands(['node', 'tools/package-checks.mjs', tarballs]) },
-  { name: 'api reports', needs: ['build'], run: commands(['node', 'tools/api-report.mjs', '--check']) },
+  { name: 'package-checks', needs: ['pack'], run: commands(['node', 'tools/package-checks.mjs', tarballs]) },
+  { name: 'api', needs: ['build'], run: commands(['node', 'tools/api-report.mjs', '--check']) },
   { name: 'size', needs: ['build'], run: commands(['size-limit']) },
   { name: 'examples', needs: ['build'], run: commands(['node', 'tools/readme-examples.mjs']) },
   {
@@ -94,12 +94,12 @@ const STEPS = [
     },
   },
   {
-    name: 'consumer types',
+    name: 'consumer-types',
     needs: ['consumer'],
     run: async () => ({ ...(await checkTypes(consumer.dir)), summary: 'ESM and CJS, module node16, skipLibCheck off' }),
   },
   ...NODE_MAJORS.map((major) => ({
-    name: `smoke on Node ${major}`,
+    name: `smoke-${major}`,
     needs: ['consumer'],
     async run() {
       const result = await smoke(consumer.dir, major);
@@ -109,7 +109,7 @@ const STEPS = [
   { name: 'docs', needs: ['typecheck'], run: commands(['typedoc', '--logLevel', 'Warn']) },
   {
     name: 'browser',
-    needs: ['system parts', 'build'],
+    needs: ['system', 'build'],
     slots: 2,
     run: vitest('browser', '--config', 'vitest.browser.config.ts'),
   },
@@ -127,11 +127,16 @@ function chosen(args) {
   if (at < 0) return STEPS;
   const wanted = new Set();
   const add = (name) => {
-    const step = STEPS.find((candidate) => candidate.name === name);
-    if (step === undefined) throw new Error(`unknown step "${name}". Known: ${STEPS.map((s) => s.name).join(', ')}`);
-    if (wanted.has(step)) return;
-    wanted.add(step);
-    for (const need of step.needs ?? []) add(need);
+    // `smoke` stands for all of smoke-20, smoke-22, …
+    const exact = STEPS.filter((step) => step.name === name);
+    const steps = exact.length > 0 ? exact : STEPS.filter((step) => step.name.startsWith(`${name}-`));
+    if (steps.length === 0)
+      throw new Error(`unknown step "${name}". Known: ${STEPS.map((step) => step.name).join(', ')}`);
+    for (const step of steps) {
+      if (wanted.has(step)) continue;
+      wanted.add(step);
+      for (const need of step.needs ?? []) add(need);
+    }
   };
   for (const name of (args[at + 1] ?? '').split(',')) add(name.trim());
   return STEPS.filter((step) => wanted.has(step));
