@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 const { packageManager } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 const result = spawnSync('npx', ['-y', packageManager, ...process.argv.slice(2)], {
   stdio: 'inherit',
+  // A notice about npm itself would follow the last line of what was run.
+  env: { ...process.env, npm_config_update_notifier: 'false' },
   shell: process.platform === 'win32',
 });
 if (result.error) console.error(`npx could not be started: ${result.error.message}`);
