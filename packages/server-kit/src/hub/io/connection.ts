@@ -124,6 +124,12 @@ export class Connection {
     this.transport.terminate();
   }
 
+  /** Who, for a log line: user ids come from outside. */
+  private who(): { readonly connectionId: string; readonly userId?: string } {
+    const { id: connectionId, userId } = this;
+    return userId === undefined ? { connectionId } : { connectionId, userId: toLogText(userId) };
+  }
+
   private dispatch(input: SessionInput): void {
     this.driver.dispatch(input);
   }
@@ -139,8 +145,8 @@ export class Connection {
   private onClosed(code: number): void {
     this.dispatch({ type: 'socketClosed' });
     this.driver.stop();
-    const { host, id } = this;
-    host.logger.info({ connectionId: id, userId: this.userId, code }, 'hub connection closed');
+    const { host } = this;
+    host.logger.info({ ...this.who(), code }, 'hub connection closed');
     host.closed(this);
   }
 
@@ -164,7 +170,7 @@ export class Connection {
         this.transport.resume();
         return;
       case 'admitted':
-        host.logger.info({ connectionId: id, userId: toLogText(effect.principal.userId) }, 'hub connection opened');
+        host.logger.info(this.who(), 'hub connection opened');
         host.admitted(this);
         return;
       case 'ack':
@@ -207,7 +213,7 @@ export class Connection {
         const { code, cause } = effect;
         host.counters.close(code);
         const level = code === 4503 ? 'info' : 'warn';
-        host.logger[level]({ connectionId: id, userId: this.userId, code, cause }, 'hub closes a connection');
+        host.logger[level]({ ...this.who(), code, cause }, 'hub closes a connection');
         this.transport.close(code, cause);
         return;
       }
@@ -260,7 +266,7 @@ export class Connection {
 
   private onReadFailed(room: string, ticket: number, error: unknown): void {
     const { logger } = this.host;
-    logger.warn({ connectionId: this.id, room, error: toLogText(messageOf(error)) }, 'hub cannot read a room');
+    logger.warn({ ...this.who(), room, error: toLogText(messageOf(error)) }, 'hub cannot read a room');
     this.dispatch({ type: 'readFailed', room, ticket });
   }
 
@@ -302,10 +308,10 @@ export class Connection {
   private refuse({ code, re, room, detail, retryAfterMs }: Extract<SessionEffect, { type: 'refuse' }>): void {
     const { counters, logger } = this.host;
     counters.error(code);
-    const fields = { connectionId: this.id, userId: this.userId, code };
     logger.debug(
       {
-        ...fields,
+        ...this.who(),
+        code,
         ...(room === undefined ? {} : { room: toLogText(room) }),
         ...(detail === undefined ? {} : { detail: toLogText(detail) }),
       },
