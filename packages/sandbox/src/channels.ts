@@ -10,9 +10,13 @@ export type ChannelKind = 'text' | 'voice' | 'category' | 'announcement' | 'stag
 
 /** A channel. */
 export interface SandboxChannel {
+  /** Its id. */
   readonly id: string;
+  /** As Discord stores it: text channels are lower-cased, with `-` for spaces. */
   readonly name: string;
+  /** What it is for. */
   readonly kind: ChannelKind;
+  /** The category it is in. */
   readonly parentId: string | null;
   /** 0 for no limit. */
   readonly userLimit: number;
@@ -30,7 +34,11 @@ export interface SandboxChannels {
     parentId?: string | null | undefined;
     userLimit?: number | undefined;
   }): Promise<SandboxChannel>;
-  /** @throws SandboxError `ERR_SANDBOX_CHANNEL_UNKNOWN`. */
+  /**
+   * Deletes a channel; those in it are disconnected.
+   *
+   * @throws SandboxError `ERR_SANDBOX_CHANNEL_UNKNOWN`.
+   */
   delete(channelId: string): Promise<void>;
 }
 

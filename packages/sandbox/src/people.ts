@@ -26,7 +26,9 @@ export interface PersonOptions {
 
 /** A simulated person, a member of the sandbox's guild. Every promise resolves once the dispatches are on their way. */
 export interface Person {
+  /** Their user id. */
   readonly id: string;
+  /** Their user name and display name. */
   readonly name: string;
   /** The voice channel they are in, `null` outside of voice. */
   readonly channelId: string | null;
@@ -56,9 +58,17 @@ export interface Person {
 
 /** All simulated people. */
 export interface People {
-  /** Makes someone a member of the guild. */
+  /**
+   * Creates a person and makes them a member of the guild.
+   *
+   * @throws TypeError when the name is not 1 to 32 characters.
+   */
   create(options: PersonOptions): Promise<Person>;
-  /** @throws SandboxError `ERR_SANDBOX_PERSON_UNKNOWN`. */
+  /**
+   * Finds a person by id.
+   *
+   * @throws SandboxError `ERR_SANDBOX_PERSON_UNKNOWN`.
+   */
   get(personId: string): Person;
   /** Everyone, in the order of creation. */
   list(): readonly Person[];

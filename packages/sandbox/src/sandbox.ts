@@ -33,7 +33,7 @@ export interface SandboxOptions {
   readonly allowRemote?: boolean | undefined;
   /** `false` switches limits off, a number multiplies them. @defaultValue `true` */
   readonly rateLimits?: boolean | number | undefined;
-  /** @defaultValue `41_250`, as Discord */
+  /** What HELLO asks for. A connection without a heartbeat for half an interval more is closed. @defaultValue `41_250`, as Discord */
   readonly heartbeatIntervalMs?: number | undefined;
   /** How long a session waits for RESUME. @defaultValue `180_000` */
   readonly resumeWindowMs?: number | undefined;
@@ -41,7 +41,7 @@ export interface SandboxOptions {
   readonly replayLimit?: number | undefined;
   /** Shards that `GET /gateway/bot` recommends; with more than one IDENTIFY must name its shard. @defaultValue `1` */
   readonly shards?: number | undefined;
-  /** @defaultValue `'Sandbox'` */
+  /** Name of the guild. @defaultValue `'Sandbox'` */
   readonly guildName?: string | undefined;
   /** Name of the first bot. @defaultValue `'sandbox-bot'` */
   readonly botName?: string | undefined;
@@ -51,7 +51,9 @@ export interface SandboxOptions {
 
 /** A bot account. */
 export interface SandboxBot {
+  /** Of its user and its application. */
   readonly id: string;
+  /** Without the `Bot ` before it. */
   readonly token: string;
 }
 
@@ -72,16 +74,25 @@ export interface SandboxBots {
 export interface Sandbox extends AsyncDisposable {
   /** What a client is given: spreads into the options of the REST and gateway clients. */
   readonly connection: { readonly token: string; readonly apiBase: string; readonly guildId: string };
+  /** What `GET /gateway` answers, without a query. */
   readonly gatewayUrl: string;
   /** Base address of the control API. */
   readonly controlUrl: string;
+  /** The guild that every bot and person is in. */
   readonly guildId: string;
+  /** Its text channel `general`. */
   readonly textChannelId: string;
+  /** Its voice channel `General`. */
   readonly voiceChannelId: string;
+  /** Makes more bots; the first one's token is in `connection`. */
   readonly bots: SandboxBots;
+  /** Simulated people. */
   readonly people: People;
+  /** The guild's channels, without a bot. */
   readonly channels: SandboxChannels;
+  /** What can be made to go wrong. */
   readonly faults: Faults;
+  /** What clients did. */
   readonly traffic: Traffic;
   /** Ends every connection and stops listening. Calling it again does nothing. */
   close(): Promise<void>;

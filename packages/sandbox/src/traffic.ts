@@ -8,18 +8,23 @@ export interface TrafficCounters {
   gatewayRefusals: number;
   /** Gateway connections that are open now. */
   gatewayOpen: number;
+  /** IDENTIFYs received, refused ones too. */
   identifies: number;
+  /** RESUMEs received, refused ones too. */
   resumes: number;
   /** RESUMEs that were answered with INVALID_SESSION or 4007. */
   resumesRefused: number;
+  /** Heartbeats received. */
   heartbeats: number;
   /** Dispatches sent; replayed ones count again. */
   dispatches: number;
   /** Client frames that did not parse or were too large. */
   badFrames: number;
+  /** REST requests answered. */
   restRequests: number;
   /** REST requests answered with 4xx other than 429. */
   restErrors: number;
+  /** REST requests answered with 429. */
   restRateLimited: number;
   /** Handlers that failed: always 0 unless the sandbox has a bug. */
   internalErrors: number;
@@ -29,6 +34,7 @@ export interface TrafficCounters {
 export interface TrafficEntry {
   /** Unix ms. */
   readonly at: number;
+  /** Which side of the sandbox. */
   readonly kind: 'rest' | 'gateway' | 'fault';
   /** `in`: from a client; `out`: to it. */
   readonly direction: 'in' | 'out';
@@ -40,6 +46,7 @@ export interface TrafficEntry {
 
 /** What clients did. */
 export interface Traffic {
+  /** Live: read them again for what happened since. */
   readonly counters: Readonly<TrafficCounters>;
   /** The last entries, oldest first; at most 1,000. */
   readonly recent: readonly TrafficEntry[];

@@ -4,15 +4,15 @@
  */
 import { GatewayDispatchEvents as E, GatewayIntentBits as I } from 'discord-api-types/v10';
 
-/** Names of the intents that must be switched on for an application. */
+/** Name of an intent that must be switched on for an application. */
+export type PrivilegedIntentName = 'GuildMembers' | 'GuildPresences' | 'MessageContent';
+
+/** The privileged intents' bits. */
 export const PRIVILEGED_INTENTS = {
   GuildMembers: I.GuildMembers,
   GuildPresences: I.GuildPresences,
   MessageContent: I.MessageContent,
-} as const;
-
-/** Name of a privileged intent. */
-export type PrivilegedIntentName = keyof typeof PRIVILEGED_INTENTS;
+} as const satisfies Record<PrivilegedIntentName, number>;
 
 /** All privileged intents as bits. */
 export const ALL_PRIVILEGED = I.GuildMembers | I.GuildPresences | I.MessageContent;
