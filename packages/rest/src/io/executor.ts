@@ -266,7 +266,7 @@ export class Executor {
 
   /** One exchange. Tells the limiter how it went, exactly once; a 429's body is part of that and left to `judge`. */
   private async exchange(run: Run): Promise<Received | Failed> {
-    const { clock, transport, attemptTimeoutMs, maxResponseBytes } = this.options;
+    const { clock, transport, attemptTimeoutMs, maxResponseBytes: maxBytes } = this.options;
     const { method, origin, path, headers, body } = run.request;
     // It may have been stopped, or the budget used up, after the limits let it go.
     try {
@@ -293,9 +293,10 @@ export class Executor {
     run.interrupt = () => controller.abort();
     this.counters.inFlight += 1;
     try {
-      const response = await transport.send({ method, origin, path, headers, body, signal: controller.signal });
+      const { signal } = controller;
+      const response = await transport.send({ method, origin, path, headers, body, signal, maxBytes });
       this.onHead(run, response, sentAt);
-      const text = await response.text(maxResponseBytes);
+      const text = await response.text();
       return { status: response.status, headers: response.headers, text };
     } catch (error) {
       const failure = toFailure(error);

@@ -42,7 +42,7 @@ export function createFetchTransport(fetchFunction?: FetchFunction): Transport {
       if (closed) throw new TransportFailure('unsent', 'CLOSED');
       const call = fetchFunction ?? (globalThis.fetch as unknown as FetchFunction);
       try {
-        return toResponse(await call(`${request.origin}${request.path}`, toInit(request)));
+        return toResponse(await call(`${request.origin}${request.path}`, toInit(request)), request.maxBytes);
       } catch (error) {
         throw toFailure(error);
       }
@@ -59,7 +59,7 @@ function toInit({ method, headers, body, signal }: TransportRequest): Parameters
   return body === undefined ? init : { ...init, body };
 }
 
-function toResponse(response: FetchResponse): TransportResponse {
+function toResponse(response: FetchResponse, maxBytes: number): TransportResponse {
   const headers: Record<string, string> = {};
   response.headers.forEach((value, name) => {
     headers[name.toLowerCase()] = value;
@@ -67,7 +67,7 @@ function toResponse(response: FetchResponse): TransportResponse {
   return {
     status: response.status,
     headers,
-    async text(maxBytes) {
+    async text() {
       if (response.body === null) return '';
       try {
         return await readBounded(response.body as ReadableStream<Uint8Array>, maxBytes);

@@ -10,8 +10,10 @@ export interface TransportRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | undefined;
-  /** Ends the exchange at once, body included. */
+  /** Ends the exchange at once, body included. Fresh for each exchange. */
   readonly signal: AbortSignal;
+  /** Largest body to read. */
+  readonly maxBytes: number;
 }
 
 /** Head of a response, and its body to read. */
@@ -24,7 +26,7 @@ export interface TransportResponse {
    *
    * @throws TransportFailure `oversized` when it is larger than `maxBytes`, else when the connection fails.
    */
-  text(maxBytes: number): Promise<string>;
+  text(): Promise<string>;
 }
 
 /** How requests leave the process. */

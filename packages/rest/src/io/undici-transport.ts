@@ -1,5 +1,5 @@
 /**
- * Owns HTTP through undici's `request`, the cheapest client in Node: a keep-alive agent of its own, so that neither
+ * Owns HTTP through undici, the cheapest client in Node: a keep-alive agent of its own, so that neither
  * the process's global dispatcher nor a second undici changes anything. Refuses redirects: Discord's API has none.
  */
 import { Agent, type Dispatcher } from 'undici';
@@ -38,11 +38,17 @@ export function createUndiciTransport(options: UndiciTransportOptions): Transpor
   return {
     async send(request) {
       if (dispatcher === undefined) throw new TransportFailure('unsent', 'CLOSED');
+      const { method, origin, path, headers, body } = request;
+      const exchange = new Exchange(request);
       try {
-        return toResponse(await dispatcher.request(toOptions(request)));
+        dispatcher.dispatch(
+          { method: method as Dispatcher.HttpMethod, origin, path, headers, body: body ?? null },
+          exchange,
+        );
       } catch (error) {
         throw toFailure(error);
       }
+      return exchange.head;
     },
     async close() {
       await own?.destroy();
@@ -50,52 +56,82 @@ export function createUndiciTransport(options: UndiciTransportOptions): Transpor
   };
 }
 
-function toOptions({ method, origin, path, headers, body, signal }: TransportRequest): Dispatcher.RequestOptions {
-  return {
-    method: method as Dispatcher.HttpMethod,
-    origin,
-    path,
-    headers: headers as Record<string, string>,
-    body: body ?? null,
-    signal,
-  };
-}
+/**
+ * One exchange as undici's handler: `dispatch` without the stream that `request` builds around each body, which costs
+ * as much as all the rest of the client.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly head: Promise<TransportResponse>;
+  private readonly chunks: Uint8Array[] = [];
+  private readonly maxBytes: number;
+  private size = 0;
+  private controller: Dispatcher.DispatchController | undefined;
+  private failure: TransportFailure | undefined;
+  private ended = false;
+  private onHead: ((response: TransportResponse) => void) | undefined;
+  private onHeadFailure: ((error: TransportFailure) => void) | undefined;
+  private onText: ((text: string) => void) | undefined;
+  private onTextFailure: ((error: TransportFailure) => void) | undefined;
 
-function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData): TransportResponse {
-  return {
-    status: statusCode,
-    headers,
-    async text(maxBytes) {
-      const length = headers['content-length'];
-      try {
-        // The parser lets no body be longer than its Content-Length, so there is nothing to count.
-        if (typeof length === 'string' && Number(length) <= maxBytes) return await body.text();
-        return await readBounded(body, maxBytes);
-      } catch (error) {
-        throw toFailure(error);
-      }
-    },
-  };
-}
+  constructor({ signal, maxBytes }: TransportRequest) {
+    this.maxBytes = maxBytes;
+    this.head = new Promise((resolve, reject) => {
+      this.onHead = resolve;
+      this.onHeadFailure = reject;
+    });
+    const onAbort = (): void => this.end(new TransportFailure('broken', 'ABORTED'));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  }
 
-/** By events: an async iterator costs a fifth of the whole request. */
-function readBounded(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    body.on('data', (chunk: Uint8Array) => {
-      size += chunk.byteLength;
-      if (size <= maxBytes) chunks.push(chunk);
-      // Ends the connection too: the rest of the body is of no use.
-      else body.destroy(new TransportFailure('oversized', ''));
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // It was ended while undici held it back for a free connection.
+    if (this.failure !== undefined) controller.abort(this.failure);
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
+    // 1xx: the response is yet to come.
+    if (status >= 200) this.onHead?.({ status, headers, text: () => this.text() });
+  }
+
+  onResponseData(_controller: unknown, chunk: Uint8Array): void {
+    this.size += chunk.byteLength;
+    if (this.size <= this.maxBytes) this.chunks.push(chunk);
+    else this.end(new TransportFailure('oversized', ''));
+  }
+
+  onResponseEnd(): void {
+    this.ended = true;
+    this.onText?.(this.joined());
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.end(toFailure(error));
+  }
+
+  /** Ends the exchange. The first reason stands. */
+  private end(failure: TransportFailure): void {
+    if (this.failure !== undefined || this.ended) return;
+    this.failure = failure;
+    this.onHeadFailure?.(failure);
+    this.onTextFailure?.(failure);
+    this.controller?.abort(failure);
+  }
+
+  private text(): Promise<string> {
+    if (this.ended) return Promise.resolve(this.joined());
+    return new Promise((resolve, reject) => {
+      this.onText = resolve;
+      this.onTextFailure = reject;
+      if (this.failure !== undefined) reject(this.failure);
     });
-    body.on('end', () => {
-      const [only] = chunks;
-      const bytes = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
-      resolve(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-    });
-    body.on('error', reject);
-    // After `end` or `error` it changes nothing; alone it is a body that broke off.
-    body.on('close', () => reject(new TransportFailure('broken', 'CLOSED')));
-  });
+  }
+
+  private joined(): string {
+    const [first] = this.chunks;
+    if (first === undefined) return '';
+    const bytes = this.chunks.length === 1 ? first : Buffer.concat(this.chunks);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  }
 }

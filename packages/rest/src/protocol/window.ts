@@ -81,6 +81,8 @@ export type WindowEffect =
 
 type Input = (WindowInput | TimerInput) & Stamp;
 
+const NONE: readonly WindowEffect[] = [];
+
 /** Ended requests are kept apart up to this many; beyond, those that end together are freed together. */
 const MAX_HELD = 64;
 
@@ -105,13 +107,13 @@ export function initialWindow(known?: { readonly limit: number; readonly windowM
 export function stepWindow(state: WindowState, input: Input): Transition<WindowState, WindowEffect> {
   switch (input.type) {
     case 'enqueue':
-      return pump({ ...state, queue: insert(state.queue, input.id) }, input.now);
+      return enqueue(state, input.id, input.now);
     case 'leave':
       return pump({ ...state, queue: without(state.queue, (id) => id === input.id) }, input.now);
     case 'settle':
-      return pump(settled({ ...state, inFlight: Math.max(0, state.inFlight - 1) }, input, input.now), input.now);
+      return pump(settled(state, Math.max(0, state.inFlight - 1), input, input.now), input.now);
     case 'adopt':
-      return pump(settled(state, input, input.now), input.now);
+      return pump(settled(state, state.inFlight, input, input.now), input.now);
     case 'requeue':
       return pump(
         { ...state, inFlight: Math.max(0, state.inFlight - 1), queue: insert(state.queue, input.id) },
@@ -142,8 +144,16 @@ export function waiting(state: WindowState): number[] {
   return toArray(state.queue);
 }
 
+function enqueue(from: WindowState, id: number, now: number): Transition<WindowState, WindowEffect> {
+  const state = freed(from, now);
+  if (state.queue.size > 0 || !mayStart(state, now)) return pump({ ...state, queue: insert(state.queue, id) }, now);
+  // Nobody waits and there is room: what most requests meet, so it touches no queue.
+  return { state: { ...state, inFlight: state.inFlight + 1 }, effects: [{ type: 'start', id }] };
+}
+
 function pump(from: WindowState, now: number): Transition<WindowState, WindowEffect> {
   let state = freed(from, now);
+  if (state.queue.size === 0) return { state: state.announced ? { ...state, announced: false } : state, effects: NONE };
   const effects: WindowEffect[] = [];
   for (let id = peek(state.queue); id !== undefined && mayStart(state, now); id = peek(state.queue)) {
     state = { ...state, queue: shift(state.queue), inFlight: state.inFlight + 1 };
@@ -198,23 +208,37 @@ function freed(state: WindowState, now: number): WindowState {
   return { ...state, held, tail, heldCount, server, blockedUntil };
 }
 
-function settled(from: WindowState, { spent, observed, blockMs }: Outcome, now: number): WindowState {
-  let state = freed(from, now);
-  if (observed === 'none') state = state.limit === undefined ? { ...state, limit: Number.POSITIVE_INFINITY } : state;
-  else if (observed !== undefined) state = learned(state, observed, now);
-  if (blockMs !== undefined) state = { ...state, blockedUntil: Math.max(state.blockedUntil, now + blockMs) };
+function settled(from: WindowState, inFlight: number, { spent, observed, blockMs }: Outcome, now: number): WindowState {
+  const state = freed(from, now);
+  const seen = typeof observed === 'object' ? observed : undefined;
+  const limit = seen?.limit ?? (observed === 'none' ? (state.limit ?? Number.POSITIVE_INFINITY) : state.limit);
+  const windowMs = seen === undefined ? state.windowMs : windowOf(state, seen);
+  const after: WindowState = {
+    ...state,
+    inFlight,
+    limit,
+    windowMs,
+    server: seen === undefined ? state.server : serverOf(state, seen, now),
+    blockedUntil: blockMs === undefined ? state.blockedUntil : Math.max(state.blockedUntil, now + blockMs),
+  };
   // Nothing to count against where there is no limit.
-  return spent && state.windowMs > 0 && state.limit !== Number.POSITIVE_INFINITY ? hold(state, now) : state;
+  return spent && windowMs > 0 && limit !== Number.POSITIVE_INFINITY ? hold(after, now) : after;
 }
 
-function learned(state: WindowState, { limit, remaining, resetAfterMs }: Observation, now: number): WindowState {
-  // The first request of a window sees its whole length; a later one less, which must not shorten what is known.
+/** The first request of a window sees its whole length; a later one less, which must not shorten what is known. */
+function windowOf(state: WindowState, { limit, remaining, resetAfterMs }: Observation): number {
   const seen = wholeWindow(resetAfterMs);
-  const windowMs = remaining >= limit - 1 ? seen : Math.max(state.windowMs, seen);
-  const { server } = state;
-  // Answers may overtake each other: within one window the smallest count is the newest.
+  return remaining >= limit - 1 ? seen : Math.max(state.windowMs, seen);
+}
+
+/** Answers may overtake each other: within one window the smallest count is the newest. */
+function serverOf(
+  { server }: WindowState,
+  { remaining, resetAfterMs }: Observation,
+  now: number,
+): WindowState['server'] {
   const stale = server !== undefined && now < server.resetAt && remaining >= server.remaining;
-  return { ...state, limit, windowMs, server: stale ? server : { remaining, resetAt: now + resetAfterMs } };
+  return stale ? server : { remaining, resetAt: now + resetAfterMs };
 }
 
 /**
