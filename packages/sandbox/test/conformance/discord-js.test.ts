@@ -42,11 +42,13 @@ test('an unmodified discord.js logs in, follows voice and channels, and resumes 
     await anna.moveTo(lounge?.id ?? '');
     await vi.waitFor(() => expect(moves.at(-1)).toEqual([anna.id, sandbox.voiceChannelId, lounge?.id]));
 
-    sandbox.faults.reconnect();
+    // Dispatched while discord.js is on its way back: delivered by the replay.
     const bela = await sandbox.people.create({ name: 'bela' });
-    // While discord.js is on its way back: dispatched into the gap, delivered by the replay.
-    await vi.waitFor(() => expect(sandbox.traffic.counters.gatewayOpen).toBe(0), { interval: 1, timeout: 10_000 });
-    await bela.joinVoice(sandbox.voiceChannelId);
+    const joined = new Promise<void>((resolve, reject) => {
+      client.once(Events.ShardReconnecting, () => bela.joinVoice(sandbox.voiceChannelId).then(resolve, reject));
+    });
+    sandbox.faults.reconnect();
+    await joined;
     await vi.waitFor(() => expect(sandbox.traffic.counters.resumes).toBe(1), { timeout: 10_000 });
     await anna.leaveVoice();
     await vi.waitFor(() => expect(moves.at(-1)).toEqual([anna.id, lounge?.id, null]), { timeout: 10_000 });

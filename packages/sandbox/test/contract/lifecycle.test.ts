@@ -36,7 +36,9 @@ test('close ends idle, half-open and refused connections, and can be called agai
     socket.on('error', () => {});
     if (text !== '') socket.write(text);
     return new Promise<{ closed: Promise<void> }>((resolve) => {
-      const closed = new Promise<void>((done) => socket.once('close', () => done()));
+      const closed = new Promise<void>((done) => {
+        for (const event of ['end', 'error', 'close']) socket.once(event, () => done());
+      });
       socket.once('connect', () => resolve({ closed }));
       socket.resume();
     });
@@ -49,7 +51,8 @@ test('close ends idle, half-open and refused connections, and can be called agai
   ]);
   await Promise.all([sandbox.close(), sandbox.close()]);
   await sandbox.close();
-  expect(sockets).toHaveLength(4);
+  await Promise.all(sockets.map(({ closed }) => closed));
+  await expect(fetch(`${sandbox.connection.apiBase}/gateway`)).rejects.toThrow();
 });
 
 test('a closed sandbox refuses to be used', async () => {
