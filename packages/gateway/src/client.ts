@@ -250,6 +250,9 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         }
       },
     });
+    // Loaded when it is wanted: a browser has no node:zlib.
+    const createInflater =
+      this.settings.compression === 'none' ? undefined : (await import('./codec/inflate.js')).chooseInflater();
     const layout = layoutOf(shards, info.shards);
     this.shardCount = layout.count;
     const identifyQueue = this.settings.identifyQueue ?? localIdentifyQueue({ clock });
@@ -278,6 +281,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
           random,
           openSocket: this.settings.openSocket,
           wants: (dispatch) => this.wants(dispatch),
+          createInflater,
           session,
         },
         (news) => this.onNews(view, news),
@@ -387,6 +391,13 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         return;
       case 'malformed':
         this.fail(new GatewayError('ERR_GATEWAY_FRAME_MALFORMED', `A frame was skipped: ${news.problem}`, { shardId }));
+        return;
+      case 'corrupt':
+        this.fail(
+          new GatewayError('ERR_GATEWAY_STREAM_CORRUPT', `The compressed stream cannot be read: ${news.problem}`, {
+            shardId,
+          }),
+        );
         return;
       case 'failure':
         this.log.error({ shardId, error: this.redact(messageOf(news.error)) }, 'gateway shard: an action failed');

@@ -19,6 +19,8 @@ export const GATEWAY_ERROR_REMEDIES = {
   ERR_GATEWAY_GUILD_UNKNOWN: 'The bot is not in that guild. Check guildId, or invite the bot.',
   ERR_GATEWAY_FRAME_MALFORMED:
     'Nothing to do: the frame was skipped. If it repeats, look at what is between here and Discord.',
+  ERR_GATEWAY_STREAM_CORRUPT:
+    'Nothing to do: the connection is made anew. If it repeats, look at what is between here and Discord.',
   ERR_GATEWAY_DISPATCH_MALFORMED: 'Nothing to do: no domain event was made of that dispatch.',
   ERR_GATEWAY_SEND_TIMEOUT: 'The connection was not ready in time. Send again when it is.',
   ERR_GATEWAY_SEND_ABORTED: 'The signal passed to send() fired before the payload went out.',

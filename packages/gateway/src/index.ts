@@ -29,6 +29,6 @@ export {
 } from './io/identify-queue.js';
 export { memorySessionStore, type SessionStore, type StoredSession } from './io/session-store.js';
 export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
-export type { DiscordGatewayClientOptions, ShardsOption } from './options.js';
+export type { CompressionName, DiscordGatewayClientOptions, ShardsOption } from './options.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
 export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';

@@ -20,6 +20,9 @@ import { isSnowflake } from './protocol/snowflake.js';
 /** Which shards this process runs. */
 export type ShardsOption = 'auto' | number | { readonly ids: readonly number[]; readonly count: number };
 
+/** How the gateway's messages are compressed (Discord docs, Gateway: Transport Compression). */
+export type CompressionName = 'zlib-stream' | 'none';
+
 /** Options of `DiscordGatewayClient`. */
 export interface DiscordGatewayClientOptions {
   /** Bot token, without `Bot `. */
@@ -39,6 +42,10 @@ export interface DiscordGatewayClientOptions {
   readonly fetchGatewayInfo?: (() => Promise<APIGatewayBotInfo>) | undefined;
   /** @defaultValue `'auto'`: as many as Discord recommends */
   readonly shards?: ShardsOption | undefined;
+  /**
+   * `'zlib-stream'` trades work for bytes; Node only. @defaultValue `'none'`: it costs the least CPU
+   */
+  readonly compression?: CompressionName | undefined;
   /** Keeps sessions for `detach()`. @defaultValue in memory, gone with the client */
   readonly sessionStore?: SessionStore | undefined;
   /** Says which shard may identify. @defaultValue a queue of this client alone */
@@ -78,6 +85,7 @@ export interface Settings {
   readonly domainEvents: boolean;
   readonly fetchGatewayInfo: (() => Promise<APIGatewayBotInfo>) | undefined;
   readonly shards: ShardsOption;
+  readonly compression: CompressionName;
   readonly sessionStore: SessionStore | undefined;
   readonly identifyQueue: IdentifyQueue | undefined;
   readonly presence: GatewayPresenceUpdateData | undefined;
@@ -102,6 +110,7 @@ const DEFAULTS = {
   domainEvents: true,
   fetchGatewayInfo: undefined,
   shards: 'auto',
+  compression: 'none',
   sessionStore: undefined,
   identifyQueue: undefined,
   presence: undefined,
@@ -163,6 +172,7 @@ export function resolveSettings(options: DiscordGatewayClientOptions): Settings 
     domainEvents: check.boolean(),
     fetchGatewayInfo: check.optional(check.function()),
     shards: checkShards,
+    compression: check.oneOf('zlib-stream', 'none'),
     largeThreshold: check.integer(50, 250),
     backoff: checkBackoff,
     alertAfterAttempts: check.integer(1),

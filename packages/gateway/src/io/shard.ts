@@ -5,6 +5,7 @@
 import { type Clock, createDriver, type Driver, type Redacted } from '@guildkit/core';
 import { decodeFrame } from '../codec/decode-frame.js';
 import { encodeControl } from '../codec/encode-frame.js';
+import type { Inflater, InflaterFactory } from '../codec/inflate.js';
 import { GatewayError } from '../errors.js';
 import { CLOSE_ENDING_SESSION, CLOSE_KEEPING_SESSION } from '../protocol/close-codes.js';
 import { createSession, initialSession } from '../protocol/session.js';
@@ -40,6 +41,8 @@ export interface ShardConfig {
   readonly openSocket: OpenSocket;
   /** Whether someone listens to dispatches of that name. */
   readonly wants: (dispatch: string) => boolean;
+  /** For `zlib-stream`; `undefined` for none. */
+  readonly createInflater: InflaterFactory | undefined;
   /** A session of an earlier process. */
   readonly session: Session | undefined;
 }
@@ -61,6 +64,7 @@ export type ShardNews =
     >
   | { readonly type: 'phase'; readonly from: SessionPhase; readonly to: SessionPhase; readonly cause: SessionCause }
   | { readonly type: 'malformed'; readonly problem: string }
+  | { readonly type: 'corrupt'; readonly problem: string }
   | { readonly type: 'failure'; readonly error: unknown };
 
 /** Counters of one shard since it was made. */
@@ -79,6 +83,12 @@ interface WaitingSend {
   settle(error?: GatewayError): void;
 }
 
+interface Connection {
+  readonly gen: number;
+  readonly handle: GatewaySocket;
+  readonly inflater: Inflater | undefined;
+}
+
 /** One connection to the gateway, over all its sockets. */
 export class Shard {
   readonly counters: ShardCounters = {
@@ -93,7 +103,7 @@ export class Shard {
   private readonly driver: Driver<SessionState, SessionInput>;
   private readonly sends = new Map<number, WaitingSend>();
   private readonly sockets = new Set<GatewaySocket>();
-  private socket: { readonly gen: number; readonly handle: GatewaySocket } | undefined;
+  private socket: Connection | undefined;
   private permit: AbortController | undefined;
   private sendIds = 0;
   private readonly ended: Promise<void>;
@@ -214,18 +224,23 @@ export class Shard {
   }
 
   private open(gen: number, address: string): void {
+    const { createInflater, clock, openSocket } = this.config;
     const events = {
-      onMessage: (data: string | Uint8Array) => this.receive(gen, data),
+      onMessage: (data: string | Uint8Array, isBinary: boolean) => this.receive(gen, data, isBinary),
       onClose: (code: number) => this.driver.dispatch({ type: 'socketClosed', gen, code }),
       onRefused: (status: number, retryAfterMs: number | undefined) =>
         this.driver.dispatch({ type: 'upgradeRefused', gen, status, retryAfterMs }),
     };
-    // Docs, Gateway: Connecting: version and encoding go with every address, the resume one too.
-    const url = `${address.replace(/\/+$/, '')}/?v=10&encoding=json`;
-    const handle = this.config.openSocket(url, events, this.config.clock);
-    this.socket = { gen, handle };
+    // Docs, Gateway: Connecting: the query goes with every address, the resume one too.
+    const compress = createInflater === undefined ? '' : '&compress=zlib-stream';
+    const handle = openSocket(`${address.replace(/\/+$/, '')}/?v=10&encoding=json${compress}`, events, clock);
+    const inflater = createInflater?.();
+    this.socket = { gen, handle, inflater };
     this.sockets.add(handle);
-    void handle.gone.then(() => this.sockets.delete(handle));
+    void handle.gone.then(() => {
+      this.sockets.delete(handle);
+      inflater?.close();
+    });
   }
 
   private closeSocket(gen: number, how: 'terminate' | 'keep' | 'end'): void {
@@ -236,9 +251,23 @@ export class Shard {
     else handle.close(how === 'keep' ? CLOSE_KEEPING_SESSION : CLOSE_ENDING_SESSION);
   }
 
-  private receive(gen: number, data: string | Uint8Array): void {
+  private receive(gen: number, data: string | Uint8Array, isBinary: boolean): void {
     if (this.socket?.gen !== gen) return;
     this.counters.bytesIn += data.length;
+    const { inflater } = this.socket;
+    if (inflater === undefined || !isBinary || typeof data === 'string') {
+      this.decode(gen, data);
+      return;
+    }
+    const inflated = inflater.push(data);
+    if (inflated.status === 'message') this.decode(gen, inflated.data);
+    if (inflated.status === 'corrupt') {
+      this.tell({ type: 'corrupt', problem: inflated.problem }, this);
+      this.driver.dispatch({ type: 'streamCorrupt', gen });
+    }
+  }
+
+  private decode(gen: number, data: string | Uint8Array): void {
     const decoded = decodeFrame(data, this.config.wants);
     if (decoded.ok) {
       this.driver.dispatch({ type: 'frame', gen, frame: decoded.frame });

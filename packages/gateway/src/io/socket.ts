@@ -8,7 +8,7 @@ import WebSocket from 'isomorphic-ws';
 /** What a socket tells. After `onClose` or `onRefused` it tells nothing more. */
 export interface SocketEvents {
   /** Text comes as a string or as its UTF-8. The bytes stay as they are. */
-  onMessage(data: string | Uint8Array): void;
+  onMessage(data: string | Uint8Array, isBinary: boolean): void;
   onClose(code: number): void;
   /** The server answered the upgrade with an HTTP status. Only where the platform says so: browsers do not. */
   onRefused(status: number, retryAfterMs: number | undefined): void;
@@ -60,8 +60,8 @@ export const openSocket: OpenSocket = (url, events, clock) => {
 
   if (typeof socket.on === 'function') {
     // Bytes in any case: whoever reads them may not need all of the text.
-    socket.on('message', (data: Buffer) => {
-      if (!told) events.onMessage(data);
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (!told) events.onMessage(data, isBinary);
     });
     socket.on('close', onGone);
     // The close that follows says all that matters.
@@ -106,8 +106,10 @@ function create(url: string): WebSocket {
 
 function listenAsBrowser(socket: WebSocket, events: SocketEvents, onGone: (code: number) => void): void {
   socket.binaryType = 'arraybuffer';
-  socket.onmessage = ({ data }) =>
-    events.onMessage(typeof data === 'string' ? data : new Uint8Array(data as unknown as ArrayBuffer));
+  socket.onmessage = ({ data }) => {
+    if (typeof data === 'string') events.onMessage(data, false);
+    else events.onMessage(new Uint8Array(data as unknown as ArrayBuffer), true);
+  };
   socket.onclose = ({ code }) => onGone(code || ABNORMAL_CLOSURE);
   socket.onerror = () => {};
 }

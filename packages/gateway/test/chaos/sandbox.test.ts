@@ -248,6 +248,22 @@ test('malformed frames are counted, told, and change nothing', async () => {
   expect(client.health()).toMatchObject({ state: 'ready', shards: [{ malformed: 6, reconnects: 0 }] });
 });
 
+test('with zlib-stream everything is the same, and a corrupt stream is made anew without loss', async () => {
+  const { sandbox, client, errors, events, changes } = await setUp({}, { compression: 'zlib-stream' });
+  const person = await sandbox.people.create({ name: 'ann' });
+  await person.joinVoice(sandbox.voiceChannelId);
+  await vi.waitFor(() => expect(people(events, 'voice.joined')).toEqual(['ann']));
+  const resumed = once(client, 'resumed');
+  sandbox.faults.sendRaw(Buffer.from('no deflate stream'));
+  await person.setMute(true);
+  await resumed;
+  await person.leaveVoice();
+  await vi.waitFor(() => expect(named(events).slice(1)).toEqual(['voice.joined', 'voice.updated', 'voice.left']));
+  expect(changes).toContain('ready waiting streamCorrupt');
+  expect(errors.map(({ code }) => code)).toEqual(['ERR_GATEWAY_STREAM_CORRUPT']);
+  expect(sandbox.traffic.counters).toMatchObject({ identifies: 1, resumes: 1, resumesRefused: 0 });
+});
+
 test('a wrong token is refused when the gateway is looked up, and never shown', async () => {
   const sandbox = await startSandbox();
   const token = 'MTIzNDU2Nzg5.wrong-token.do-not-show';

@@ -33,8 +33,8 @@ export function fakeGateway(options: Partial<DiscordGatewayClientOptions> = {}) 
       url,
       sent: [],
       ended: undefined,
-      receive: (payload) => events.onMessage(JSON.stringify(payload)),
-      raw: (data) => events.onMessage(data),
+      receive: (payload) => events.onMessage(JSON.stringify(payload), false),
+      raw: (data) => events.onMessage(data, typeof data !== 'string'),
       close(code) {
         settle();
         events.onClose(code);
