@@ -88,6 +88,7 @@ export class RealtimeClient {
     this.driver.dispatch({ type: 'close' });
   }
 
+  /** As {@link close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

@@ -26,7 +26,10 @@ export type FetchFunction = (
 export interface FetchResponse {
   readonly status: number;
   /** As of the Fetch standard's `Headers`. */
-  readonly headers: { forEach(callback: (value: string, name: string) => void): void };
+  readonly headers: {
+    /** Calls back for each header. */
+    forEach(callback: (value: string, name: string) => void): void;
+  };
   readonly body: unknown;
 }
 

@@ -11,7 +11,7 @@ export interface RoleInput {
   readonly name?: string | undefined;
   /** @defaultValue the client's `guildId` */
   readonly guildId?: string | undefined;
-  /** Permission bits. @defaultValue none: what @everyone has */
+  /** Permission bits. @defaultValue none: what `@everyone` has */
   readonly permissions?: string | bigint | number | undefined;
   /** RGB, 0 to 0xffffff; 0 for none. */
   readonly color?: number | undefined;

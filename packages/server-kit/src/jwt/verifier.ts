@@ -55,6 +55,7 @@ export interface JwtVerifierOptions {
    * @defaultValue 5000
    */
   readonly jwksTimeoutMs?: number | undefined;
+  /** Fetches the key set. @defaultValue the runtime's own */
   readonly fetch?: typeof fetch | undefined;
   readonly clock?: Clock | undefined;
 }
