@@ -21,6 +21,7 @@ export type {
   StateChangeEvent,
 } from './events.js';
 export type { GatewayHealth, ShardHealth } from './health.js';
+export { type FileSessionStoreOptions, fileSessionStore } from './io/file-session-store.js';
 export {
   type IdentifyPermit,
   type IdentifyQueue,

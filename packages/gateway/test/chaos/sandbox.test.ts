@@ -1,8 +1,12 @@
 /** The client against Discord on this machine, with faults: every event arrives, once and in order. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DomainEvent } from '@guildkit/core';
 import {
   DiscordGatewayClient,
   type DiscordGatewayClientOptions,
+  fileSessionStore,
   type GapEvent,
   type GatewayError,
   memorySessionStore,
@@ -317,6 +321,29 @@ test('detach() keeps the session, and the next client resumes it without loss', 
   const third = makeClient(sandbox, { sessionStore });
   await third.client.connect();
   expect(sandbox.traffic.counters).toMatchObject({ identifies: 2, resumes: 1 });
+});
+
+test('a process that was killed resumes from its file; what came since is delivered again, with the same ids', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'guildkit-gateway-'));
+  cleanups.push(() => rm(directory, { recursive: true, force: true }));
+  const sandbox = await startSandbox();
+  const first = makeClient(sandbox, { sessionStore: fileSessionStore({ directory }) });
+  await first.client.connect();
+  await vi.waitFor(async () => expect(await readdir(directory)).toHaveLength(1));
+  const [file = ''] = await readdir(directory);
+  const stored = await readFile(join(directory, file));
+  const person = await sandbox.people.create({ name: 'ann' });
+  await person.joinVoice(sandbox.voiceChannelId);
+  await vi.waitFor(() => expect(people(first.events, 'voice.joined')).toEqual(['ann']));
+  // What a kill leaves behind: the file of before, and a connection that is gone.
+  await first.client.detach();
+  await writeFile(join(directory, file), stored);
+  const second = makeClient(sandbox, { sessionStore: fileSessionStore({ directory }) });
+  await second.client.connect();
+  await vi.waitFor(() => expect(people(second.events, 'voice.joined')).toEqual(['ann']));
+  const joined = ({ event }: DomainEvent): boolean => event === 'voice.joined';
+  expect(second.events.find(joined)?.id).toBe(first.events.find(joined)?.id);
+  expect(sandbox.traffic.counters).toMatchObject({ identifies: 1, resumes: 1 });
 });
 
 test('several shards are all ready, each with its own session', async () => {

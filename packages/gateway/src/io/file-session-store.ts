@@ -1,0 +1,84 @@
+/**
+ * Owns sessions in files: one per shard, replaced as a whole, readable by their owner alone. Node only, and loaded
+ * only when it is used.
+ */
+import { isStoredSession, type SessionStore } from './session-store.js';
+
+/** Options of {@link fileSessionStore}. */
+export interface FileSessionStoreOptions {
+  /** Made when it does not exist. Keep it off shared and network disks: with a bot's token a session can be taken over. */
+  readonly directory: string;
+}
+
+/** Only the owner reads and writes. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/**
+ * Keeps sessions in a directory, for the next process on this machine.
+ *
+ * @throws TypeError when the directory is not named.
+ */
+export function fileSessionStore({ directory }: FileSessionStoreOptions): SessionStore {
+  if (typeof directory !== 'string' || directory === '') {
+    throw new TypeError('fileSessionStore: option "directory" must be a path');
+  }
+  const fileOf = (key: string): string => {
+    // A key becomes a file name: nothing that leads out of the directory.
+    if (!/^[A-Za-z0-9_-]{1,200}$/.test(key)) throw new TypeError('fileSessionStore: the key is no file name');
+    return `${directory}/${key}.json`;
+  };
+  let writes = 0;
+
+  return {
+    async load(key) {
+      const { readFile } = await import('node:fs/promises');
+      const text = await readFile(fileOf(key), 'utf8').catch(ifMissing(undefined));
+      return text === undefined ? undefined : parseSession(text);
+    },
+
+    async save(key, session) {
+      const { mkdir, open, rename, rm } = await import('node:fs/promises');
+      const file = fileOf(key);
+      writes += 1;
+      const draft = `${file}.${process.pid}-${writes}.tmp`;
+      await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+      try {
+        const handle = await open(draft, 'wx', FILE_MODE);
+        try {
+          await handle.writeFile(JSON.stringify(session));
+          await handle.datasync();
+        } finally {
+          await handle.close();
+        }
+        // POSIX rename replaces in one step: a reader meets the old session or the new one, never half of one.
+        await rename(draft, file);
+      } catch (error) {
+        await rm(draft, { force: true });
+        throw error;
+      }
+    },
+
+    async remove(key) {
+      const { rm } = await import('node:fs/promises');
+      await rm(fileOf(key), { force: true });
+    },
+  };
+}
+
+/** What is no session any more is as good as none: the client then identifies. */
+function parseSession(text: string) {
+  try {
+    const session: unknown = JSON.parse(text);
+    return isStoredSession(session) ? session : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function ifMissing<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if ((error as { code?: unknown }).code === 'ENOENT') return value;
+    throw error;
+  };
+}
