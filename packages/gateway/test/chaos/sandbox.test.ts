@@ -180,7 +180,7 @@ test('a refused RESUME is followed by a new session', async () => {
 });
 
 test('a zombie connection is noticed by its missing ACK, and nothing is lost', async () => {
-  const { sandbox, client, changes, events } = await setUp({ heartbeatIntervalMs: 1_000 });
+  const { sandbox, client, changes, events } = await setUp({ heartbeatIntervalMs: 4_000 });
   const person = await sandbox.people.create({ name: 'ann' });
   sandbox.faults.heartbeatAcks(false);
   const resumed = once(client, 'resumed');

@@ -139,7 +139,7 @@ test('malformed frames are counted and told, and the connection lives', async ()
 test('a peer that stops acknowledging is cut off without farewell and the session resumed', async () => {
   const changes: unknown[] = [];
   const { gateway, client } = await setUp(() => ({
-    onOpen: (peer) => peer.send(hello(2_000)),
+    onOpen: (peer) => peer.send(hello(4_000)),
     onFrame(peer, frame, index) {
       if (frame.op === 2) peer.send(ready(`ws://${'127.0.0.1'}:${gateway.url.split(':').pop()}`));
       if (frame.op === 6) peer.send(dispatch('RESUMED', 2));
