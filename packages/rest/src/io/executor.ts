@@ -201,6 +201,12 @@ export class Executor {
         reject(run.stopped);
       };
       this.limiter.enter(job);
+      const notBefore = this.limiter.notBefore(job);
+      // Known to be too late: the caller hears it now, not at the deadline.
+      if (notBefore !== undefined && notBefore >= run.deadlineAt) {
+        this.limiter.leave(job);
+        reject(rateLimitError(run, 'user', Math.ceil(notBefore - this.options.clock.now())));
+      }
     });
     run.interrupt = undefined;
   }

@@ -18,7 +18,10 @@ import {
   windowDeadline,
 } from '../protocol/window.js';
 
-/** A request on its way through the limits. The limiter owns `stages` and `at`. */
+/** A limit that a request must pass. Which one it is, is only looked up when its turn comes: buckets are learned. */
+type Step = Sublimit | 'hidden' | 'bucket' | 'global';
+
+/** A request on its way through the limits. The limiter owns all that is not `readonly`. */
 export interface Job {
   /** Order of the call: smaller goes first. */
   readonly id: number;
@@ -30,8 +33,11 @@ export interface Job {
   readonly sublimits: readonly Sublimit[];
   /** It may be sent now. Called once per `enter`. */
   start(): void;
-  stages: Stage[];
-  /** The stage it waits in; `stages.length` once started; -1 outside. */
+  /** What it must pass, in order. */
+  plan: readonly Step[];
+  /** What it waits in or has passed, by place in the plan. */
+  stages: (Stage | undefined)[];
+  /** Where in the plan it waits; `plan.length` once started; -1 outside. */
   at: number;
   /** It probes a cold bucket. */
   probing: boolean;
@@ -91,6 +97,8 @@ interface Scope {
   probes: number;
 }
 
+const FREE_PLAN: readonly Step[] = ['hidden', 'bucket'];
+const BOT_PLAN: readonly Step[] = ['hidden', 'bucket', 'global'];
 /** The identity whose requests the global window counts. */
 export const BOT_IDENTITY = 'bot';
 const GLOBAL_WINDOW_MS = 1_000;
@@ -105,6 +113,8 @@ export class Limiter {
   private readonly options: LimiterOptions;
   private readonly global: Stage;
   private sweptAt: number;
+  /** Hidden limits met; 0 spares looking for one. */
+  private hidden = 0;
 
   constructor(options: LimiterOptions) {
     this.options = options;
@@ -121,10 +131,13 @@ export class Limiter {
   /** Puts a request in line. */
   enter(job: Job): void {
     this.sweep();
-    job.stages = this.stagesFor(job);
-    job.at = 0;
+    const free = job.identity !== BOT_IDENTITY || job.route.exempt;
+    const plan = free ? FREE_PLAN : BOT_PLAN;
+    job.plan = job.sublimits.length === 0 ? plan : [...job.sublimits, ...plan];
+    job.stages = [];
+    job.at = -1;
     this.jobs.set(job.id, job);
-    this.enqueue(job);
+    this.advance(job);
   }
 
   /** Takes a request out: out of its line, or, when it was started but not sent, out of what is in flight. */
@@ -133,13 +146,25 @@ export class Limiter {
     const { at, stages } = job;
     this.forget(job);
     stages[at]?.driver.dispatch({ type: 'leave', id: job.id });
-    for (const stage of stages.slice(0, at)) stage.driver.dispatch({ type: 'settle', spent: false });
+    for (const stage of stages.slice(0, at)) stage?.driver.dispatch({ type: 'settle', spent: false });
     this.endProbe(job);
+  }
+
+  /**
+   * When a request that waits may start at the earliest, on the clock's scale; `undefined` when that is open: it was
+   * started, or it waits for another request.
+   */
+  notBefore(job: Job): number | undefined {
+    const state = job.stages[job.at]?.driver.state;
+    if (state === undefined) return undefined;
+    // One in flight may give its slot back unused.
+    const certain = state.inFlight === 0 || state.blockedUntil > this.options.clock.now();
+    return certain ? windowDeadline(state) : undefined;
   }
 
   /** What is known of the bucket of a request that was started. */
   bucketOf(job: Job): BucketFacts | undefined {
-    const stage = job.stages.find(({ kind }) => kind === 'bucket');
+    const stage = job.stages.find((passed) => passed?.kind === 'bucket');
     return stage === undefined ? undefined : factsOf(stage);
   }
 
@@ -149,8 +174,8 @@ export class Limiter {
    * @returns What is known of its bucket now; `undefined` when nothing is, or when it was told before.
    */
   settle(job: Job, verdict: Verdict): BucketFacts | undefined {
-    if (job.at < job.stages.length) return undefined;
-    const { stages } = job;
+    if (job.at < 0 || job.at < job.plan.length) return undefined;
+    const stages = job.stages.filter((stage) => stage !== undefined);
     let bucket: BucketFacts | undefined;
     this.forget(job);
     const blocked = verdict.block === undefined ? undefined : this.blockedStage(job, stages, verdict);
@@ -173,18 +198,32 @@ export class Limiter {
     this.global.driver.stop();
   }
 
-  private stagesFor(job: Job): Stage[] {
-    const { route, identity } = job;
-    const scope = `${identity} ${route.major}`;
-    const stages = job.sublimits.map((sub) =>
-      this.stage('sublimit', `sub ${sub.name} ${scope}`, labelOf(sub.name, route), undefined, sub),
-    );
+  /** On to the next limit, or out. */
+  private advance(job: Job): void {
+    for (job.at += 1; job.at < job.plan.length; job.at += 1) {
+      const stage = this.stageOf(job, job.plan[job.at]);
+      job.stages[job.at] = stage;
+      if (stage === undefined) continue;
+      stage.driver.dispatch({ type: 'enqueue', id: job.id });
+      return;
+    }
+    this.launch(job);
+  }
+
+  private stageOf(job: Job, step: Step | undefined): Stage | undefined {
+    if (step === 'bucket') return this.bucketFor(job);
+    if (step === 'global') return this.global;
     // A limit that no header names, met before as a 429: see `blockedStage`.
-    const hidden = this.stages.get(hiddenKey(job));
-    if (hidden !== undefined) stages.push(hidden);
-    stages.push(this.bucketFor(job));
-    if (identity === BOT_IDENTITY && !route.exempt) stages.push(this.global);
-    return stages;
+    if (step === 'hidden') return this.hidden === 0 ? undefined : this.stages.get(hiddenKey(job));
+    if (step === undefined) return undefined;
+    const { identity, route } = job;
+    return this.stage(
+      'sublimit',
+      `sub ${step.name} ${identity} ${route.major}`,
+      labelOf(step.name, route),
+      undefined,
+      step,
+    );
   }
 
   private bucketFor(job: Job): Stage {
@@ -283,27 +322,22 @@ export class Limiter {
       stage.driver.dispatch({ type: 'settle', spent: false });
       return;
     }
-    job.at += 1;
     if (stage.kind === 'bucket' && stage.driver.state.limit === undefined) this.beginProbe(job);
-    if (job.at < job.stages.length) this.enqueue(job);
-    else this.launch(job);
-  }
-
-  private enqueue(job: Job): void {
-    job.stages[job.at]?.driver.dispatch({ type: 'enqueue', id: job.id });
+    this.advance(job);
   }
 
   /** All limits passed; one may have been blocked by a 429 while the request waited in a later one. */
   private launch(job: Job): void {
     const now = this.options.clock.now();
-    const back = job.stages.findIndex((stage) => stage.driver.state.blockedUntil > now);
+    const back = job.stages.findIndex((stage) => stage !== undefined && stage.driver.state.blockedUntil > now);
     if (back === -1) {
       job.start();
       return;
     }
+    const given = job.stages.splice(back + 1);
     job.at = back;
     this.endProbe(job);
-    for (const stage of job.stages.slice(back + 1)) stage.driver.dispatch({ type: 'settle', spent: false });
+    for (const stage of given) stage?.driver.dispatch({ type: 'settle', spent: false });
     job.stages[back]?.driver.dispatch({ type: 'requeue', id: job.id });
   }
 
@@ -326,7 +360,7 @@ export class Limiter {
     stage.driver.dispatch({ type: 'settle', spent: false });
     for (const other of moved) {
       other.stages[other.at] = target;
-      this.enqueue(other);
+      target.driver.dispatch({ type: 'enqueue', id: other.id });
     }
     if (stage.hash === undefined && isIdle(stage.driver.state, this.options.clock.now())) this.drop(stage);
     return target;
@@ -343,9 +377,11 @@ export class Limiter {
     const roomy = observed !== undefined && observed !== 'none' && observed.remaining > 0;
     if (!roomy || block.ms <= observed.resetAfterMs) return bucket;
     const known = { limit: Number.POSITIVE_INFINITY, windowMs: 0 };
-    const sub =
-      stages.find((stage) => stage.kind === 'sublimit') ??
-      this.stage('sublimit', hiddenKey(job), labelOf(job.route.route, job.route), undefined, known);
+    let sub = stages.find((stage) => stage.kind === 'sublimit');
+    if (sub === undefined) {
+      sub = this.stage('sublimit', hiddenKey(job), labelOf(job.route.route, job.route), undefined, known);
+      this.hidden += 1;
+    }
     if (!stages.includes(sub)) sub.driver.dispatch({ type: 'adopt', spent: false, blockMs: block.ms });
     return sub;
   }

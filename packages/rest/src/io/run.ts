@@ -57,7 +57,7 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
   const { route, variant, identity, sublimits, timeoutMs } = request;
   return {
     request,
-    job: { id, route, variant, identity, sublimits, start: () => {}, stages: [], at: -1, probing: false },
+    job: { id, route, variant, identity, sublimits, start: () => {}, plan: [], stages: [], at: -1, probing: false },
     deadlineAt: now + timeoutMs,
     attempts: 0,
     retries: 0,

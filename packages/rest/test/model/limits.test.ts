@@ -14,6 +14,9 @@ interface Call {
   readonly abortAfterMs: number | undefined;
 }
 
+/** Whoever reaches it was stranded. */
+const DAY_MS = 86_400_000;
+
 function setup(
   options: Partial<ModelDiscordOptions> & Pick<ModelDiscordOptions, 'rule'>,
   globalRequestsPerSecond = 50,
@@ -26,7 +29,7 @@ function setup(
     clock,
     random: () => 0.5,
     globalRequestsPerSecond,
-    requestTimeoutMs: 3_600_000,
+    requestTimeoutMs: DAY_MS,
   });
   return { clock, discord, rest };
 }
@@ -80,7 +83,7 @@ describe('no schedule meets a limit', () => {
           }
           const results = await settle(clock, Promise.all(all));
           expect(discord.refused).toBe(0);
-          expect(results).toHaveLength(calls.length);
+          for (const result of results) expect(result).not.toMatchObject({ code: 'ERR_REST_REQUEST_TIMEOUT' });
           expectOrdered(discord.sent.map(({ path }) => path));
           const { active, inFlight } = rest.stats();
           expect({ active, inFlight }).toEqual({ active: 0, inFlight: 0 });
@@ -92,7 +95,7 @@ describe('no schedule meets a limit', () => {
 
   test('aborts at any moment, resets, stalls and 5xx strand nobody and break no order', async () => {
     const fault = fc.constantFrom('reset' as const, 'stall' as const, 500, 503, undefined, undefined, undefined);
-    const method = fc.constantFrom('PUT' as const, 'POST' as const);
+    const method = fc.constantFrom('PUT' as const, 'POST' as const, 'PATCH' as const);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(call, fault, method), { minLength: 1, maxLength: 40 }), async (calls) => {
         const faults = calls.map(([, what]) => what);
@@ -106,11 +109,14 @@ describe('no schedule meets a limit', () => {
           await clock.advance(afterMs);
           const controller = new AbortController();
           if (abortAfterMs !== undefined) clock.setTimer(() => controller.abort(new Error('no')), abortAfterMs);
-          const path = `/channels/10000000${channel}/${route}?n=${at}`;
-          all.push(rest.request(verb, path, { signal: controller.signal }).catch((error: unknown) => error));
+          // A PATCH changes the channel's name, which has a limit of its own.
+          const path = `/channels/10000000${channel}${verb === 'PATCH' ? '' : `/${route}`}?n=${at}`;
+          const body = verb === 'PATCH' ? { name: 'n' } : undefined;
+          all.push(rest.request(verb, path, { body, signal: controller.signal }).catch((error: unknown) => error));
         }
         for (const result of await settle(clock, Promise.all(all))) {
-          expect(!(result instanceof Error) || DiscordRestError.is(result)).toBe(true);
+          expect(!(result instanceof Error) || (DiscordRestError.is(result) && result.code)).not.toBe(false);
+          expect(result).not.toMatchObject({ code: 'ERR_REST_REQUEST_TIMEOUT' });
         }
         const { active, inFlight } = rest.stats();
         expect({ active, inFlight }).toEqual({ active: 0, inFlight: 0 });
@@ -244,6 +250,37 @@ describe('429s', () => {
     expect(events[0]).toMatchObject({ kind: 'hit', scope: 'global', bucket: 'global' });
   });
 
+  test('requests that have passed their bucket and wait for the global limit are held back, too', async () => {
+    const clock = createVirtualClock();
+    const at: number[] = [];
+    const headers = {
+      'x-ratelimit-bucket': 'b',
+      'x-ratelimit-limit': '100',
+      'x-ratelimit-remaining': '90',
+      'x-ratelimit-reset-after': '1.000',
+    };
+    const rest = new DiscordRestClient({
+      token: 'a-token',
+      clock,
+      globalRequestsPerSecond: 2,
+      transport: {
+        async send() {
+          at.push(clock.now());
+          return at.length === 2
+            ? many(10, 'user', { ...headers, 'x-ratelimit-remaining': '0', 'x-ratelimit-reset-after': '10.000' })
+            : { status: 200, headers, text: async () => '{}' };
+        },
+        async close() {},
+      },
+    });
+    const all = Array.from({ length: 6 }, () => rest.request('GET', '/channels/100000001/messages'));
+    await clock.advance(5_000);
+    expect(at).toEqual([0, 0]);
+    await settle(clock, Promise.all(all));
+    expect(at.slice(2).every((time) => time >= 10_000)).toBe(true);
+    expect(at).toHaveLength(7);
+  });
+
   test('shared scope is not counted as invalid', async () => {
     const { clock, rest } = limited(many(1, 'shared'));
     await settle(clock, rest.request('GET', '/channels/100000001/messages'));
@@ -303,6 +340,47 @@ describe('429s', () => {
     expect(clock.now()).toBeLessThan(1_000);
     await settle(clock, crossposts);
     expect(sent[2]?.at).toBeGreaterThanOrEqual(30_000);
+  });
+});
+
+describe('sublimits', () => {
+  const channel = '/channels/100000001';
+  const rule = (): BucketRule => ({ hash: 'channel', limit: 5, windowMs: 5_000, counting: 'fixed' });
+
+  test('a third change of the name in ten minutes waits; other edits of the channel go on', async () => {
+    const { clock, discord, rest } = setup({ rule });
+    const waits: RestEvents['rateLimited'][] = [];
+    rest.on('rateLimited', (event) => waits.push(event));
+    const renames = ['a', 'b', 'c'].map((name) => rest.request('PATCH', channel, { body: { name } }));
+    await settle(clock, rest.request('PATCH', channel, { body: { user_limit: 3 } }));
+    expect(clock.now()).toBeLessThan(1_000);
+    expect(waits).toMatchObject([{ kind: 'wait', scope: 'sublimit', bucket: 'channel name or topic:100000001' }]);
+    await settle(clock, Promise.all(renames));
+    expect(clock.now()).toBeGreaterThan(600_000);
+    expect(discord.done.map(({ body }) => body)).toEqual([
+      '{"name":"a"}',
+      '{"name":"b"}',
+      '{"user_limit":3}',
+      '{"name":"c"}',
+    ]);
+  });
+
+  test('one whose deadline comes before its turn fails at once and says when to come back', async () => {
+    const { clock, discord, rest } = setup({ rule });
+    await settle(clock, Promise.all(['a', 'b'].map((name) => rest.request('PATCH', channel, { body: { name } }))));
+    const third = rest.request('PATCH', channel, { body: { name: 'c' }, timeoutMs: 60_000 });
+    await expect(settle(clock, third)).rejects.toMatchObject({ code: 'ERR_REST_RATE_LIMIT_EXCEEDED', attempts: 0 });
+    expect(clock.now()).toBeLessThan(1_000);
+    expect(discord.done).toHaveLength(2);
+    expect(rest.stats()).toMatchObject({ active: 0, inFlight: 0 });
+  });
+
+  test('a rename that Discord refuses does not count', async () => {
+    const { clock, rest } = setup({ rule, fault: (n) => (n === 1 ? 400 : undefined) });
+    const rename = (name: string): Promise<unknown> => rest.request('PATCH', channel, { body: { name } });
+    await expect(settle(clock, rename('a'))).rejects.toMatchObject({ status: 400 });
+    await settle(clock, Promise.all([rename('b'), rename('c')]));
+    expect(clock.now()).toBeLessThan(2_000);
   });
 });
 
