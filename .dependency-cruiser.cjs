@@ -98,9 +98,9 @@ module.exports = {
     },
     {
       name: 'not-to-unresolvable',
-      comment: 'every import resolves',
+      comment: 'every import resolves; bench/ installs its own dependencies, later',
       severity: 'error',
-      from: {},
+      from: { pathNot: '^bench/' },
       to: { couldNotResolve: true, pathNot: ['[.]css', '[?]url$', '^virtual:'] },
     },
     {
