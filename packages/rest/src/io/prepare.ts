@@ -96,6 +96,12 @@ function authorize(
   }
   if ('bearer' in auth) {
     const bearer = reveal(auth.bearer);
+    // A line break would end the header; the value itself must not be printed.
+    if (typeof bearer !== 'string' || !/^[\x21-\x7e]+$/.test(bearer)) {
+      throw new InvalidInputError('auth.bearer must be an access token', [
+        { path: 'auth.bearer', message: 'must be an access token' },
+      ]);
+    }
     return { authorization: `Bearer ${bearer}`, identity: `bearer ${fingerprint(bearer)}` };
   }
   const basic = Buffer.from(`${auth.basic.id}:${reveal(auth.basic.secret)}`).toString('base64');

@@ -141,6 +141,7 @@ describe('input', () => {
     ['route', () => rest.request('GET', '/channels/../guilds/1')],
     ['route', () => rest.request('GET', 'https://elsewhere.test/')],
     ['reason', () => rest.deleteChannel(CHANNEL, { reason: 'x'.repeat(513) })],
+    ['auth.bearer', () => rest.request('GET', '/users/@me', { auth: { bearer: 'a\r\nx-more: 1' } })],
   ])('a wrong %s is refused before anything is sent', async (field, call) => {
     const error = await call().catch((e: unknown) => e);
     if (!InvalidInputError.is(error)) throw error;

@@ -178,7 +178,7 @@ describe('requests', () => {
     await rest.exchangeCode({ ...APP, code: 'c', redirectUri: 'https://app.test/back', codeVerifier: verifier });
     await rest.refreshToken({ ...APP, refreshToken: 'r' });
     await rest.revokeToken({ ...APP, token: 't', tokenTypeHint: 'refresh_token' });
-    await rest.getCurrentUser({ bearer: 'user token' });
+    await rest.getCurrentUser({ bearer: 'user-token' });
     expect(discord.seen.map(({ url }) => url.replace('/api/v10', ''))).toEqual([
       '/oauth2/token',
       '/oauth2/token',
@@ -196,7 +196,7 @@ describe('requests', () => {
       basic,
       basic,
       basic,
-      'Bearer user token',
+      'Bearer user-token',
     ]);
   });
 
