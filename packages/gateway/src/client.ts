@@ -201,6 +201,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     return this.end('detach', { reason: 'detached', error: undefined });
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

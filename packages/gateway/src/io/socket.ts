@@ -9,6 +9,7 @@ import WebSocket from 'isomorphic-ws';
 export interface SocketEvents {
   /** Text comes as a string or as its UTF-8. The bytes stay as they are. */
   onMessage(data: string | Uint8Array, isBinary: boolean): void;
+  /** The connection has ended; 1006 without a closing handshake. */
   onClose(code: number): void;
   /** The server answered the upgrade with an HTTP status. Only where the platform says so: browsers do not. */
   onRefused(status: number, retryAfterMs: number | undefined): void;
