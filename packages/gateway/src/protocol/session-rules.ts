@@ -29,6 +29,10 @@ export interface SessionRules {
   readonly degradedAfterMs: number;
   /** After a new session was started for a gap, for so long further gaps are only reported: IDENTIFYs are scarce. */
   readonly gapRestMs: number;
+  /** A timer that comes later than that was held up, and with it what has come over the socket. */
+  readonly lateTimerMs: number;
+  /** How long what has come may then take to be read before the peer counts as silent. */
+  readonly lateGraceMs: number;
   readonly closeCode: (code: number) => CloseCode;
 }
 
@@ -48,5 +52,7 @@ export const SESSION_RULES = {
   alertAfterAttempts: 5,
   degradedAfterMs: 300_000,
   gapRestMs: 600_000,
+  lateTimerMs: 100,
+  lateGraceMs: 1_000,
   closeCode,
 } as const satisfies SessionRules;

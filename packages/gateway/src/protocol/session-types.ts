@@ -49,6 +49,8 @@ export interface Heart {
   readonly nextAt: number;
   /** When the beat was sent that has no ACK yet. */
   readonly unansweredSince: number | undefined;
+  /** The end of an unanswered beat came late: it was put off once. */
+  readonly excused: boolean;
 }
 
 /** What every phase knows. */
@@ -65,6 +67,8 @@ export interface Common {
   readonly gapAt: number | undefined;
   /** Until when gaps are only reported. */
   readonly gapRestUntil: number | undefined;
+  /** The end of this phase's wait came late: it was put off once. */
+  readonly excused: boolean;
   readonly cause: SessionCause;
 }
 

@@ -42,6 +42,7 @@ export function initialSession(session?: Session): SessionState {
     outage: undefined,
     gapAt: undefined,
     gapRestUntil: undefined,
+    excused: false,
     cause: { reason: 'created', code: undefined },
   };
 }
@@ -105,6 +106,7 @@ function socketInput<P>(
           ...state,
           phase: 'identifying',
           until: input.now + rules.readyTimeoutMs,
+          excused: false,
           cause: { reason: 'permit', code: undefined },
         },
         effects: [control(state, { kind: 'identify' })],
@@ -160,8 +162,13 @@ function hello<P>(rules: SessionRules, state: In<'connecting'>, intervalMs: numb
   const { now, random } = stamp;
   const everyMs = Math.min(intervalMs, rules.maxHeartbeatMs);
   // Docs, Gateway: Heartbeat Interval: the first beat comes after interval × jitter.
-  const heart: Heart = { everyMs, nextAt: now + Math.floor(everyMs * random), unansweredSince: undefined };
-  const next = { ...state, heart, cause: { reason: 'hello', code: undefined } } as const;
+  const heart: Heart = {
+    everyMs,
+    nextAt: now + Math.floor(everyMs * random),
+    unansweredSince: undefined,
+    excused: false,
+  };
+  const next = { ...state, heart, excused: false, cause: { reason: 'hello', code: undefined } } as const;
   const { session } = state;
   if (session === undefined) {
     return {
@@ -258,7 +265,7 @@ function acknowledged<P>(state: Live, now: number): Step<P> {
   if (!('heart' in state) || state.heart.unansweredSince === undefined) return stay(state);
   const latencyMs = now - state.heart.unansweredSince;
   return {
-    state: { ...state, heart: { ...state.heart, unansweredSince: undefined } },
+    state: { ...state, heart: { ...state.heart, unansweredSince: undefined, excused: false } },
     effects: [{ type: 'heartbeat', latencyMs }],
   };
 }
@@ -304,20 +311,36 @@ const TIMEOUT_REASONS = {
   resuming: 'resumeTimeout',
 } as const satisfies Partial<Record<SessionPhase, SessionReason>>;
 
-function phaseTimer<P>(rules: SessionRules, state: SessionState, stamp: Stamp): Step<P> {
+function phaseTimer<P>(rules: SessionRules, before: SessionState, stamp: Stamp): Step<P> {
   const { now } = stamp;
-  if (state.phase === 'waiting') return now >= state.until ? open(state, rules, now, 'retry') : stay(state);
-  if (!isLive(state)) return stay(state);
+  if (before.phase === 'waiting') return now >= before.until ? open(before, rules, now, 'retry') : stay(before);
+  if (!isLive(before)) return stay(before);
+  let state = before;
   if ('until' in state && now >= state.until) {
-    // Silent for that long is dead, except while it was us who made it wait.
-    const close = state.phase === 'awaitingPermit' ? 'end' : 'terminate';
-    return drop(rules, state, stamp, { reason: TIMEOUT_REASONS[state.phase], close });
+    if (!isHeldUp(rules, state, state.until, now)) {
+      // Silent for that long is dead, except while it was us who made it wait.
+      const close = state.phase === 'awaitingPermit' ? 'end' : 'terminate';
+      return drop(rules, state, stamp, { reason: TIMEOUT_REASONS[state.phase], close });
+    }
+    state = { ...state, until: now + rules.lateGraceMs, excused: true };
   }
   if (!('heart' in state) || now < state.heart.nextAt) return stay(state);
-  if (state.heart.unansweredSince !== undefined) {
+  const { heart } = state;
+  if (heart.unansweredSince === undefined) {
+    return { state: { ...state, heart: beaten(heart, now) }, effects: [beat(state)] };
+  }
+  if (!isHeldUp(rules, heart, heart.nextAt, now)) {
     return drop(rules, state, stamp, { reason: 'heartbeatTimeout', close: 'terminate' });
   }
-  return { state: { ...state, heart: beaten(state.heart, now) }, effects: [beat(state)] };
+  return stay({ ...state, heart: { ...heart, nextAt: now + rules.lateGraceMs, excused: true } });
+}
+
+/**
+ * Timers run before sockets are read: after a blocked event loop, or a machine that slept, the answer may have come
+ * long ago. So a late timer looks again a moment later, once for each wait.
+ */
+function isHeldUp(rules: SessionRules, wait: { excused: boolean }, dueAt: number, now: number): boolean {
+  return !wait.excused && now - dueAt > rules.lateTimerMs;
 }
 
 function refused<P>(
@@ -423,7 +446,7 @@ function becomeReady<P>(from: Live, to: In<'ready'>, effects: SessionEffect<P>[]
 
 function common(state: SessionState): Common {
   const { gen, attempts, session, queue, outage, gapAt, gapRestUntil, cause } = state;
-  return { gen, attempts, session, queue, outage, gapAt, gapRestUntil, cause };
+  return { gen, attempts, session, queue, outage, gapAt, gapRestUntil, excused: false, cause };
 }
 
 function isLive(state: SessionState): state is Live {
@@ -431,7 +454,7 @@ function isLive(state: SessionState): state is Live {
 }
 
 function beaten(heart: Heart, now: number): Heart {
-  return { everyMs: heart.everyMs, nextAt: now + heart.everyMs, unansweredSince: now };
+  return { everyMs: heart.everyMs, nextAt: now + heart.everyMs, unansweredSince: now, excused: false };
 }
 
 function beat(state: Live): Extract<SessionEffect<never>, { type: 'sendControl' }> {

@@ -154,6 +154,26 @@ test('a peer that stops acknowledging is cut off without farewell and the sessio
   expect(gateway.peers[0]?.received.filter(({ op }) => op === 1)).toHaveLength(1);
 });
 
+test('a blocked event loop is not taken for a dead peer: what has come is read first', async () => {
+  let blocked = 0;
+  const { client } = await setUp((server) => ({
+    ...polite(server, {
+      onFrame(_peer, frame) {
+        // The ACK is on its way; the loop stands still until long after the next beat was due.
+        if (frame.op !== 1 || blocked > 0) return;
+        blocked += 1;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+      },
+    }),
+    onOpen: (peer) => peer.send(hello(4_000)),
+  }));
+  await client.connect();
+  await next(client, 'heartbeat');
+  await next(client, 'heartbeat');
+  expect(blocked).toBe(1);
+  expect(client.health()).toMatchObject({ state: 'ready', shards: [{ reconnects: 0 }] });
+});
+
 test('refused upgrades are told apart', async () => {
   const statuses = [503, 429, 403];
   const { gateway, client } = await setUp((server) => ({

@@ -27,6 +27,13 @@ export const isLive = ({ phase }: SessionState): boolean =>
 
 const isHello = (input: Input): boolean => input.type === 'frame' && input.frame.kind === 'hello';
 
+/** What waits for the peer, and when it runs out. */
+function waits(state: SessionState): { dueAt: number; excused: boolean }[] {
+  const phase = 'until' in state && isLive(state) ? [{ dueAt: state.until, excused: state.excused }] : [];
+  if (!('heart' in state) || state.heart.unansweredSince === undefined) return phase;
+  return [...phase, { dueAt: state.heart.nextAt, excused: state.heart.excused }];
+}
+
 /** Each says whether its rule holds. */
 export const INVARIANTS = {
   'frames go to the live socket only': ({ from, of }) =>
@@ -93,9 +100,29 @@ export const INVARIANTS = {
     const forgotten =
       'heart' in from && from.heart.unansweredSince !== undefined && since !== from.heart.unansweredSince;
     if (forgotten && !(input.type === 'frame' && input.frame.kind === 'heartbeatAck')) return false;
-    if (since === undefined || input.type !== 'timer') return true;
+    if (since === undefined || input.type !== 'timer' || to.heart.excused) return true;
     return input.now < since + Math.min(to.heart.everyMs, rules.maxHeartbeatMs);
   },
+
+  'a late timer ends nothing before what has come is read': ({ from, to, input, rules }) => {
+    if (input.type !== 'timer' || !isLive(from) || to.phase !== 'waiting') return true;
+    // Ended by a wait that was over in time, or that had been put off.
+    return waits(from).some(
+      ({ dueAt, excused }) => dueAt <= input.now && (excused || input.now - dueAt <= rules.lateTimerMs),
+    );
+  },
+
+  'a wait is put off once, for a moment': ({ from, to, input, rules }) => {
+    const before = waits(from);
+    return waits(to).every(({ dueAt, excused }, index) => {
+      const was = before[index];
+      if (!excused || was === undefined || from.phase !== to.phase || dueAt === was.dueAt) return true;
+      return !was.excused && dueAt <= input.now + rules.lateGraceMs;
+    });
+  },
+
+  'what ran out is ended or put off': ({ to, input }) =>
+    input.type !== 'timer' || waits(to).every(({ dueAt }) => dueAt > input.now),
 
   'a dead peer is not waited for': ({ to, of }) =>
     !['heartbeatTimeout', 'helloTimeout', 'readyTimeout', 'resumeTimeout'].includes(to.cause.reason) ||

@@ -22,6 +22,8 @@ export const MODEL_RULES: SessionRules = {
   alertAfterAttempts: 2,
   degradedAfterMs: 50,
   gapRestMs: 30,
+  lateTimerMs: 5,
+  lateGraceMs: 10,
   closeCode,
 };
 
@@ -143,6 +145,7 @@ function keyOf({ session, now }: ModelState): string {
     session.session !== undefined,
     gapAt !== undefined && session.session !== undefined && gapAt === session.session.seq + 1,
     gapRestUntil === undefined ? 0 : Math.max(0, gapRestUntil - now),
+    session.excused,
     outage === undefined ? 0 : outage.told ? 'told' : now - outage.since,
     queue.map(({ expiresAt }) => expiresAt - now),
     'until' in session ? session.until - now : 0,
@@ -150,6 +153,7 @@ function keyOf({ session, now }: ModelState): string {
       ? [
           session.heart.nextAt - now,
           session.heart.unansweredSince === undefined ? -1 : now - session.heart.unansweredSince,
+          session.heart.excused,
         ]
       : 0,
   ]);

@@ -82,12 +82,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'requested beats put off the watchdog',
-    breaks: 'an unanswered beat ends the connection when the next is due',
+    breaks: 'a wait is put off once, for a moment',
     make: after((step, _from, input) => {
       if (frameOf(input)?.kind !== 'heartbeatRequest' || !('heart' in step.state)) return step;
       const { heart } = step.state;
       return { ...step, state: { ...step.state, heart: { ...heart, nextAt: input.now + heart.everyMs } } };
     }),
+  },
+  {
+    name: 'a blocked event loop is taken for a dead peer',
+    breaks: 'a late timer ends nothing before what has come is read',
+    make: withRules(() => ({ lateTimerMs: Number.POSITIVE_INFINITY })),
+  },
+  {
+    name: 'late timers are excused again and again',
+    breaks: 'a wait is put off once, for a moment',
+    make: before((state, input) => [
+      input.type === 'timer' && 'heart' in state
+        ? { ...state, heart: { ...state.heart, excused: false }, excused: false }
+        : state,
+      input,
+    ]),
   },
   {
     name: 'IDENTIFY does not wait for its permit',
@@ -233,5 +248,5 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-const NO_HEART = { everyMs: 1, nextAt: Number.MAX_SAFE_INTEGER, unansweredSince: undefined };
+const NO_HEART = { everyMs: 1, nextAt: Number.MAX_SAFE_INTEGER, unansweredSince: undefined, excused: false };
 const TOLD = { since: 0, told: true };
