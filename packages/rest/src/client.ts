@@ -357,7 +357,7 @@ function createTransport({ transport, dispatcher, maxConnections }: ResolvedOpti
 /** Discord, API Reference, User Agent: `DiscordBot ($url, $versionNumber)`. */
 function userAgentText(app: { readonly url: string; readonly version: string } | undefined): string {
   const own = `guildkit/${VERSION}`;
-  if (app === undefined) return `DiscordBot (https://www.npmjs.com/package/@guildkit/rest, ${VERSION}) ${own}`;
+  if (app === undefined) return `DiscordBot (https://github.com/guildkit/guildkit, ${VERSION}) ${own}`;
   const clean = (text: string): string => text.replace(/[^\x21-\x7e]|[(),]/g, '');
   return `DiscordBot (${clean(app.url)}, ${clean(app.version)}) ${own}`;
 }

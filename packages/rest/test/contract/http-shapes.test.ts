@@ -43,7 +43,9 @@ describe('requests', () => {
     });
     expect(seen?.headers.authorization).toBe(`Bot ${TOKEN}`);
     expect(seen?.headers['content-type']).toBe('application/json');
-    expect(seen?.headers['user-agent']).toMatch(/^DiscordBot \(\S+, \S+\)/);
+    expect(seen?.headers['user-agent']).toMatch(
+      /^DiscordBot \(https:\/\/github\.com\/guildkit\/guildkit, \S+\) guildkit\/\S+$/,
+    );
     expect(seen?.headers['x-audit-log-reason']).toBe(encodeURIComponent('ein Spiel für\nzwei 🎲'));
   });
 
