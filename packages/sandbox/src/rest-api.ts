@@ -3,7 +3,13 @@
  * sockets, so it can be driven by itself. Refuses to know what a route does.
  */
 import { messageOf } from '@guildkit/core';
-import { bucketHash, limitBody, limitHeaders, type RateLimiter } from './protocol/rest/rate-limit.js';
+import { deriveSecret, sha256 } from './codec/derive.js';
+import { FileStore } from './codec/files.js';
+import { parseMultipart, parseUrlEncoded } from './codec/form-body.js';
+import { OAuthBook, type TokenGrant } from './protocol/oauth/book.js';
+import { guard } from './protocol/rest/guard.js';
+import { judgeLimits } from './protocol/rest/limits.js';
+import type { RateLimiter } from './protocol/rest/rate-limit.js';
 import {
   failure,
   internalError,
@@ -12,10 +18,18 @@ import {
   methodNotAllowed,
   notFound,
   type Reply,
+  tooLarge,
   unauthorized,
 } from './protocol/rest/reply.js';
-import { MAJOR_PARAMS, matchRoute, type RestContext, type Route } from './protocol/rest/router.js';
-import { ROUTES } from './protocol/routes/index.js';
+import {
+  decode,
+  matchRoute,
+  type RestContext,
+  type RestServices,
+  type Route,
+  type UploadedFile,
+} from './protocol/rest/router.js';
+import { NOT_EMULATED, ROUTES } from './protocol/routes/index.js';
 import type { WorldEvent } from './protocol/world/events.js';
 import type { Bot, World } from './protocol/world/types.js';
 import type { TrafficLog } from './traffic.js';
@@ -23,15 +37,20 @@ import type { TrafficLog } from './traffic.js';
 /** What the API works with. */
 export interface RestApiOptions {
   readonly world: World;
+  readonly seed: number;
   /** `undefined`: nothing is limited and no limit headers are sent. */
   readonly limiter: RateLimiter | undefined;
   readonly traffic: TrafficLog;
   readonly shards: number;
   gatewayUrl(): string;
+  /** `http://127.0.0.1:8787`. */
+  origin(): string;
   botOf(token: string): Bot | undefined;
   broadcast(events: readonly WorldEvent[]): void;
   now(): number;
   wallTime(): number;
+  /** ISO 8601 of a time in unix ms. */
+  stamp(at: number): string;
 }
 
 /** A request whose body has been read. */
@@ -41,33 +60,78 @@ export interface RestRequest {
   readonly target: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
+  /** A multipart body instead. */
+  readonly bytes?: Buffer | undefined;
 }
 
 /** What goes back. */
 export interface RestResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
 /** `/api`, with or without a version. */
 const BASE = /^\/api(?:\/v(\d{1,3}))?(?=\/|$)/;
 const VERSIONS: readonly string[] = ['9', '10'];
-const NOBODY: Bot = { id: '0', privilegedIntents: 0, guildIds: new Set(), identifies: 0 };
+const NOBODY: Bot = { id: '0', privilegedIntents: 0, guildIds: new Set(), identifies: 0, commands: new Map() };
+/** Files that a client may be served inline: what is neither page nor script. */
+const INLINE_TYPE = /^(?:image\/(?:png|jpeg|gif|webp)|audio\/[\w.+-]+|video\/[\w.+-]+)$/;
+/** One file at most (Discord docs, Reference: Uploading Files). */
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+const MAX_FILES = 10;
+
+/** Who asks. */
+interface Caller {
+  readonly bot: Bot | undefined;
+  readonly grant: TokenGrant | undefined;
+}
+
+interface ReadBody {
+  readonly value: unknown;
+  readonly files: readonly UploadedFile[];
+}
 
 /** Discord's REST API over the world. */
 export class RestApi {
-  constructor(private readonly options: RestApiOptions) {}
+  readonly oauth: OAuthBook;
+  private readonly files = new FileStore();
+  private readonly services: RestServices;
+
+  constructor(private readonly options: RestApiOptions) {
+    this.oauth = new OAuthBook(options.world.random);
+    this.services = {
+      oauth: this.oauth,
+      sha256,
+      secretOf: (applicationId) => deriveSecret(options.seed, 'client-secret', applicationId).slice(0, 32),
+      keepFile: (id, file) => this.files.add(id, file),
+      stamp: options.stamp,
+    };
+  }
+
+  /** An application's client secret. */
+  secretOf(applicationId: string): string {
+    return this.services.secretOf(applicationId);
+  }
 
   /** Answers a request. Never throws: a handler that fails is a counted 500. */
   handle(request: RestRequest): RestResponse {
-    const { traffic } = this.options;
+    const { traffic, limiter } = this.options;
     traffic.counters.restRequests += 1;
+    const banned = limiter?.bannedFor(this.options.now());
+    if (banned !== undefined) {
+      traffic.counters.restRateLimited += 1;
+      traffic.add('rest', 'in', `${request.method} banned 429`);
+      return cloudflareBan(banned);
+    }
+    const file = this.fileOf(request);
+    if (file !== undefined) return file;
     const reply = this.answer(request);
     if (reply.status === 429) traffic.counters.restRateLimited += 1;
     else if (reply.status >= 400) traffic.counters.restErrors += 1;
+    limiter?.countInvalid(reply.status, reply.headers?.['x-ratelimit-scope'], this.options.now());
     const reason = headerOf(request, 'x-audit-log-reason');
-    const path = splitTarget(request.target).path.slice(0, 200);
+    const path = shownPath(request.target);
     traffic.add(
       'rest',
       'in',
@@ -75,61 +139,78 @@ export class RestApi {
       reason === undefined ? undefined : { reason: decode(reason).slice(0, 512) },
     );
     if (reply.events !== undefined) this.options.broadcast(reply.events);
-    const body = reply.body === undefined ? '' : JSON.stringify(reply.body);
-    return { status: reply.status, headers: { 'content-type': 'application/json', ...reply.headers }, body };
+    const type = reply.html === undefined ? 'application/json' : 'text/html; charset=utf-8';
+    const body = reply.html ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
+    return { status: reply.status, headers: { 'content-type': type, ...reply.headers }, body };
   }
 
   private answer(request: RestRequest): Reply {
     const { path, query } = splitTarget(request.target);
     const base = BASE.exec(path);
-    if (base === null) return notFound();
-    if (base[1] !== undefined && !VERSIONS.includes(base[1])) return failure(400, 50041, 'Invalid API version');
-    const match = matchRoute(ROUTES, request.method, decode(path.slice(base[0].length)));
-    if (match.kind === 'notFound') return notFound();
-    if (match.kind === 'methodNotAllowed') return methodNotAllowed();
-    const bot = this.authenticate(request);
+    // The authorize page is the one address that is not under `/api`.
+    if (base === null && path !== '/oauth2/authorize') return notFound();
+    if (base?.[1] !== undefined && !VERSIONS.includes(base[1])) return failure(400, 50041, 'Invalid API version');
+    const target = path.slice(base?.[0].length ?? 0);
+    const match = matchRoute(ROUTES, request.method, target);
+    if (match.kind === 'notFound' || match.kind === 'methodNotAllowed') {
+      const missing = matchRoute(NOT_EMULATED, request.method, target);
+      if (missing.kind === 'found')
+        return failure(404, 0, `404: Not emulated by the sandbox (${missing.route.summary})`);
+      return match.kind === 'notFound' ? notFound() : methodNotAllowed();
+    }
+    const caller = this.authenticate(request);
     if (match.kind === 'badId') {
-      if (bot === undefined) return unauthorized();
+      if (caller.bot === undefined && caller.grant === undefined) return unauthorized();
       const field = match.param.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       const message = `Value "${match.value.slice(0, 40)}" is not snowflake.`;
       return invalidForm([{ path: [field], code: 'NUMBER_TYPE_COERCE', message }]);
     }
-    if (bot === undefined && match.route.auth === 'bot') return unauthorized();
-    return this.limited(match.route, match.params, bot, () =>
-      this.call(match.route, match.params, query, bot, request),
-    );
+    const { route, params } = match;
+    const refused = refusal(route, caller);
+    if (refused !== undefined) return refused;
+    return this.limited(route, this.contextOf(caller, params, query, request), request);
   }
 
-  private limited(route: Route, params: RestContext['params'], bot: Bot | undefined, call: () => Reply): Reply {
-    const { limiter, now, wallTime } = this.options;
-    if (limiter === undefined) return call();
-    const major = MAJOR_PARAMS.map((name) => params[name]).find((value) => value !== undefined) ?? '';
-    const bucket = bucketHash(`${route.method} ${route.path}`);
-    const verdict = limiter.check({ who: bot?.id ?? 'anonymous', bucket, major, rule: route.limit, now: now() });
-    const headers = limitHeaders(verdict, wallTime());
-    return verdict.allowed ? { ...call(), headers } : { status: 429, body: limitBody(verdict), headers };
-  }
-
-  private call(
-    route: Route,
+  private contextOf(
+    { bot, grant }: Caller,
     params: RestContext['params'],
     query: RestContext['query'],
-    bot: Bot | undefined,
     request: RestRequest,
-  ): Reply {
-    const body = readBody(request);
-    if ('problem' in body) return body.problem;
-    const { world, shards, traffic, gatewayUrl } = this.options;
+  ): RestContext {
+    const { world, shards, gatewayUrl, origin, wallTime } = this.options;
+    return {
+      world,
+      bot: bot ?? NOBODY,
+      grant,
+      params,
+      query,
+      body: undefined,
+      files: [],
+      basic: basicOf(request),
+      gatewayUrl: gatewayUrl(),
+      origin: origin(),
+      shards,
+      now: wallTime(),
+      services: this.services,
+    };
+  }
+
+  private limited(route: Route, bare: RestContext, request: RestRequest): Reply {
+    const { limiter, now, wallTime } = this.options;
+    const body = readBody(route, request);
+    const context = 'problem' in body ? bare : { ...bare, body: body.value, files: body.files };
+    const call = (): Reply => ('problem' in body ? body.problem : this.call(route, context));
+    if (limiter === undefined) return call();
+    const judged = judgeLimits(limiter, route, context, now(), wallTime());
+    if (judged.refused !== undefined) return judged.refused;
+    const reply = call();
+    return { ...reply, headers: { ...judged.headers, ...reply.headers } };
+  }
+
+  private call(route: Route, context: RestContext): Reply {
+    const { traffic } = this.options;
     try {
-      return route.handle({
-        world,
-        bot: bot ?? NOBODY,
-        params,
-        query,
-        body: body.value,
-        gatewayUrl: gatewayUrl(),
-        shards,
-      });
+      return guard(route, context) ?? route.handle(context);
     } catch (error) {
       traffic.counters.internalErrors += 1;
       traffic.add('rest', 'out', 'handler failed', { message: messageOf(error).slice(0, 200) });
@@ -137,24 +218,87 @@ export class RestApi {
     }
   }
 
-  private authenticate(request: RestRequest): Bot | undefined {
-    const token = /^Bot\s+(\S{1,200})$/i.exec(headerOf(request, 'authorization') ?? '')?.[1];
-    return token === undefined ? undefined : this.options.botOf(token);
+  private authenticate(request: RestRequest): Caller {
+    const found = /^(Bot|Bearer)\s+(\S{1,200})$/i.exec(headerOf(request, 'authorization') ?? '');
+    const token = found?.[2];
+    if (token === undefined) return { bot: undefined, grant: undefined };
+    if (found?.[1]?.toLowerCase() === 'bot') return { bot: this.options.botOf(token), grant: undefined };
+    return { bot: undefined, grant: this.oauth.find(token, this.options.wallTime()) };
+  }
+
+  /** A file of a message, at the address that its message gives. */
+  private fileOf(request: RestRequest): RestResponse | undefined {
+    const found = /^\/attachments\/\d{1,20}\/(\d{1,20})\/[^/?]+/.exec(request.target);
+    if (found === null || request.method !== 'GET') return undefined;
+    const file = this.files.get(found[1] ?? '');
+    if (file === undefined) return undefined;
+    const type = file.contentType !== null && INLINE_TYPE.test(file.contentType) ? file.contentType : undefined;
+    return {
+      status: 200,
+      headers: {
+        'content-type': type ?? 'application/octet-stream',
+        'x-content-type-options': 'nosniff',
+        'content-security-policy': 'sandbox',
+        ...(type === undefined ? { 'content-disposition': 'attachment' } : {}),
+      },
+      body: file.bytes,
+    };
   }
 }
 
-function readBody({ body, headers }: RestRequest): { readonly value: unknown } | { readonly problem: Reply } {
-  if (body === '') return { value: undefined };
-  const type = headers['content-type'];
-  if (typeof type !== 'string' || !/^application\/json\b/i.test(type)) {
-    const message = `Expected "Content-Type" header to be one of {'application/json'}.`;
+/** Who may not call a route at all; `undefined` for who may. */
+function refusal(route: Route, { bot, grant }: Caller): Reply | undefined {
+  if (route.auth === 'none') return undefined;
+  const byBot = bot !== undefined && route.auth !== 'bearer';
+  if (byBot) return undefined;
+  if (grant === undefined || route.auth === 'bot') return unauthorized();
+  if (route.scope === undefined || grant.scopes.includes(route.scope)) return undefined;
+  return failure(403, 50025, 'Invalid OAuth2 access token');
+}
+
+function readBody(route: Route, { body, bytes, headers }: RestRequest): ReadBody | { readonly problem: Reply } {
+  const type = String(headers['content-type'] ?? '');
+  const takes = ['application/json'];
+  if (route.takes === 'form') takes.splice(0, 1, 'application/x-www-form-urlencoded');
+  if (route.takes === 'files') takes.push('multipart/form-data');
+  if (body === '' && bytes === undefined) return { value: undefined, files: [] };
+  if (!takes.some((taken) => type.toLowerCase().startsWith(taken))) {
+    const message = `Expected "Content-Type" header to be one of {${takes.map((taken) => `'${taken}'`).join(', ')}}.`;
     return { problem: failure(400, 50035, message) };
   }
+  if (route.takes === 'form') return { value: parseUrlEncoded(body), files: [] };
+  if (bytes !== undefined) return readFiles(type, bytes);
+  return parseJson(body) ?? { problem: invalidJson() };
+}
+
+/** A message with files: `payload_json`, or its fields one by one (Discord docs, Reference: Uploading Files). */
+function readFiles(type: string, bytes: Buffer): ReadBody | { readonly problem: Reply } {
+  const multipart = parseMultipart(type, bytes);
+  if (multipart === undefined) return { problem: failure(400, 50035, 'Invalid Form Body') };
+  const { fields, files } = multipart;
+  if (files.some((file) => file.bytes.byteLength > MAX_FILE_BYTES)) return { problem: tooLarge() };
+  if (files.length > MAX_FILES)
+    return { problem: failure(400, 30015, 'Maximum number of attachments in a message reached (10)') };
+  const payload = fields.get('payload_json');
+  if (payload === undefined) return { value: Object.fromEntries(fields), files };
+  const parsed = parseJson(payload);
+  return parsed === undefined ? { problem: invalidJson() } : { ...parsed, files };
+}
+
+function parseJson(text: string): ReadBody | undefined {
   try {
-    return { value: JSON.parse(body) as unknown };
+    return { value: JSON.parse(text) as unknown, files: [] };
   } catch {
-    return { problem: invalidJson() };
+    return undefined;
   }
+}
+
+function basicOf(request: RestRequest): RestContext['basic'] {
+  const encoded = /^Basic\s+([A-Za-z0-9+/=_-]{1,400})$/i.exec(headerOf(request, 'authorization') ?? '')?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon === -1 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
 function headerOf({ headers }: RestRequest, name: string): string | undefined {
@@ -168,11 +312,22 @@ function splitTarget(target: string): { readonly path: string; readonly query: R
   return { path: target.slice(0, mark), query: Object.fromEntries(new URLSearchParams(target.slice(mark + 1))) };
 }
 
-/** Percent-decoding that leaves what is malformed as it is. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** A path as the log shows it: without its query, which may hold a code, and without a webhook's token. */
+function shownPath(target: string): string {
+  return splitTarget(target)
+    .path.replace(/(\/webhooks\/\d+\/)[^/]+/, '$1…')
+    .slice(0, 200);
+}
+
+/** What Discord's edge answers once too many requests were invalid: a page, no JSON and no limit headers. */
+function cloudflareBan(forMs: number): RestResponse {
+  return {
+    status: 429,
+    headers: {
+      'content-type': 'text/html; charset=UTF-8',
+      'retry-after': String(Math.ceil(forMs / 1000)),
+      server: 'cloudflare',
+    },
+    body: '<!doctype html><title>Access denied</title><h1>Error 1015</h1><p>You are being rate limited.</p>',
+  };
 }

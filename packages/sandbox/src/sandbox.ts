@@ -154,7 +154,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   const world = createWorld(settings.seed);
   const tokens = new TokenBook();
   const traffic = new TrafficLog(() => clock.wallTime());
-  const timestamp = (): string => new Date(clock.wallTime()).toISOString().replace('Z', '000+00:00');
+  const stamp = (at: number): string => new Date(at).toISOString().replace('Z', '000+00:00');
+  const timestamp = (): string => stamp(clock.wallTime());
   let server: HttpServer | undefined;
   let closed: Promise<void> | undefined;
 
@@ -190,7 +191,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
 
   function createBot(name: string, privilegedIntents: number): SandboxBot {
     const { user, events } = addBot(world, guild, { name, joinedAt: timestamp(), privilegedIntents });
-    const token = createToken(user.id, world.random);
+    const token = createToken(user.id, settings.seed);
     tokens.add(user.id, token);
     broadcast(events);
     return { id: user.id, token };
@@ -202,10 +203,13 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   const rest = new RestApi({
     world,
     traffic,
+    seed: settings.seed,
     limiter: settings.rateLimits === false ? undefined : new RateLimiter(scaleOf(settings.rateLimits)),
     shards: settings.shards,
     gatewayUrl,
+    origin: () => `http://${authority()}`,
     botOf,
+    stamp,
     broadcast: (events) => hub.broadcast(events),
     now: () => clock.now(),
     wallTime: () => clock.wallTime(),

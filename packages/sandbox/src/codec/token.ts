@@ -1,13 +1,11 @@
 /** Owns bot tokens: made in the shape clients know, looked up by digest. */
 import { createHash } from 'node:crypto';
-import { type Random, randomText } from '../protocol/random.js';
+import { deriveSecret } from './derive.js';
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-
-/** Makes a token: the account's id in base64url, then two random parts. Some clients read the id from it. */
-export function createToken(userId: string, random: Random): string {
-  const id = Buffer.from(userId).toString('base64url');
-  return `${id}.${randomText(random, 6, ALPHABET)}.${randomText(random, 38, ALPHABET)}`;
+/** Makes a bot's token: its id in base64url, then two parts that come from the seed. Some clients read the id from it. */
+export function createToken(userId: string, seed: number): string {
+  const secret = deriveSecret(seed, 'token', userId);
+  return `${Buffer.from(userId).toString('base64url')}.${secret.slice(0, 6)}.${secret.slice(5, 43)}`;
 }
 
 /** Tokens by account. Keeps digests only, so that no dump of the sandbox holds a token. */

@@ -43,6 +43,8 @@ export type ClientFrame =
       /** As sent: judged with the close code for intents. */
       readonly intents: unknown;
       readonly shard: ShardClaim;
+      /** Whether large dispatches may come compressed (Discord docs, Gateway: Payload Compression). */
+      readonly compress: boolean;
     }
   | { readonly kind: 'resume'; readonly token: Redacted; readonly sessionId: string; readonly seq: number }
   | { readonly kind: 'request'; readonly request: ClientRequest }
@@ -89,7 +91,13 @@ export function parseClientFrame(text: string): ClientFrame {
 
 function parseIdentify(d: unknown): ClientFrame {
   if (!isFields(d) || typeof d.token !== 'string' || !isFields(d.properties)) return undecodable('identify');
-  return { kind: 'identify', token: new Redacted(d.token), intents: d.intents, shard: parseShard(d.shard) };
+  return {
+    kind: 'identify',
+    token: new Redacted(d.token),
+    intents: d.intents,
+    shard: parseShard(d.shard),
+    compress: d.compress === true,
+  };
 }
 
 function parseResume(d: unknown): ClientFrame {

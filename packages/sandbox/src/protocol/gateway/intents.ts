@@ -88,9 +88,14 @@ const NEEDS: Partial<Record<E, number>> = {
   [E.MessagePollVoteRemove]: I.GuildMessagePolls | I.DirectMessagePolls,
 };
 
-/** Intent bits of which a session needs one; 0 when the dispatch needs none. */
-export function intentsFor(name: string): number {
-  return NEEDS[name as E] ?? 0;
+/** Intents for what happens in a direct conversation. */
+const DIRECT = I.DirectMessages | I.DirectMessageReactions | I.DirectMessageTyping | I.DirectMessagePolls;
+
+/** Intent bits of which a session needs one, in a guild or outside of one; 0 when the dispatch needs none. */
+export function intentsFor(name: string, inGuild?: boolean): number {
+  const needs = NEEDS[name as E] ?? 0;
+  if (inGuild === undefined || (needs & DIRECT) === 0) return needs;
+  return inGuild ? needs & ~DIRECT : needs & DIRECT;
 }
 
 /** What is wrong with the intents of an IDENTIFY. */

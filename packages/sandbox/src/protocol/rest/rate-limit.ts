@@ -1,6 +1,7 @@
 /**
- * Owns REST rate limits (Discord docs, Rate Limits): fixed windows per bucket and major parameter, and the global
- * one per bot. Pure: time comes in. Bounded: windows that are over are dropped.
+ * Owns REST rate limits (Discord docs, Rate Limits): fixed windows per bucket and major parameter, limits inside
+ * them, the global one per bot, and the ban for invalid requests. Pure: time comes in. Bounded: windows that are over
+ * are dropped.
  */
 
 /** So many requests in so much time. */
@@ -17,6 +18,9 @@ export interface LimitWindow {
 
 /** 50 requests a second over all routes (Discord docs, Rate Limits: Global Rate Limit). */
 export const GLOBAL_RULE: LimitRule = { limit: 50, windowMs: 1000 };
+
+/** 401, 403 and 429 (of scope `shared` not) in ten minutes (Rate Limits: Invalid Request Limit). */
+export const INVALID_RULE: LimitRule = { limit: 10_000, windowMs: 600_000 };
 
 /** What a request is counted as. */
 export interface LimitedRequest {
@@ -43,7 +47,7 @@ export type LimitVerdict =
   | { readonly allowed: true; readonly state: BucketState }
   | {
       readonly allowed: false;
-      readonly scope: 'user' | 'global';
+      readonly scope: 'user' | 'global' | 'shared';
       readonly retryAfterMs: number;
       readonly state: BucketState;
     };
@@ -67,6 +71,7 @@ const MAX_WINDOWS = 10_000;
 /** All windows of a sandbox. */
 export class RateLimiter {
   private readonly windows = new Map<string, LimitWindow>();
+  private invalid: LimitWindow | undefined;
 
   /** @param scale Factor on every limit. */
   constructor(private readonly scale: number) {}
@@ -84,6 +89,24 @@ export class RateLimiter {
     const state = stateOf(bucket, rule, own.window, now);
     if (own.allowed) return { allowed: true, state };
     return { allowed: false, scope: 'user', retryAfterMs: own.window.resetAt - now, state };
+  }
+
+  /** Counts a request into a limit inside its bucket; how long to wait when that is full. */
+  checkInner(key: string, rule: LimitRule, now: number): number | undefined {
+    const { allowed, window } = this.count(`inner|${key}`, this.scaled(rule), now);
+    return allowed ? undefined : window.resetAt - now;
+  }
+
+  /** Counts an answer that Discord calls invalid. */
+  countInvalid(status: number, scope: string | undefined, now: number): void {
+    if ((status !== 401 && status !== 403 && status !== 429) || scope === 'shared') return;
+    this.invalid = take(this.invalid, this.scaled(INVALID_RULE), now).window;
+  }
+
+  /** How long nothing is answered any more, because of too many invalid requests; `undefined` when all is well. */
+  bannedFor(now: number): number | undefined {
+    if (this.invalid === undefined || now >= this.invalid.resetAt) return undefined;
+    return this.invalid.used >= this.scaled(INVALID_RULE).limit ? this.invalid.resetAt - now : undefined;
   }
 
   /** Windows held. */

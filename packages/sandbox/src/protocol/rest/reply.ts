@@ -7,6 +7,8 @@ export interface Reply {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly events?: readonly WorldEvent[] | undefined;
+  /** A page instead of a JSON body. */
+  readonly html?: string | undefined;
 }
 
 /** One complaint about a field. */
@@ -22,8 +24,26 @@ export interface FormErrors {
 }
 
 /** What can be unknown, with its code. */
-const UNKNOWN = { Channel: 10003, Guild: 10004, Member: 10007, User: 10013, VoiceState: 10065 } as const;
-const UNKNOWN_NAMES = { VoiceState: 'Voice State' } as const satisfies Partial<Record<keyof typeof UNKNOWN, string>>;
+const UNKNOWN = {
+  Application: 10002,
+  Channel: 10003,
+  Guild: 10004,
+  Invite: 10006,
+  Member: 10007,
+  Message: 10008,
+  Overwrite: 10009,
+  Role: 10011,
+  User: 10013,
+  Emoji: 10014,
+  Webhook: 10015,
+  Command: 10063,
+  VoiceState: 10065,
+} as const;
+const UNKNOWN_NAMES = {
+  VoiceState: 'Voice State',
+  Overwrite: 'permission overwrite',
+  Command: 'application command',
+} as const satisfies Partial<Record<keyof typeof UNKNOWN, string>>;
 
 /** A success with a body. */
 export const ok = (body: unknown, events?: readonly WorldEvent[]): Reply => ({ status: 200, body, events });
@@ -38,6 +58,18 @@ export function unknown(what: keyof typeof UNKNOWN): Reply {
   const names: Partial<Record<string, string>> = UNKNOWN_NAMES;
   return failure(404, UNKNOWN[what], `Unknown ${names[what] ?? what}`);
 }
+
+/** Done, with nothing to say. */
+export const done = (events?: readonly WorldEvent[]): Reply => ({ status: 204, events });
+
+/** The channel is there, and not for this bot. */
+export const missingAccess = (): Reply => failure(403, 50001, 'Missing Access');
+/** The bot lacks a permission, or stands too low. */
+export const missingPermissions = (): Reply => failure(403, 50013, 'Missing Permissions');
+
+/** 50035 about one field. */
+export const invalidField = (path: FormProblem['path'], code: string, message: string): Reply =>
+  invalidForm([{ path, code, message }]);
 
 export const unauthorized = (): Reply => failure(401, 0, '401: Unauthorized');
 export const notFound = (): Reply => failure(404, 0, '404: Not Found');

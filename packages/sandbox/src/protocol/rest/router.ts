@@ -1,19 +1,66 @@
 /** Owns the route table's shape and the matching of paths. Pure. */
+import type { OAuthBook, TokenGrant } from '../oauth/book.js';
+import type { PermissionName } from '../world/permissions.js';
 import type { Bot, World } from '../world/types.js';
 import type { LimitRule } from './rate-limit.js';
 import type { Reply } from './reply.js';
 
+/** A file of a multipart body. */
+export interface UploadedFile {
+  /** Form field: `files[0]`. */
+  readonly field: string;
+  readonly filename: string;
+  readonly contentType: string | null;
+  readonly bytes: Uint8Array;
+}
+
+/** What a handler asks of the platform. */
+export interface RestServices {
+  readonly oauth: OAuthBook;
+  /** SHA-256 of a text as base64url (RFC 7636 §4.2). */
+  sha256(text: string): string;
+  /** An application's client secret. */
+  secretOf(applicationId: string): string;
+  /** Keeps a file of a message; the oldest go when there are too many. */
+  keepFile(attachmentId: string, file: UploadedFile): void;
+  /** ISO 8601 of a time in unix ms, as Discord writes it. */
+  stamp(at: number): string;
+}
+
 /** What a handler gets. */
 export interface RestContext {
   readonly world: World;
-  /** Who asks. Only routes with `auth: 'none'` are called without. */
+  /** Who asks, on routes with `auth: 'bot'`; on others nobody in particular. */
   readonly bot: Bot;
+  /** Who asks by an OAuth2 token. */
+  readonly grant: TokenGrant | undefined;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
-  /** Parsed JSON; `undefined` without a body. */
+  /** Parsed JSON, or a form as an object of texts; `undefined` without a body. */
   readonly body: unknown;
+  readonly files: readonly UploadedFile[];
+  /** User name and password of a Basic authorization. */
+  readonly basic: { readonly user: string; readonly password: string } | undefined;
   readonly gatewayUrl: string;
+  /** Where the sandbox is reached: `http://127.0.0.1:8787`. */
+  readonly origin: string;
   readonly shards: number;
+  /** Unix ms. */
+  readonly now: number;
+  readonly services: RestServices;
+}
+
+/** Who may call a route: a bot, an OAuth2 token (with a scope), either, or anyone. */
+export type RouteAuth = 'bot' | 'bearer' | 'any' | 'none';
+
+/** A limit inside a bucket's limit, which no header tells of. */
+export interface Sublimit {
+  readonly name: string;
+  readonly rule: LimitRule;
+  /** `shared`: counted over all bots, by the major parameter. */
+  readonly scope: 'user' | 'shared';
+  /** What it is counted by; `undefined` when the request does not fall under it. */
+  key(context: RestContext): string | undefined;
 }
 
 /** What a request is matched against. */
@@ -26,8 +73,19 @@ export interface RoutePattern {
 /** One line of Discord's table. The docs' table of what is emulated is made from it. */
 export interface Route extends RoutePattern {
   readonly summary: string;
-  readonly auth: 'bot' | 'none';
+  readonly auth: RouteAuth;
+  /** With `auth: 'bearer'` or `'any'`: the scope that an OAuth2 token must have. */
+  readonly scope?: string;
+  /** What a bot must be allowed in the guild or channel of the path. */
+  readonly needs?: readonly PermissionName[];
   readonly limit: LimitRule;
+  /** Routes with one name share a bucket; without it a route has its own. */
+  readonly bucket?: string;
+  /** A bucket of its own for some of a route's requests. */
+  readonly bucketOf?: (context: RestContext) => { readonly name: string; readonly rule: LimitRule } | undefined;
+  readonly sublimits?: readonly Sublimit[];
+  /** `form`: takes `application/x-www-form-urlencoded`, `files`: `multipart/form-data` beside JSON. */
+  readonly takes?: 'form' | 'files';
   handle(context: RestContext): Reply;
 }
 
@@ -43,7 +101,8 @@ export const MAJOR_PARAMS = ['guildId', 'channelId', 'webhookId'] as const;
 
 /** Finds the route of a request. A literal segment wins over a parameter. */
 export function matchRoute<R extends RoutePattern>(routes: readonly R[], method: string, path: string): RouteMatch<R> {
-  const segments = path.split('/').slice(1);
+  // Decoded one by one: an encoded slash is part of its segment.
+  const segments = path.split('/').slice(1).map(decode);
   let otherMethod = false;
   let best: { route: R; params: Record<string, string> } | undefined;
   for (const route of routes) {
@@ -60,6 +119,15 @@ export function matchRoute<R extends RoutePattern>(routes: readonly R[], method:
     if (param.endsWith('Id') && !/^\d{1,20}$/.test(value)) return { kind: 'badId', param, value };
   }
   return { kind: 'found', ...best };
+}
+
+/** Percent-decoding that leaves what is malformed as it is. */
+export function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function matchPath(pattern: readonly string[], segments: readonly string[]): Record<string, string> | undefined {

@@ -4,8 +4,9 @@ import type * as z from 'zod';
 import { channelPayload } from '../payloads/guild.js';
 import { VOICE_REGIONS } from '../payloads/voice.js';
 import { choice, flag, form, integer, list, permissions, readForm, snowflake, text } from '../rest/form.js';
-import { created, type FormProblem, failure, invalidForm, ok, type Reply, unknown } from '../rest/reply.js';
-import type { RestContext, Route } from '../rest/router.js';
+import { withChannel, withGuild } from '../rest/guard.js';
+import { created, type FormProblem, failure, invalidForm, ok } from '../rest/reply.js';
+import type { Route } from '../rest/router.js';
 import {
   type ChannelChange,
   changeChannel,
@@ -16,8 +17,6 @@ import {
   MAX_GUILD_CHANNELS,
 } from '../world/channels.js';
 import type { Channel, Guild } from '../world/types.js';
-import { findChannel } from '../world/world.js';
-import { withGuild } from './guilds.js';
 
 const READ = { limit: 30, windowMs: 10_000 } as const;
 const WRITE = { limit: 10, windowMs: 5_000 } as const;
@@ -124,16 +123,6 @@ export const channelRoutes: readonly Route[] = [
     }),
   },
 ];
-
-function withChannel(
-  handle: (context: RestContext, guild: Guild, channel: Channel) => Reply,
-): (context: RestContext) => Reply {
-  return (context) => {
-    const found = findChannel(context.world, context.params.channelId ?? '');
-    if (found === undefined || !context.bot.guildIds.has(found.guild.id)) return unknown('Channel');
-    return handle(context, found.guild, found.channel);
-  };
-}
 
 /** What a schema cannot see: references, and limits that depend on the channel's type. */
 function check(

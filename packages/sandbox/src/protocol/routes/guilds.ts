@@ -2,20 +2,13 @@
 import { guildPayload, memberPayload, rolePayload } from '../payloads/guild.js';
 import { VOICE_REGIONS, voiceStateUpdatePayload } from '../payloads/voice.js';
 import { form, integer, readForm, snowflake } from '../rest/form.js';
+import { withGuild } from '../rest/guard.js';
 import { invalidForm, ok, type Reply, unknown } from '../rest/reply.js';
 import type { RestContext, Route } from '../rest/router.js';
 import type { Guild } from '../world/types.js';
-import { guildOfBot, userOf } from '../world/world.js';
+import { userOf } from '../world/world.js';
 
 const READ = { limit: 30, windowMs: 10_000 } as const;
-
-/** Calls a handler with the guild of the path, or answers that there is none. */
-export function withGuild(handle: (context: RestContext, guild: Guild) => Reply): (context: RestContext) => Reply {
-  return (context) => {
-    const guild = guildOfBot(context.world, context.bot, context.params.guildId ?? '');
-    return guild === undefined ? unknown('Guild') : handle(context, guild);
-  };
-}
 
 const memberPage = form({
   limit: integer(1, 1000).default(1),

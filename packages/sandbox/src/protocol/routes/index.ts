@@ -1,9 +1,29 @@
 /** Owns the whole route table: what the sandbox answers is exactly this. */
-import type { Route } from '../rest/router.js';
+import type { Route, RoutePattern } from '../rest/router.js';
 import { channelRoutes } from './channels.js';
 import { gatewayRoutes } from './gateway.js';
 import { guildRoutes } from './guilds.js';
 import { userRoutes } from './users.js';
+
+/** What Discord has and the sandbox answers with a 404 that says so. */
+export const NOT_EMULATED: readonly (RoutePattern & { readonly summary: string })[] = [
+  { method: 'POST', path: '/channels/:channelId/threads', summary: 'threads' },
+  { method: 'POST', path: '/channels/:channelId/messages/:messageId/threads', summary: 'threads' },
+  { method: 'GET', path: '/guilds/:guildId/threads/active', summary: 'threads' },
+  { method: 'GET', path: '/channels/:channelId/threads/archived/public', summary: 'threads' },
+  { method: 'GET', path: '/channels/:channelId/pins', summary: 'pinned messages' },
+  { method: 'GET', path: '/channels/:channelId/messages/pins', summary: 'pinned messages' },
+  { method: 'GET', path: '/guilds/:guildId/audit-logs', summary: 'audit log; reasons are in sandbox.traffic' },
+  { method: 'GET', path: '/guilds/:guildId/bans', summary: 'bans' },
+  { method: 'PUT', path: '/guilds/:guildId/bans/:userId', summary: 'bans' },
+  { method: 'GET', path: '/guilds/:guildId/emojis', summary: 'custom emoji' },
+  { method: 'GET', path: '/guilds/:guildId/stickers', summary: 'stickers' },
+  { method: 'GET', path: '/guilds/:guildId/scheduled-events', summary: 'scheduled events' },
+  { method: 'GET', path: '/guilds/:guildId/auto-moderation/rules', summary: 'auto moderation' },
+  { method: 'POST', path: '/interactions/:interactionId/:token/callback', summary: 'interactions' },
+  { method: 'POST', path: '/stage-instances', summary: 'stage instances' },
+  { method: 'GET', path: '/applications/:applicationId/emojis', summary: 'application emoji' },
+];
 
 /** Every REST route. */
 export const ROUTES: readonly Route[] = [...gatewayRoutes, ...userRoutes, ...guildRoutes, ...channelRoutes];

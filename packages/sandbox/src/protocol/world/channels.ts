@@ -55,6 +55,7 @@ export function createChannel(
     rtcRegion: null,
     videoQualityMode: 1,
     lastMessageId: null,
+    messages: new Map(),
   };
   applyChange(channel, input);
   guild.channels.set(channel.id, channel);

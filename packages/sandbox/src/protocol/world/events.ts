@@ -11,10 +11,14 @@ export type DispatchName = keyof DispatchData;
 export interface WorldEvent<Name extends DispatchName = DispatchName> {
   readonly name: Name;
   readonly data: DispatchData[Name];
-  /** Goes to the shard that holds this guild. */
+  /** Goes to the shard that holds this guild; empty for what happens outside of guilds, which is shard 0's. */
   readonly guildId: string;
   /** Goes to this gateway session alone. */
   readonly sessionId?: string | undefined;
+  /** Bots that may see it; without it every bot of the guild. */
+  readonly botIds?: readonly string[] | undefined;
+  /** What sessions without MESSAGE_CONTENT get instead, those of the bots in `except` not counted. */
+  readonly withoutContent?: { readonly data: DispatchData[Name]; readonly except: readonly string[] } | undefined;
 }
 
 /** Makes an event whose data fits its name. */

@@ -10,7 +10,7 @@ import { addUser, newRole } from './world.js';
 export function addMember(
   guild: Guild,
   user: User,
-  input: { joinedAt: string; roles?: readonly string[]; nick?: string | null },
+  input: { joinedAt: string; roles?: readonly string[]; nick?: string | null; mute?: boolean; deaf?: boolean },
 ): readonly WorldEvent[] {
   if (guild.members.has(user.id)) return [];
   const member = {
@@ -18,8 +18,8 @@ export function addMember(
     nick: input.nick ?? null,
     roles: [...(input.roles ?? [])],
     joinedAt: input.joinedAt,
-    mute: false,
-    deaf: false,
+    mute: input.mute ?? false,
+    deaf: input.deaf ?? false,
   };
   guild.members.set(user.id, member);
   return [
@@ -38,18 +38,22 @@ export function removeMember(world: World, guild: Guild, user: User): readonly W
   ];
 }
 
-/** Creates an application with a bot that is in the given guild, with a managed administrator role of its own. */
+/**
+ * Creates an application with a bot that is in the given guild, with a managed role of its own.
+ *
+ * @param input `permissions`: of its role; an administrator without.
+ */
 export function addBot(
   world: World,
   guild: Guild,
-  input: { name: string; joinedAt: string; privilegedIntents: number },
+  input: { name: string; joinedAt: string; privilegedIntents: number; permissions?: bigint | undefined },
 ): { readonly bot: Bot; readonly user: User; readonly events: readonly WorldEvent[] } {
   const user = addUser(world, { username: input.name, avatar: null, bot: true });
   const role = newRole({
     id: world.ids.next(),
     name: input.name,
     position: guild.roles.size,
-    permissions: PermissionFlagsBits.Administrator,
+    permissions: input.permissions ?? PermissionFlagsBits.Administrator,
     managed: true,
     botId: user.id,
   });
@@ -59,6 +63,7 @@ export function addBot(
     privilegedIntents: input.privilegedIntents,
     guildIds: new Set([guild.id]),
     identifies: 0,
+    commands: new Map(),
   };
   world.bots.set(bot.id, bot);
   const joined = addMember(guild, user, { joinedAt: input.joinedAt, roles: [role.id] });

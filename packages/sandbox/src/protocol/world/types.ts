@@ -1,8 +1,8 @@
 /**
- * Owns what the sandbox knows: guilds, channels, roles, members, voice states, bots. Plain data that serialises;
- * Discord's wire shapes are made from it in `payloads/`.
+ * Owns what the sandbox knows: guilds, channels, messages, roles, members, voice states, bots. Plain data that
+ * serialises; Discord's wire shapes are made from it in `payloads/`.
  */
-import type { APIOverwrite, ChannelType } from 'discord-api-types/v10';
+import type { APIApplicationCommand, APIEmbed, APIOverwrite, ChannelType } from 'discord-api-types/v10';
 import type { Random } from '../random.js';
 import type { IdSource } from '../snowflake.js';
 
@@ -42,6 +42,51 @@ export interface Role {
   readonly botId: string | null;
 }
 
+/** A file of a message. Its bytes are in the attachment store. */
+export interface Attachment {
+  readonly id: string;
+  readonly filename: string;
+  readonly size: number;
+  readonly contentType: string | null;
+  readonly description: string | null;
+}
+
+/** Who reacted with one emoji, in order. */
+export interface Reaction {
+  /** The emoji itself: the guild has no custom ones. */
+  readonly emoji: string;
+  readonly userIds: string[];
+}
+
+/** A message. */
+export interface Message {
+  readonly id: string;
+  readonly channelId: string;
+  /** A user's id, or the webhook's. */
+  readonly authorId: string;
+  /** Name and avatar that a webhook took for this message. */
+  readonly webhook: { readonly id: string; readonly name: string; readonly avatar: string | null } | null;
+  readonly type: number;
+  content: string;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  /** Unix ms of {@link Message.timestamp}. */
+  readonly sentAt: number;
+  editedTimestamp: string | null;
+  readonly tts: boolean;
+  mentionsEveryone: boolean;
+  /** Ids of mentioned users and roles. */
+  mentions: readonly string[];
+  mentionRoles: readonly string[];
+  attachments: readonly Attachment[];
+  embeds: readonly APIEmbed[];
+  flags: number;
+  readonly nonce: string | number | null;
+  /** The message it answers. */
+  readonly referenceId: string | null;
+  readonly reactions: Reaction[];
+}
+
 /** The kinds of guild channel that the sandbox holds. */
 export type SandboxChannelType =
   | ChannelType.GuildText
@@ -70,6 +115,43 @@ export interface Channel {
   rtcRegion: string | null;
   videoQualityMode: number;
   lastMessageId: string | null;
+  /** Oldest first. */
+  readonly messages: Map<string, Message>;
+}
+
+/** A conversation of a bot with a user. */
+export interface DmChannel {
+  readonly id: string;
+  readonly botId: string;
+  readonly userId: string;
+  lastMessageId: string | null;
+  readonly messages: Map<string, Message>;
+}
+
+/** An invite to a guild. */
+export interface Invite {
+  readonly code: string;
+  readonly channelId: string;
+  readonly inviterId: string;
+  /** Seconds, 0 for ever. */
+  readonly maxAge: number;
+  /** 0 for any number. */
+  readonly maxUses: number;
+  uses: number;
+  readonly temporary: boolean;
+  /** Unix ms and ISO 8601. */
+  readonly createdAt: number;
+  readonly createdStamp: string;
+}
+
+/** An incoming webhook. */
+export interface Webhook {
+  readonly id: string;
+  readonly token: string;
+  readonly creatorId: string;
+  channelId: string;
+  name: string;
+  avatar: string | null;
 }
 
 /** Someone's voice connection. */
@@ -93,6 +175,9 @@ export interface Guild {
   readonly roles: Map<string, Role>;
   readonly members: Map<string, Member>;
   readonly voiceStates: Map<string, VoiceState>;
+  /** By code. */
+  readonly invites: Map<string, Invite>;
+  readonly webhooks: Map<string, Webhook>;
 }
 
 /** An application with its bot. The application's id is the bot user's, as with every application since 2016. */
@@ -103,6 +188,8 @@ export interface Bot {
   readonly guildIds: Set<string>;
   /** Identifies used of `session_start_limit`. */
   identifies: number;
+  /** Its application commands, global ones and those of a guild. */
+  readonly commands: Map<string, APIApplicationCommand>;
 }
 
 /** Everything. */
@@ -112,4 +199,5 @@ export interface World {
   readonly guilds: Map<string, Guild>;
   readonly users: Map<string, User>;
   readonly bots: Map<string, Bot>;
+  readonly dms: Map<string, DmChannel>;
 }

@@ -2,7 +2,7 @@
 import { PermissionFlagsBits } from 'discord-api-types/v10';
 import { createRandom } from '../random.js';
 import { createIdSource } from '../snowflake.js';
-import type { Bot, Channel, Guild, Role, User, World } from './types.js';
+import type { Bot, Channel, DmChannel, Guild, Role, User, World } from './types.js';
 
 /** Permissions of @everyone in a new guild, as Discord sets them (voice and text basics). */
 const EVERYONE_PERMISSIONS =
@@ -13,6 +13,9 @@ const EVERYONE_PERMISSIONS =
   PermissionFlagsBits.EmbedLinks |
   PermissionFlagsBits.AttachFiles |
   PermissionFlagsBits.CreateInstantInvite |
+  PermissionFlagsBits.ChangeNickname |
+  PermissionFlagsBits.MentionEveryone |
+  PermissionFlagsBits.UseExternalEmojis |
   PermissionFlagsBits.Connect |
   PermissionFlagsBits.Speak |
   PermissionFlagsBits.Stream |
@@ -26,6 +29,7 @@ export function createWorld(seed: number): World {
     guilds: new Map(),
     users: new Map(),
     bots: new Map(),
+    dms: new Map(),
   };
 }
 
@@ -58,6 +62,8 @@ export function addGuild(world: World, input: { name: string; ownerId: string; j
     roles: new Map([[id, everyone]]),
     members: new Map(),
     voiceStates: new Map(),
+    invites: new Map(),
+    webhooks: new Map(),
   };
   world.guilds.set(id, guild);
   guild.members.set(input.ownerId, {
@@ -102,4 +108,10 @@ export function memberOf(guild: Guild, userId: string): Guild['members'] extends
   const member = guild.members.get(userId);
   if (member === undefined) throw new RangeError(`no member ${userId}`);
   return member;
+}
+
+/** A conversation of a bot. */
+export function dmOfBot(world: World, bot: Bot, channelId: string): DmChannel | undefined {
+  const dm = world.dms.get(channelId);
+  return dm?.botId === bot.id ? dm : undefined;
 }
