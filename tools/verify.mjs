@@ -83,7 +83,11 @@ const STEPS = [
   },
   { name: 'package-checks', needs: ['pack'], run: commands(['node', 'tools/package-checks.mjs', tarballs]) },
   { name: 'api', needs: ['build'], run: commands(['node', 'tools/api-report.mjs', '--check']) },
-  { name: 'size', needs: ['build'], run: commands(['size-limit']) },
+  {
+    name: 'size',
+    needs: ['build'],
+    run: async () => ({ ...(await commands(['size-limit'])()), summary: 'budgets in .size-limit.json' }),
+  },
   { name: 'examples', needs: ['build'], run: commands(['node', 'tools/readme-examples.mjs']) },
   {
     name: 'consumer',
