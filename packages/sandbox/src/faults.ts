@@ -1,7 +1,26 @@
 /** Owns the faults: what can be made to go wrong between the gateway and its clients. */
 import type { Clock } from '@guildkit/core';
-import type { GatewayHub } from './io/gateway-hub.js';
+import type { FaultTarget, GatewayHub, Withholdable } from './io/gateway-hub.js';
 import type { TrafficLog } from './traffic.js';
+
+export type { FaultTarget } from './io/gateway-hub.js';
+
+/** An answer that {@link Faults.withhold} can keep back. */
+export type WithheldAnswer = Withholdable;
+
+/** How {@link Faults.refuseUpgrades} refuses. */
+export interface UpgradeRefusalOptions {
+  /**
+   * An HTTP status from 400 to 599; `'reset'`: the TCP connection is reset; `'silence'`: it stays, without an answer.
+   */
+  readonly answer: number | 'reset' | 'silence';
+  /** `Retry-After`, in seconds. Only with a status. */
+  readonly retryAfterSeconds?: number | undefined;
+  /** Refusals after which connections are accepted again. @defaultValue no limit */
+  readonly count?: number | undefined;
+  /** Time after which connections are accepted again, in ms. @defaultValue no limit */
+  readonly forMs?: number | undefined;
+}
 
 /** Faults of the gateway. Each acts at once on everything that is connected, unless it says otherwise. */
 export interface Faults {
@@ -9,41 +28,81 @@ export interface Faults {
    * Cuts connections; their sessions can be resumed.
    *
    * @param options `handshake`: with a close frame (4000), else the TCP connection is destroyed (the default);
-   * `shardId`: of one shard.
+   * `shardId`, `botId`: of one shard or bot.
    */
-  cut(options?: { handshake?: boolean | undefined; shardId?: number | undefined }): void;
-  /** Closes connections with a code. The codes that end a session end it here too. */
-  closeWith(code: number, reason?: string): void;
+  cut(options?: { handshake?: boolean | undefined } & FaultTarget): void;
+  /** Closes connections with a code. The codes that end a session end it here too. @throws RangeError for a code that no frame may carry. */
+  closeWith(code: number, reason?: string, target?: FaultTarget): void;
   /** Asks clients to reconnect (opcode 7). */
-  reconnect(): void;
+  reconnect(target?: FaultTarget): void;
   /** Tells clients that their session is invalid (opcode 9). When not resumable the session is gone. */
-  invalidateSession(options: { resumable: boolean }): void;
+  invalidateSession(options: { resumable: boolean } & FaultTarget): void;
   /** Asks clients for a heartbeat at once (opcode 1). */
-  requestHeartbeat(): void;
+  requestHeartbeat(target?: FaultTarget): void;
   /** Stops answering heartbeats, or answers again: a connection that looks alive and is not. */
   heartbeatAcks(answered: boolean): void;
-  /** Loses the next dispatches on the way: numbered and kept for RESUME, not sent. */
-  dropDispatches(count: number): void;
+  /**
+   * Keeps an answer back, on every connection from now on, until {@link Faults.release}: `HELLO` is not sent, IDENTIFY
+   * is not answered with `READY`, RESUME is not answered with a replay and `RESUMED`. What was asked meanwhile stays
+   * unanswered.
+   */
+  withhold(what: WithheldAnswer): void;
+  /** Gives a withheld answer again; all of them when nothing is named. */
+  release(what?: WithheldAnswer): void;
+  /** Delays every dispatch by some ms, in order, on every connection from now on; 0 for no longer. Heartbeats are answered at once. */
+  delay(ms: number): void;
+  /** Loses the next dispatches of each connection on the way: numbered and kept for RESUME, not sent. */
+  dropDispatches(count: number, target?: FaultTarget): void;
+  /** Sends each of the next dispatches of each connection twice. */
+  duplicateDispatches(count: number, target?: FaultTarget): void;
+  /** Holds the next dispatches of each connection back until there are that many, then sends them last one first. */
+  reorderDispatches(count: number, target?: FaultTarget): void;
+  /** Spoils the next message of each compressed connection. Others have nothing to spoil: see {@link Faults.sendRaw}. */
+  corruptCompression(target?: FaultTarget): void;
+  /** Sends half of the next message of each connection, in a frame that announces all of it, and destroys the connection. */
+  halfFrame(target?: FaultTarget): void;
+  /** Sends bytes as they are, over the WebSocket: malformed frames. */
+  sendRaw(data: string | Buffer, target?: FaultTarget): void;
   /** Forgets every session that waits for RESUME. */
   forgetSessions(): void;
-  /** Sends bytes as they are, over the WebSocket, to every connection: malformed frames. */
-  sendRaw(data: string | Buffer): void;
-  /** Refuses new gateway connections with 503, for some time or until {@link Faults.up}. Those that are open stay. */
-  down(forMs?: number): void;
+  /** Cuts connections and forgets their sessions without a word: RESUME is refused. */
+  loseSessions(): void;
+  /** Refuses new gateway connections, with a count, for some time or until {@link Faults.up}. Those that are open stay. @throws RangeError for another answer. */
+  refuseUpgrades(options: UpgradeRefusalOptions): void;
+  /**
+   * Refuses new gateway connections with 503, for some time or until {@link Faults.up}.
+   *
+   * @param options `cut`: destroy those that are open, too; they stay otherwise.
+   */
+  down(forMs?: number, options?: { cut?: boolean | undefined }): void;
   /** Accepts gateway connections again. */
   up(): void;
+  /** Ends every fault that lasts: refusals, delays, withheld answers, missing heartbeat answers, what was armed. */
+  clear(): void;
+}
+
+/** How a gateway connection is refused. */
+export interface UpgradeRefusal {
+  readonly answer: number | 'reset' | 'silence';
+  readonly retryAfterSeconds?: number | undefined;
+  /** Says why, in the body. */
+  readonly text?: string | undefined;
 }
 
 /** Faults and what the upgrade handler asks of them. */
 export interface FaultSwitch extends Faults {
-  readonly isDown: boolean;
-  /** Clears the timer of `down`. */
+  /** Whether and how the connection that comes now is refused. Counts it. */
+  nextRefusal(): UpgradeRefusal | undefined;
+  /** Clears timers. */
   dispose(): void;
 }
 
+const WITHHOLDABLE: readonly WithheldAnswer[] = ['HELLO', 'READY', 'RESUMED'];
+const DOWN = 503;
+
 /** Creates the faults of a sandbox. */
 export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog): FaultSwitch {
-  let isDown = false;
+  let refusal: (UpgradeRefusal & { left: number }) | undefined;
   let timer: unknown;
 
   const note = (what: string): void => traffic.add('fault', 'out', what);
@@ -53,58 +112,124 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog)
   };
   const up = (): void => {
     disarm();
-    isDown = false;
+    if (refusal === undefined) return;
+    refusal = undefined;
     note('up');
+  };
+  const refuse = ({ answer, retryAfterSeconds, count, forMs }: UpgradeRefusalOptions): void => {
+    disarm();
+    refusal = { answer, retryAfterSeconds, left: count ?? Number.POSITIVE_INFINITY };
+    if (forMs !== undefined) timer = clock.setTimer(up, forMs);
+  };
+  const cutAll = (): void => hub.fault({ type: 'cut', close: undefined });
+  const count = (name: string, value: number): number => {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`faults.${name}: a whole number is expected`);
+    note(`${name} ${value}`);
+    return value;
   };
 
   return {
-    get isDown() {
-      return isDown;
+    nextRefusal() {
+      if (refusal === undefined) return undefined;
+      const { answer, retryAfterSeconds } = refusal;
+      refusal.left -= 1;
+      if (refusal.left <= 0) up();
+      return { answer, retryAfterSeconds };
     },
-    cut({ handshake = false, shardId } = {}) {
+    cut({ handshake = false, ...target } = {}) {
       note(handshake ? 'cut with handshake' : 'cut');
-      hub.fault({ type: 'cut', close: handshake ? { code: 4000, reason: 'Unknown error.' } : undefined }, shardId);
+      const close = handshake ? { code: 4000, reason: 'Unknown error.' } : undefined;
+      hub.fault({ type: 'cut', close }, target);
     },
-    closeWith(code, reason = '') {
+    closeWith(code, reason = '', target = {}) {
       if (!isSendableCloseCode(code))
         throw new RangeError('faults.closeWith: the code must be 1000–1014 (not 1004–1006) or 3000–4999');
       note(`close ${code}`);
-      hub.fault({ type: 'cut', close: { code, reason } });
+      hub.fault({ type: 'cut', close: { code, reason } }, target);
     },
-    reconnect() {
+    reconnect(target = {}) {
       note('reconnect');
-      hub.fault({ type: 'reconnect' });
+      hub.fault({ type: 'reconnect' }, target);
     },
-    invalidateSession({ resumable }) {
+    invalidateSession({ resumable, ...target }) {
       note(`invalidate session, ${resumable ? '' : 'not '}resumable`);
-      hub.fault({ type: 'invalidate', resumable });
+      hub.fault({ type: 'invalidate', resumable }, target);
     },
-    requestHeartbeat() {
-      hub.fault({ type: 'askHeartbeat' });
+    requestHeartbeat(target = {}) {
+      note('request heartbeat');
+      hub.fault({ type: 'askHeartbeat' }, target);
     },
     heartbeatAcks(answered) {
       note(`heartbeat acks ${answered ? 'on' : 'off'}`);
       hub.answerHeartbeats(answered);
     },
-    dropDispatches(count) {
-      note(`drop ${count} dispatches`);
-      hub.dropDispatches(count);
+    withhold(what) {
+      if (!WITHHOLDABLE.includes(what)) throw new RangeError(`faults.withhold: one of ${WITHHOLDABLE.join(', ')}`);
+      note(`withhold ${what}`);
+      hub.withhold(what, true);
+    },
+    release(what) {
+      note(`release ${what ?? 'all'}`);
+      for (const each of WITHHOLDABLE) if (what === undefined || what === each) hub.withhold(each, false);
+    },
+    delay(ms) {
+      hub.delay(count('delay', ms));
+    },
+    dropDispatches(value, target = {}) {
+      hub.faultPorts({ type: 'drop', count: count('dropDispatches', value) }, target);
+    },
+    duplicateDispatches(value, target = {}) {
+      hub.faultPorts({ type: 'duplicate', count: count('duplicateDispatches', value) }, target);
+    },
+    reorderDispatches(value, target = {}) {
+      hub.faultPorts({ type: 'reorder', count: count('reorderDispatches', value) }, target);
+    },
+    corruptCompression(target = {}) {
+      note('corrupt compression');
+      hub.faultPorts({ type: 'corrupt' }, target);
+    },
+    halfFrame(target = {}) {
+      note('half a frame');
+      hub.faultPorts({ type: 'half' }, target);
+    },
+    sendRaw(data, target = {}) {
+      note('raw frame');
+      hub.sendRaw(data, target);
     },
     forgetSessions() {
       note('forget sessions');
       hub.expireDetached();
     },
-    sendRaw(data) {
-      note('raw frame');
-      hub.sendRaw(data);
+    loseSessions() {
+      note('lose sessions');
+      cutAll();
+      hub.expireDetached();
     },
-    down(forMs) {
-      disarm();
-      isDown = true;
+    refuseUpgrades(options) {
+      const { answer, retryAfterSeconds } = options;
+      const isStatus = Number.isInteger(answer) && Number(answer) >= 400 && Number(answer) <= 599;
+      if (!isStatus && answer !== 'reset' && answer !== 'silence') {
+        throw new RangeError(
+          "faults.refuseUpgrades: the answer must be a status from 400 to 599, 'reset' or 'silence'",
+        );
+      }
+      note(`refuse with ${answer}${retryAfterSeconds === undefined ? '' : `, retry after ${retryAfterSeconds} s`}`);
+      refuse(options);
+    },
+    down(forMs, { cut = false } = {}) {
       note('down');
-      if (forMs !== undefined) timer = clock.setTimer(up, forMs);
+      refuse({ answer: DOWN, forMs });
+      if (cut) cutAll();
     },
     up,
+    clear() {
+      note('clear');
+      up();
+      hub.delay(0);
+      hub.answerHeartbeats(true);
+      for (const each of WITHHOLDABLE) hub.withhold(each, false);
+      hub.faultPorts({ type: 'none' });
+    },
     dispose: disarm,
   };
 }

@@ -228,10 +228,11 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     rest: (request) => rest.handle(request),
     control: (request) =>
       handleControl({ people, channels, faults, traffic, describe, port: () => server?.port ?? 0 }, request),
-    isGatewayDown: () => faults.isDown,
-    onGateway: (ws, query) => hub.accept(ws, query),
-    onGatewayRefused() {
+    nextGatewayRefusal: () => faults.nextRefusal(),
+    onGateway: (ws, query, tcp) => hub.accept(ws, query, tcp),
+    onGatewayRefused(why) {
       traffic.counters.gatewayRefusals += 1;
+      traffic.add('gateway', 'in', `refused ${why}`);
     },
   });
   const listener = server;

@@ -2,9 +2,10 @@
  * Owns the gateway's sockets and running sessions: carries out what the session machine decides. Refuses to decide
  * anything itself, and to know what the dispatches mean.
  */
+import type { Duplex } from 'node:stream';
 import { type Clock, createDriver, type Driver } from '@guildkit/core';
-import { WebSocket } from 'ws';
-import { createZlibStream } from '../codec/zlib-stream.js';
+import type { WebSocket } from 'ws';
+import type { Compression } from '../codec/compression.js';
 import {
   type ClientFrame,
   type ClientRequest,
@@ -27,6 +28,7 @@ import {
 import { shardOf } from '../protocol/snowflake.js';
 import type { WorldEvent } from '../protocol/world/events.js';
 import type { TrafficLog } from '../traffic.js';
+import { GatewayPort, type PortFault } from './gateway-port.js';
 
 /** What the hub asks of the rest of the sandbox. */
 export interface GatewayHubOptions {
@@ -47,62 +49,66 @@ export interface GatewayHubOptions {
 /** How a client connected. */
 export interface GatewayQuery {
   readonly version: number;
-  readonly compress: boolean;
+  readonly compression: Compression;
 }
 
-/** What faults reach. */
-export type GatewayFault = Extract<SessionInput, { type: 'reconnect' | 'invalidate' | 'askHeartbeat' | 'cut' }>;
+/** A fault of sessions: an input of their machine. */
+export type SessionFault = Extract<SessionInput, { type: 'reconnect' | 'invalidate' | 'askHeartbeat' | 'cut' }>;
+
+/** Which connections a fault concerns; all when nothing is named. */
+export interface FaultTarget {
+  /** Sessions of this shard; a session without a shard counts as shard 0. */
+  readonly shardId?: number | undefined;
+  /** Sessions of this bot. */
+  readonly botId?: string | undefined;
+}
+
+/** An answer that can be withheld: what the client then waits for in vain. */
+export type Withholdable = 'HELLO' | 'READY' | 'RESUMED';
 
 interface Actor {
   readonly driver: Driver<SessionState, SessionInput>;
   readonly log: ReplayLog;
 }
 
-interface Port {
-  readonly ws: WebSocket;
+interface Connection {
+  readonly port: GatewayPort;
   readonly version: number;
-  readonly encode: (text: string) => string | Buffer;
   owner: Actor;
 }
 
-/** A reader this far behind is cut: it would hold memory for as long as it likes. */
-const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 /** Sessions that wait for RESUME; beyond that the oldest goes, so that a client that only identifies fills nothing. */
 const MAX_SESSIONS = 2_000;
-/** How long a close frame may go unanswered before the TCP connection is destroyed. */
-const CLOSE_TIMEOUT_MS = 2_000;
 
 /** The gateway's running side. */
 export class GatewayHub {
   private readonly reducer: ReturnType<typeof createSessionReducer>;
-  private readonly ports = new Map<number, Port>();
+  private readonly connections = new Map<number, Connection>();
   private readonly sessions = new Map<string, Actor>();
   private readonly actors = new Set<Actor>();
   private sockets = 0;
   private acks = true;
-  private toDrop = 0;
+  private delayMs = 0;
+  private readonly withheld = new Set<Withholdable>();
 
   constructor(private readonly options: GatewayHubOptions) {
     this.reducer = createSessionReducer(options.rules);
   }
 
-  /** Takes over an open WebSocket. */
-  accept(ws: WebSocket, query: GatewayQuery): void {
+  /** Takes over an open WebSocket and the TCP connection below it. */
+  accept(ws: WebSocket, query: GatewayQuery, tcp?: Duplex): void {
     this.sockets += 1;
     const socket = this.sockets;
-    const { traffic } = this.options;
+    const { traffic, clock } = this.options;
+    const port = new GatewayPort({ ws, tcp, compression: query.compression, clock });
+    port.inject({ type: 'delay', ms: this.delayMs });
     const owner = this.createActor(socket);
-    const port: Port = {
-      ws,
-      version: query.version,
-      encode: query.compress ? createZlibStream() : (text) => text,
-      owner,
-    };
-    this.ports.set(socket, port);
+    const connection: Connection = { port, version: query.version, owner };
+    this.connections.set(socket, connection);
     traffic.counters.gatewayConnections += 1;
     traffic.counters.gatewayOpen += 1;
     traffic.add('gateway', 'in', 'connect', { socket });
-    ws.on('message', (data, isBinary) => this.onMessage(socket, port, data as Buffer, isBinary));
+    ws.on('message', (data, isBinary) => this.onMessage(socket, connection, data as Buffer, isBinary));
     // `ws` closes by itself after an error; what is to be done is done on close.
     ws.on('error', () => {
       traffic.counters.badFrames += 1;
@@ -110,8 +116,9 @@ export class GatewayHub {
     ws.on('close', (code) => {
       traffic.counters.gatewayOpen -= 1;
       traffic.add('gateway', 'in', `closed ${code}`, { socket });
-      this.ports.delete(socket);
-      port.owner.driver.dispatch({ type: 'closed', socket, code });
+      this.connections.delete(socket);
+      port.dispose();
+      connection.owner.driver.dispatch({ type: 'closed', socket, code });
     });
     owner.driver.dispatch({ type: 'opened', version: query.version });
   }
@@ -131,12 +138,26 @@ export class GatewayHub {
     }
   }
 
-  /** Does something to every connection and session, or to those of one shard. */
-  fault(fault: GatewayFault, shardId?: number): void {
-    for (const actor of [...this.actors]) {
-      if (shardId !== undefined && (sessionOf(actor)?.shard?.[0] ?? 0) !== shardId) continue;
-      actor.driver.dispatch(fault);
-    }
+  /** Does something to connections and their sessions. */
+  fault(fault: SessionFault, target: FaultTarget = {}): void {
+    for (const actor of [...this.actors]) if (isMeant(actor, target)) actor.driver.dispatch(fault);
+  }
+
+  /** Does something to what connections send. */
+  faultPorts(fault: PortFault, target: FaultTarget = {}): void {
+    for (const { port, owner } of this.connections.values()) if (isMeant(owner, target)) port.inject(fault);
+  }
+
+  /** Delays dispatches on every connection, also on those to come. */
+  delay(ms: number): void {
+    this.delayMs = ms;
+    this.faultPorts({ type: 'delay', ms });
+  }
+
+  /** Gives an answer no longer, or gives it again. */
+  withhold(what: Withholdable, withheld: boolean): void {
+    if (withheld) this.withheld.add(what);
+    else this.withheld.delete(what);
   }
 
   /** Ends every session that waits for RESUME. */
@@ -144,19 +165,14 @@ export class GatewayHub {
     for (const actor of [...this.actors]) actor.driver.dispatch({ type: 'expire' });
   }
 
-  /** Sends bytes as they are to every open connection. */
-  sendRaw(data: string | Buffer): void {
-    for (const { ws } of this.ports.values()) if (ws.readyState === WebSocket.OPEN) ws.send(data);
+  /** Sends bytes as they are. */
+  sendRaw(data: string | Buffer, target: FaultTarget = {}): void {
+    for (const { port, owner } of this.connections.values()) if (isMeant(owner, target)) port.sendRaw(data);
   }
 
   /** Whether heartbeats are answered. */
   answerHeartbeats(answered: boolean): void {
     this.acks = answered;
-  }
-
-  /** Numbers and keeps the next dispatches without sending them. */
-  dropDispatches(count: number): void {
-    this.toDrop = count;
   }
 
   /** Sessions that live or can be resumed. */
@@ -169,7 +185,7 @@ export class GatewayHub {
     for (const actor of this.actors) actor.driver.stop();
     this.actors.clear();
     this.sessions.clear();
-    for (const { ws } of this.ports.values()) ws.terminate();
+    for (const { port } of this.connections.values()) port.terminate();
   }
 
   private createActor(socket: number): Actor {
@@ -194,31 +210,33 @@ export class GatewayHub {
     return actor;
   }
 
-  private onMessage(socket: number, port: Port, data: Buffer, isBinary: boolean): void {
+  private onMessage(socket: number, connection: Connection, data: Buffer, isBinary: boolean): void {
     const { counters } = this.options.traffic;
     const frame = parseMessage(data);
     if (frame.kind === 'invalid') counters.badFrames += 1;
     if (frame.kind === 'heartbeat') counters.heartbeats += 1;
     else this.options.traffic.add('gateway', 'in', nameOf(frame), { socket, binary: isBinary });
     const input: SessionInput = { type: 'frame', socket, frame };
+    const { driver } = connection.owner;
     if (frame.kind === 'identify') {
       counters.identifies += 1;
-      port.owner.driver.dispatch({
-        ...input,
-        grant: this.options.grant(frame.token.reveal()),
-        newId: this.options.newSessionId(),
-      });
+      if (this.withheld.has('READY')) return;
+      connection.port.compressPayloads = frame.compress;
+      const grant = this.options.grant(frame.token.reveal());
+      driver.dispatch({ ...input, grant, newId: this.options.newSessionId() });
     } else if (frame.kind === 'resume') {
       counters.resumes += 1;
-      port.owner.driver.dispatch({ ...input, grant: this.options.grant(frame.token.reveal()) });
-    } else port.owner.driver.dispatch(input);
+      if (this.withheld.has('RESUMED')) return;
+      driver.dispatch({ ...input, grant: this.options.grant(frame.token.reveal()) });
+    } else driver.dispatch(input);
   }
 
   private run(actor: Actor, effect: SessionEffect): void {
     switch (effect.type) {
       case 'send':
         if (effect.frame.op === 11 && !this.acks) return;
-        this.send(effect.socket, controlText(effect.frame));
+        if (effect.frame.op === 10 && this.withheld.has('HELLO')) return;
+        this.connections.get(effect.socket)?.port.send(controlText(effect.frame));
         return;
       case 'deliver':
         this.deliver(actor, effect.seq, effect.event, effect.socket);
@@ -229,10 +247,11 @@ export class GatewayHub {
         }
         return;
       case 'close':
-        this.closePort(effect.socket, effect.code, effect.reason);
+        this.options.traffic.add('gateway', 'out', `close ${effect.code}`, { socket: effect.socket });
+        this.connections.get(effect.socket)?.port.close(effect.code, effect.reason);
         return;
       case 'destroy':
-        this.ports.get(effect.socket)?.ws.terminate();
+        this.connections.get(effect.socket)?.port.terminate();
         return;
       case 'start':
         this.start(actor, effect.session);
@@ -244,16 +263,16 @@ export class GatewayHub {
         return;
       }
       case 'take': {
-        const port = this.ports.get(effect.socket);
-        if (port === undefined) return;
-        const former = port.owner;
-        port.owner = actor;
+        const connection = this.connections.get(effect.socket);
+        if (connection === undefined) return;
+        const former = connection.owner;
+        connection.owner = actor;
         former.driver.dispatch({ type: 'handedOver' });
         return;
       }
       case 'refuse': {
-        const port = this.ports.get(effect.socket);
-        if (port !== undefined) this.refuse(port.owner, effect.reason);
+        const connection = this.connections.get(effect.socket);
+        if (connection !== undefined) this.refuse(connection.owner, effect.reason);
         return;
       }
       case 'request':
@@ -268,7 +287,7 @@ export class GatewayHub {
 
   private start(actor: Actor, session: Session): void {
     this.sessions.set(session.id, actor);
-    const version = this.portOf(actor)?.version ?? 10;
+    const version = this.connectionOf(actor)?.version ?? 10;
     for (const event of this.options.welcome(session, version)) actor.driver.dispatch(toDispatch(event));
     if (this.sessions.size > MAX_SESSIONS) {
       const waiting = [...this.sessions.values()].find((other) => other.driver.state.phase === 'detached');
@@ -283,41 +302,19 @@ export class GatewayHub {
 
   private deliver(actor: Actor, seq: number, event: DispatchEvent, socket: number | undefined): void {
     actor.log.push({ seq, name: event.name, json: event.json });
-    if (socket === undefined) return;
-    if (this.toDrop > 0) {
-      this.toDrop -= 1;
-      return;
-    }
-    this.sendDispatch(socket, seq, event);
+    if (socket !== undefined) this.sendDispatch(socket, seq, event);
   }
 
   private sendDispatch(socket: number, seq: number, { name, json }: DispatchEvent): void {
     const { traffic } = this.options;
     traffic.counters.dispatches += 1;
     traffic.add('gateway', 'out', name, { socket, seq });
-    this.send(socket, `{"t":"${name}","s":${seq},"op":0,"d":${json}}`);
+    this.connections.get(socket)?.port.sendDispatch(`{"t":"${name}","s":${seq},"op":0,"d":${json}}`);
   }
 
-  private send(socket: number, text: string): void {
-    const port = this.ports.get(socket);
-    if (port === undefined || port.ws.readyState !== WebSocket.OPEN) return;
-    if (port.ws.bufferedAmount > MAX_BUFFERED_BYTES) port.ws.terminate();
-    else port.ws.send(port.encode(text), ignore);
-  }
-
-  private closePort(socket: number, code: number, reason: string): void {
-    const port = this.ports.get(socket);
-    if (port === undefined) return;
-    this.options.traffic.add('gateway', 'out', `close ${code}`, { socket });
-    const { clock } = this.options;
-    const timer = clock.setTimer(() => port.ws.terminate(), CLOSE_TIMEOUT_MS);
-    port.ws.once('close', () => clock.clearTimer(timer));
-    port.ws.close(code, reason);
-  }
-
-  private portOf(actor: Actor): Port | undefined {
+  private connectionOf(actor: Actor): Connection | undefined {
     const { state } = actor.driver;
-    return state.phase === 'live' ? this.ports.get(state.link.socket) : undefined;
+    return state.phase === 'live' ? this.connections.get(state.link.socket) : undefined;
   }
 }
 
@@ -345,4 +342,8 @@ const controlText = (frame: { readonly op: number; readonly d?: unknown }): stri
 const sessionOf = ({ driver }: Actor): Session | undefined =>
   'session' in driver.state ? driver.state.session : undefined;
 
-const ignore = (): void => {};
+function isMeant(actor: Actor, { shardId, botId }: FaultTarget): boolean {
+  const session = sessionOf(actor);
+  if (botId !== undefined && session?.botId !== botId) return false;
+  return shardId === undefined || (session?.shard?.[0] ?? 0) === shardId;
+}

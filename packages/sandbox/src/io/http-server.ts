@@ -1,9 +1,11 @@
 /** Owns the one listening port: reads requests within bounds, hands each to REST or control, and upgrades to the gateway. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type Compression, compressionProblem } from '../codec/compression.js';
 import { SandboxError } from '../errors.js';
+import type { UpgradeRefusal } from '../faults.js';
 import { tooLarge } from '../protocol/rest/reply.js';
 import type { RestRequest, RestResponse } from '../rest-api.js';
 import type { GatewayQuery } from './gateway-hub.js';
@@ -22,10 +24,11 @@ export interface HttpServerOptions {
   rest(request: SocketRequest): RestResponse;
   /** Everything under `/control`. */
   control(request: SocketRequest): Promise<RestResponse>;
-  /** Whether new gateway connections are refused. */
-  isGatewayDown(): boolean;
-  onGateway(ws: WebSocket, query: GatewayQuery): void;
-  onGatewayRefused(): void;
+  /** How the next gateway connection is refused; `undefined` when it is not. */
+  nextGatewayRefusal(): UpgradeRefusal | undefined;
+  /** `tcp`: the connection below the WebSocket. */
+  onGateway(ws: WebSocket, query: GatewayQuery, tcp: Duplex): void;
+  onGatewayRefused(why: string): void;
 }
 
 /** A listening server. */
@@ -40,6 +43,7 @@ const MAX_MULTIPART_BYTES = 26 * 1024 * 1024;
 /** Largest frame that is read at all; between 4096 bytes and this the gateway answers with 4002. */
 const MAX_FRAME_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+const COMPRESSIONS: readonly Compression[] = ['none', 'zlib-stream', 'zstd-stream'];
 const GATEWAY_PATHS: readonly string[] = ['/', '/gateway', '/gateway/'];
 
 /** Starts listening. */
@@ -48,7 +52,22 @@ export async function listen(options: HttpServerOptions): Promise<HttpServer> {
     void answer(options, request, response);
   });
   const upgrader = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false });
-  server.on('upgrade', (request, socket, head) => upgrade(options, upgrader, request, socket, head));
+  // Upgrades that are left without an answer.
+  const silent = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    // A peer that resets while it is refused must not bring the process down.
+    socket.on('error', () => socket.destroy());
+    const query = readQuery(request.url ?? '/');
+    const refusal: UpgradeRefusal | undefined =
+      typeof query === 'string' ? { answer: 400, text: query } : options.nextGatewayRefusal();
+    if (typeof query === 'string' || refusal !== undefined) {
+      options.onGatewayRefused(describeRefusal(refusal));
+      refuse(socket, refusal);
+      if (refusal?.answer === 'silence') silent.add(socket.once('close', () => silent.delete(socket)));
+      return;
+    }
+    upgrader.handleUpgrade(request, socket, head, (ws) => options.onGateway(ws, query, socket));
+  });
   await listening(server, options);
   const { port } = server.address() as AddressInfo;
   return {
@@ -57,6 +76,7 @@ export async function listen(options: HttpServerOptions): Promise<HttpServer> {
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        for (const socket of silent) socket.destroy();
       }),
   };
 }
@@ -114,34 +134,37 @@ function readBody(message: IncomingMessage, most: number): Promise<Buffer | 'abo
   });
 }
 
-function upgrade(
-  options: HttpServerOptions,
-  upgrader: WebSocketServer,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-): void {
-  // A peer that resets while it is refused must not bring the process down.
-  socket.on('error', () => socket.destroy());
-  const query = readQuery(request.url ?? '/');
-  if (query === undefined || options.isGatewayDown()) {
-    options.onGatewayRefused();
-    const status = query === undefined ? '400 Bad Request' : '503 Service Unavailable';
-    // Destroyed once written: the peer may leave its half open, and the server could then never close.
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+function refuse(socket: Duplex, refusal: UpgradeRefusal | undefined): void {
+  if (refusal === undefined || refusal.answer === 'silence') return;
+  if (refusal.answer === 'reset') {
+    if (socket instanceof Socket) socket.resetAndDestroy();
+    else socket.destroy();
     return;
   }
-  upgrader.handleUpgrade(request, socket, head, (ws) => options.onGateway(ws, query));
+  const { answer, retryAfterSeconds, text = '' } = refusal;
+  const head = [
+    `HTTP/1.1 ${answer} ${STATUS_CODES[answer] ?? ''}`,
+    'connection: close',
+    'content-type: text/plain; charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    ...(retryAfterSeconds === undefined ? [] : [`retry-after: ${retryAfterSeconds}`]),
+  ];
+  // Destroyed once written: the peer may leave its half open, and the server could then never close.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
 }
 
-/** The gateway's query (Discord docs, Gateway: Connecting); `undefined` for what is not offered. */
-function readQuery(target: string): GatewayQuery | undefined {
+const describeRefusal = (refusal: UpgradeRefusal | undefined): string =>
+  [String(refusal?.answer ?? ''), refusal?.text ?? ''].join(' ').trim();
+
+/** The gateway's query (Discord docs, Gateway: Connecting); a text that says what is not offered. */
+function readQuery(target: string): GatewayQuery | string {
   const mark = target.indexOf('?');
   const path = mark === -1 ? target : target.slice(0, mark);
-  if (!GATEWAY_PATHS.includes(path)) return undefined;
+  if (!GATEWAY_PATHS.includes(path)) return 'The gateway is at /gateway.';
   const query = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1));
-  const compress = query.get('compress') ?? '';
-  if ((query.get('encoding') ?? 'json') !== 'json') return undefined;
-  if (compress !== '' && compress !== 'zlib-stream') return undefined;
-  return { version: Number(query.get('v') ?? '10'), compress: compress !== '' };
+  const compress = query.get('compress') || 'none';
+  if ((query.get('encoding') ?? 'json') !== 'json') return 'The only encoding is json.';
+  const compression = COMPRESSIONS.find((name) => name === compress);
+  if (compression === undefined) return 'compress is zlib-stream or zstd-stream.';
+  return compressionProblem(compression) ?? { version: Number(query.get('v') ?? '10'), compression };
 }

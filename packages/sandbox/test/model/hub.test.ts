@@ -108,7 +108,7 @@ test('a client that resumes has every dispatch of its session, in order, once', 
       const connect = (): void => {
         socket = new FakeSocket();
         read = 0;
-        hub.accept(socket as unknown as WebSocket, { version: 10, compress: false });
+        hub.accept(socket as unknown as WebSocket, { version: 10, compression: 'none' });
         say(
           session === undefined
             ? { op: 2, d: { token: 'x', intents: 1, properties: {} } }
@@ -130,11 +130,11 @@ test('a client that resumes has every dispatch of its session, in order, once', 
         // A lost dispatch is a hole: the careful client cuts and resumes from before it.
         if (name === 'lose' && isOpen && session !== undefined) {
           listen();
-          hub.dropDispatches(1);
+          hub.faultPorts({ type: 'drop', count: 1 });
           published += 1;
           hub.broadcast([worldEvent(GatewayDispatchEvents.ChannelCreate, '0', published as never)]);
           expected.push(published);
-          hub.dropDispatches(0);
+          hub.faultPorts({ type: 'none' });
           socket?.terminate();
         }
         if (name === 'dispatch') {

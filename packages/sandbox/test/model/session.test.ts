@@ -38,7 +38,13 @@ interface Timed {
 type TimedEdge = Edge<Timed, Input, SessionEffect>;
 
 const GRANT = { botId: 'bot', privilegedIntents: 0 };
-const IDENTIFY: ClientFrame = { kind: 'identify', token: new Redacted('x'), intents: 1, shard: undefined };
+const IDENTIFY: ClientFrame = {
+  kind: 'identify',
+  token: new Redacted('x'),
+  intents: 1,
+  shard: undefined,
+  compress: false,
+};
 const FRAMES: readonly ClientFrame[] = [
   { kind: 'heartbeat' },
   IDENTIFY,

@@ -1,6 +1,8 @@
 /** A gateway client without manners: sends what it is told, keeps what it gets. */
+import { inflateSync } from 'node:zlib';
 import type { Sandbox } from '@guildkit/sandbox';
 import { WebSocket } from 'ws';
+import { createDecoder } from './decoder.js';
 
 export interface Frame {
   readonly op: number;
@@ -19,21 +21,34 @@ export class RawClient {
   readonly frames: Frame[] = [];
   readonly closed: Promise<Closing>;
   private readonly opened: Promise<void>;
+  /** Why a compressed stream could not be read. */
+  readonly spoilt: Promise<Error>;
+  private undecodable: (error: Error) => void = () => {};
   private readonly waiting: { matches: (frame: Frame) => boolean; resolve: (frame: Frame) => void }[] = [];
 
   constructor(
     url: string,
     private readonly ws = new WebSocket(url),
   ) {
+    const compression = new URL(url).searchParams.get('compress');
     this.opened = new Promise((resolve, reject) => {
       ws.once('open', () => resolve());
       ws.once('error', reject);
     });
     this.opened.catch(() => {});
+    this.spoilt = new Promise((resolve) => {
+      this.undecodable = resolve;
+    });
     this.closed = new Promise((resolve) => {
       ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() }));
     });
-    ws.on('message', (data) => this.take(JSON.parse(String(data)) as Frame));
+    const take = (text: string): void => this.take(JSON.parse(text) as Frame);
+    const decode =
+      compression === null ? undefined : createDecoder(compression, take, (error) => this.undecodable(error));
+    ws.on('message', (data, isBinary) => {
+      if (decode !== undefined) decode(data as Buffer);
+      else take((isBinary ? inflateSync(data as Buffer) : data).toString());
+    });
   }
 
   static to(sandbox: Sandbox, query = '?v=10&encoding=json'): RawClient {
@@ -41,10 +56,13 @@ export class RawClient {
   }
 
   /** Connects and identifies; resolves with READY's data once every guild has come. */
-  static async identified(sandbox: Sandbox, options: { intents?: number; token?: string } = {}): Promise<RawClient> {
-    const client = RawClient.to(sandbox);
-    const { intents = 129, token = sandbox.connection.token } = options;
-    client.send({ op: 2, d: { token, intents, properties: {} } });
+  static async identified(
+    sandbox: Sandbox,
+    options: { intents?: number; token?: string; query?: string; d?: object } = {},
+  ): Promise<RawClient> {
+    const { intents = 129, token = sandbox.connection.token, query, d = {} } = options;
+    const client = RawClient.to(sandbox, query);
+    client.send({ op: 2, d: { token, intents, properties: {}, ...d } });
     const ready = await client.dispatch('READY');
     if ((intents & 1) !== 0 && ready.d.guilds.length > 0) await client.dispatch('GUILD_CREATE');
     return client;
@@ -59,6 +77,14 @@ export class RawClient {
       () => this.ws.send(text, () => {}),
       () => {},
     );
+  }
+
+  /** Connects and asks to go on where another client was. */
+  static resuming(sandbox: Sandbox, former: RawClient, query?: string): RawClient {
+    const client = RawClient.to(sandbox, query);
+    const { token } = sandbox.connection;
+    client.send({ op: 6, d: { token, session_id: former.sessionId, seq: former.seq } });
+    return client;
   }
 
   /** The first frame that fits, of those that came and those to come. */
@@ -84,6 +110,11 @@ export class RawClient {
     const acks = this.frames.filter(({ op }) => op === 11).length;
     this.send({ op: 1, d: null });
     await this.frame((frame) => frame.op === 11 && this.frames.filter(({ op }) => op === 11).indexOf(frame) >= acks);
+  }
+
+  /** Names and numbers of the dispatches so far, in the order of arrival. */
+  get dispatches(): readonly (readonly [string, number | null])[] {
+    return this.frames.flatMap(({ t, s }) => (t === null ? [] : [[t, s] as const]));
   }
 
   get seq(): number {

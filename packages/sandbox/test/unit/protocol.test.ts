@@ -1,8 +1,6 @@
-import { inflateSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createToken, TokenBook } from '../../src/codec/token.js';
-import { createZlibStream } from '../../src/codec/zlib-stream.js';
 import { parseClientFrame } from '../../src/protocol/gateway/frames.js';
 import { ALL_INTENTS, intentsFor, judgeIntents } from '../../src/protocol/gateway/intents.js';
 import { ReplayLog } from '../../src/protocol/gateway/replay-log.js';
@@ -84,18 +82,6 @@ test('the replay log gives back its last entries, in order', () => {
   expect(seqs(5, 6)).toEqual([6]);
   expect(seqs(7, 7)).toEqual([]);
   expect(seqs(0, 7)).toEqual([5, 6, 7]);
-});
-
-test('zlib-stream: all messages are one stream, each ends in a sync flush', () => {
-  fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'grapheme', maxLength: 300 }), { minLength: 1, maxLength: 10 }), (texts) => {
-      const deflate = createZlibStream();
-      const chunks = texts.map(deflate);
-      for (const chunk of chunks) expect(chunk.subarray(-4).toString('hex')).toBe('0000ffff');
-      const read = inflateSync(Buffer.concat(chunks), { finishFlush: 2 }).toString();
-      expect(read).toBe(texts.join(''));
-    }),
-  );
 });
 
 test('tokens name their account and are found by digest', () => {
