@@ -1,11 +1,12 @@
-// npm run bench [-- name …]: installs what the benches need, builds the packages, runs all benches or the named ones.
+// npm run bench [-- name …] [--no-build] [--option=value …]: installs what the benches need, builds the packages, runs
+// all benches or the named ones. Options go to the benches.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bench = fileURLToPath(new URL('.', import.meta.url));
-const ALL = ['event-latency'];
+const ALL = ['event-latency', 'gateway'];
 
 function run(command, args, cwd = root) {
   const result = spawnSync(command, args, {
@@ -25,7 +26,8 @@ for (const name of named) {
 if (!process.argv.includes('--no-build')) run('node', ['scripts/pm.mjs', 'run', 'build']);
 const lockfile = existsSync(`${bench}pnpm-lock.yaml`) ? ['--frozen-lockfile'] : [];
 run('node', ['scripts/pm.mjs', 'install', '--ignore-workspace', '--dir', bench, ...lockfile]);
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('--') && argument !== '--no-build');
 for (const name of named.length > 0 ? named : ALL) {
   console.log(`\n── ${name}`);
-  run('node', [`${bench}${name}/main.mjs`]);
+  run('node', [`${bench}${name}/main.mjs`, ...options]);
 }

@@ -12,3 +12,12 @@ export function percentiles(values) {
 
 /** Milliseconds with two digits. */
 export const ms = (value) => value.toFixed(2);
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values) {
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+export const spread = (values) => ({ min: Math.min(...values), max: Math.max(...values) });

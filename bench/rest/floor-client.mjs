@@ -1,0 +1,36 @@
+// One client in one process: warms up, makes the requests, tells what they cost.
+// argv: client, origin, number of requests
+import { channel, pooled, REST_CLIENTS } from '../lib/rest-clients.mjs';
+
+const [name, origin, total] = process.argv.slice(2);
+const count = Number(total);
+const CHANNELS = 200;
+const AT_ONCE = 64;
+const WARM_UP = 4_000;
+
+import { make } from './floor.mjs';
+const { request } = make(origin);
+let answered = 0;
+const one = async (n) => {
+  const { content } = await request('GET', `/channels/${channel(n % CHANNELS)}/messages`);
+  if (content.length === 400) answered += 1;
+};
+
+await pooled(WARM_UP, AT_ONCE, one);
+answered = 0;
+const cpuBefore = process.cpuUsage();
+const startedAt = performance.now();
+await pooled(count, AT_ONCE, one);
+const seconds = (performance.now() - startedAt) / 1_000;
+const { user, system } = process.cpuUsage(cpuBefore);
+process.send(
+  {
+    type: 'done',
+    cpuUs: (user + system) / count,
+    perSecond: count / seconds,
+    // The high-water mark of the process, in KiB.
+    rssMb: (process.resourceUsage().maxRSS * 1_024) / 1e6,
+    answered,
+  },
+  () => process.exit(0),
+);
