@@ -26,6 +26,7 @@ import { memorySessionStore, type SessionStore, sessionKey } from './io/session-
 import { Shard, type ShardNews } from './io/shard.js';
 import { ListenerTable } from './listeners.js';
 import { type DiscordGatewayClientOptions, layoutOf, resolveSettings, rulesOf, type Settings } from './options.js';
+import { inflaterFor } from './platform.js';
 import { fields, objects, text } from './protocol/fields.js';
 import { type Dispatch, OPCODES } from './protocol/frames.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
@@ -251,9 +252,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         }
       },
     });
-    // Loaded when it is wanted: a browser has no node:zlib.
-    const createInflater =
-      this.settings.compression === 'none' ? undefined : (await import('./codec/inflate.js')).chooseInflater();
+    const { compression } = this.settings;
+    const createInflater = await inflaterFor(compression);
     const layout = layoutOf(shards, info.shards);
     this.shardCount = layout.count;
     const identifyQueue = this.settings.identifyQueue ?? localIdentifyQueue({ clock });
@@ -282,6 +282,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
           random,
           openSocket: this.settings.openSocket,
           wants: (dispatch) => this.wants(dispatch),
+          compression,
           createInflater,
           session,
         },

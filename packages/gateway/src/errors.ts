@@ -28,6 +28,8 @@ export const GATEWAY_ERROR_REMEDIES = {
   ERR_GATEWAY_SEND_QUEUE_FULL: 'Too many sends wait for a connection. Send less, or wait for ready.',
   ERR_GATEWAY_PAYLOAD_TOO_LARGE: 'Discord refuses payloads over 4096 bytes. Split it.',
   ERR_GATEWAY_LISTENER_FAILED: 'A listener of yours threw; `cause` holds what.',
+  ERR_GATEWAY_PLATFORM_UNSUPPORTED:
+    "Only Node.js has that. Elsewhere use compression 'zstd-stream' or 'none', and a session store of your own.",
   ERR_GATEWAY_STORE_FAILED: 'The session store threw; `cause` holds what. The connection goes on without it.',
 } as const satisfies Readonly<Record<string, string>>;
 

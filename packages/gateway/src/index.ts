@@ -21,7 +21,6 @@ export type {
   StateChangeEvent,
 } from './events.js';
 export type { GatewayHealth, ShardHealth } from './health.js';
-export { type FileSessionStoreOptions, fileSessionStore } from './io/file-session-store.js';
 export {
   type IdentifyPermit,
   type IdentifyQueue,
@@ -31,5 +30,6 @@ export {
 export { memorySessionStore, type SessionStore, type StoredSession } from './io/session-store.js';
 export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
 export type { CompressionName, DiscordGatewayClientOptions, ShardsOption } from './options.js';
+export { type FileSessionStoreOptions, fileSessionStore } from './platform.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
 export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';

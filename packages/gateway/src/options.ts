@@ -21,7 +21,7 @@ import { isSnowflake } from './protocol/snowflake.js';
 export type ShardsOption = 'auto' | number | { readonly ids: readonly number[]; readonly count: number };
 
 /** How the gateway's messages are compressed (Discord docs, Gateway: Transport Compression). */
-export type CompressionName = 'zlib-stream' | 'none';
+export type CompressionName = 'zlib-stream' | 'zstd-stream' | 'none';
 
 /** Options of `DiscordGatewayClient`. */
 export interface DiscordGatewayClientOptions {
@@ -43,7 +43,8 @@ export interface DiscordGatewayClientOptions {
   /** @defaultValue `'auto'`: as many as Discord recommends */
   readonly shards?: ShardsOption | undefined;
   /**
-   * `'zlib-stream'` trades work for bytes; Node only. @defaultValue `'none'`: it costs the least CPU
+   * Trades work for bytes. `'zlib-stream'` runs in Node only; `'zstd-stream'` everywhere, fast from Node 22.15 on.
+   * @defaultValue `'none'`: it costs the least CPU
    */
   readonly compression?: CompressionName | undefined;
   /** Keeps sessions for `detach()`. @defaultValue in memory, gone with the client */
@@ -172,7 +173,7 @@ export function resolveSettings(options: DiscordGatewayClientOptions): Settings 
     domainEvents: check.boolean(),
     fetchGatewayInfo: check.optional(check.function()),
     shards: checkShards,
-    compression: check.oneOf('zlib-stream', 'none'),
+    compression: check.oneOf('zlib-stream', 'zstd-stream', 'none'),
     largeThreshold: check.integer(50, 250),
     backoff: checkBackoff,
     alertAfterAttempts: check.integer(1),

@@ -5,7 +5,7 @@
 import { type Clock, createDriver, type Driver, type Redacted } from '@guildkit/core';
 import { decodeFrame } from '../codec/decode-frame.js';
 import { encodeControl } from '../codec/encode-frame.js';
-import type { Inflater, InflaterFactory } from '../codec/inflate.js';
+import type { Inflater, InflaterFactory } from '../codec/inflater.js';
 import { GatewayError } from '../errors.js';
 import { CLOSE_ENDING_SESSION, CLOSE_KEEPING_SESSION } from '../protocol/close-codes.js';
 import { createSession, initialSession } from '../protocol/session.js';
@@ -41,7 +41,9 @@ export interface ShardConfig {
   readonly openSocket: OpenSocket;
   /** Whether someone listens to dispatches of that name. */
   readonly wants: (dispatch: string) => boolean;
-  /** For `zlib-stream`; `undefined` for none. */
+  /** As the gateway's address names it. */
+  readonly compression: string;
+  /** What reads it; `undefined` for none. */
   readonly createInflater: InflaterFactory | undefined;
   /** A session of an earlier process. */
   readonly session: Session | undefined;
@@ -224,7 +226,7 @@ export class Shard {
   }
 
   private open(gen: number, address: string): void {
-    const { createInflater, clock, openSocket } = this.config;
+    const { compression, createInflater, clock, openSocket } = this.config;
     const events = {
       onMessage: (data: string | Uint8Array, isBinary: boolean) => this.receive(gen, data, isBinary),
       onClose: (code: number) => this.driver.dispatch({ type: 'socketClosed', gen, code }),
@@ -232,7 +234,7 @@ export class Shard {
         this.driver.dispatch({ type: 'upgradeRefused', gen, status, retryAfterMs }),
     };
     // Docs, Gateway: Connecting: the query goes with every address, the resume one too.
-    const compress = createInflater === undefined ? '' : '&compress=zlib-stream';
+    const compress = createInflater === undefined ? '' : `&compress=${compression}`;
     const handle = openSocket(`${address.replace(/\/+$/, '')}/?v=10&encoding=json${compress}`, events, clock);
     const inflater = createInflater?.();
     this.socket = { gen, handle, inflater };
