@@ -9,6 +9,12 @@ export const SANDBOX_ERRORS = {
   ERR_SANDBOX_CHANNEL_UNKNOWN: 'Use the id of a channel that exists: `sandbox.channels.list()`.',
   ERR_SANDBOX_CHANNEL_NOT_VOICE: 'Use the id of a voice or stage channel.',
   ERR_SANDBOX_CHANNEL_FULL: 'Raise the channel’s `user_limit`, or let someone leave first.',
+  ERR_SANDBOX_CHANNEL_NOT_TEXT: 'Use the id of a channel that holds messages: not a category.',
+  ERR_SANDBOX_MESSAGE_UNKNOWN: 'Use the id of a message that is there: `sandbox.channels.messages(channelId)`.',
+  ERR_SANDBOX_MESSAGE_INVALID: 'A message has 1 to 2,000 characters, a reaction is one Unicode emoji.',
+  ERR_SANDBOX_PERMISSION_MISSING:
+    'Give the person the permission: `people.create({ permissions })`, a role, or an overwrite of the channel.',
+  ERR_SANDBOX_PERSON_NOT_MEMBER: 'Call `joinGuild` first, or create the person without `member: false`.',
   ERR_SANDBOX_PERSON_UNKNOWN: 'Use the id of a person that was created: `sandbox.people.list()`.',
   ERR_SANDBOX_PERSON_NOT_CONNECTED: 'Call `joinVoice` first: only someone in voice can be moved or muted.',
 } as const;

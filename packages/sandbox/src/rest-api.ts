@@ -43,8 +43,6 @@ export interface RestApiOptions {
   readonly traffic: TrafficLog;
   readonly shards: number;
   gatewayUrl(): string;
-  /** `http://127.0.0.1:8787`. */
-  origin(): string;
   botOf(token: string): Bot | undefined;
   broadcast(events: readonly WorldEvent[]): void;
   now(): number;
@@ -177,7 +175,7 @@ export class RestApi {
     query: RestContext['query'],
     request: RestRequest,
   ): RestContext {
-    const { world, shards, gatewayUrl, origin, wallTime } = this.options;
+    const { world, shards, gatewayUrl, wallTime } = this.options;
     return {
       world,
       bot: bot ?? NOBODY,
@@ -188,7 +186,6 @@ export class RestApi {
       files: [],
       basic: basicOf(request),
       gatewayUrl: gatewayUrl(),
-      origin: origin(),
       shards,
       now: wallTime(),
       services: this.services,

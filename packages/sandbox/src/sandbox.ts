@@ -207,7 +207,6 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     limiter: settings.rateLimits === false ? undefined : new RateLimiter(scaleOf(settings.rateLimits)),
     shards: settings.shards,
     gatewayUrl,
-    origin: () => `http://${authority()}`,
     botOf,
     stamp,
     broadcast: (events) => hub.broadcast(events),
@@ -236,6 +235,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     },
   });
   const listener = server;
+  world.site.origin = `http://${authority()}`;
 
   function close(): Promise<void> {
     closed ??= (async () => {

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, createDriver, type Driver } from '@guildkit/core';
+import { GatewayIntentBits } from 'discord-api-types/v10';
 import type { WebSocket } from 'ws';
 import type { Compression } from '../codec/compression.js';
 import {
@@ -127,13 +128,18 @@ export class GatewayHub {
   broadcast(events: readonly WorldEvent[]): void {
     for (const event of events) {
       const input = toDispatch(event);
+      const guarded = withoutContent(event);
       if (event.sessionId !== undefined) {
         this.sessions.get(event.sessionId)?.driver.dispatch(input);
         continue;
       }
       for (const actor of this.sessions.values()) {
-        const shard = sessionOf(actor)?.shard;
-        if (shard === undefined || shardOf(event.guildId, shard[1]) === shard[0]) actor.driver.dispatch(input);
+        const session = sessionOf(actor);
+        if (session === undefined || event.botIds?.includes(session.botId) === false) continue;
+        const { shard } = session;
+        if (shard !== undefined && shardOf(event.guildId, shard[1]) !== shard[0]) continue;
+        const mayRead = guarded === undefined || guarded.mayRead(session);
+        actor.driver.dispatch(mayRead ? input : guarded.input);
       }
     }
   }
@@ -333,7 +339,20 @@ function nameOf(frame: ClientFrame): string {
 
 function toDispatch(event: WorldEvent): Extract<SessionInput, { type: 'dispatch' }> {
   const json = JSON.stringify(event.data ?? {});
-  return { type: 'dispatch', event: { name: event.name, json }, needs: intentsFor(event.name) };
+  return { type: 'dispatch', event: { name: event.name, json }, needs: intentsFor(event.name, event.guildId !== '') };
+}
+
+/** The dispatch for sessions without MESSAGE_CONTENT, and which those are; `undefined` when it is the same for all. */
+function withoutContent(
+  event: WorldEvent,
+): { input: ReturnType<typeof toDispatch>; mayRead(session: Session): boolean } | undefined {
+  const { withoutContent: guarded } = event;
+  if (guarded === undefined) return undefined;
+  return {
+    input: toDispatch({ ...event, data: guarded.data }),
+    mayRead: ({ botId, intents }) =>
+      (intents & GatewayIntentBits.MessageContent) !== 0 || guarded.except.includes(botId),
+  };
 }
 
 const controlText = (frame: { readonly op: number; readonly d?: unknown }): string =>

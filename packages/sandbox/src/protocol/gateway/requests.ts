@@ -86,8 +86,7 @@ function moveBot(
   if (guild.voiceStates.get(session.botId)?.channelId === channelId) {
     return changeVoice(world, guild, session.botId, change);
   }
-  // The sandbox's bots are administrators: the user limit does not hold them back.
-  if (voiceRefusal(guild, session.botId, channelId, true) !== undefined) return [];
+  if (voiceRefusal(guild, session.botId, channelId) !== undefined) return [];
   const server = { token: randomHex(world.random, 16), guild_id: guild.id, endpoint: voiceEndpoint };
   return [
     ...enterVoice(world, guild, session.botId, channelId, change),

@@ -1,8 +1,9 @@
 /** Owns what stands between a bot and a handler: whether the guild or channel is there, can be seen, and what is allowed. */
 import { channelPermissions, guildPermissions } from '../world/access.js';
 import { bitsOf, holds } from '../world/permissions.js';
-import type { Channel, DmChannel, Guild } from '../world/types.js';
-import { dmOfBot, findChannel, guildOfBot } from '../world/world.js';
+import { type ChannelPlace, dmOfBot } from '../world/places.js';
+import type { Channel, Guild } from '../world/types.js';
+import { findChannel, guildOfBot } from '../world/world.js';
 import { missingAccess, missingPermissions, type Reply, unknown } from './reply.js';
 import type { RestContext, Route } from './router.js';
 
@@ -25,11 +26,6 @@ export function guard(route: Route, context: RestContext): Reply | undefined {
   if (held === 0n) return missingAccess();
   return holds(held, needed) ? undefined : missingPermissions();
 }
-
-/** A channel that a bot can name: of a guild it is in, or a conversation of its own. */
-export type ChannelPlace =
-  | { readonly kind: 'guild'; readonly guild: Guild; readonly channel: Channel }
-  | { readonly kind: 'dm'; readonly channel: DmChannel };
 
 /** Finds a channel for the bot that asks. */
 export function placeOf({ world, bot }: RestContext, channelId: string): ChannelPlace | undefined {

@@ -42,8 +42,6 @@ export interface RestContext {
   /** User name and password of a Basic authorization. */
   readonly basic: { readonly user: string; readonly password: string } | undefined;
   readonly gatewayUrl: string;
-  /** Where the sandbox is reached: `http://127.0.0.1:8787`. */
-  readonly origin: string;
   readonly shards: number;
   /** Unix ms. */
   readonly now: number;

@@ -3,6 +3,8 @@ import type { Route, RoutePattern } from '../rest/router.js';
 import { channelRoutes } from './channels.js';
 import { gatewayRoutes } from './gateway.js';
 import { guildRoutes } from './guilds.js';
+import { messageRoutes } from './messages.js';
+import { reactionRoutes } from './reactions.js';
 import { userRoutes } from './users.js';
 
 /** What Discord has and the sandbox answers with a 404 that says so. */
@@ -26,4 +28,11 @@ export const NOT_EMULATED: readonly (RoutePattern & { readonly summary: string }
 ];
 
 /** Every REST route. */
-export const ROUTES: readonly Route[] = [...gatewayRoutes, ...userRoutes, ...guildRoutes, ...channelRoutes];
+export const ROUTES: readonly Route[] = [
+  ...gatewayRoutes,
+  ...userRoutes,
+  ...guildRoutes,
+  ...channelRoutes,
+  ...messageRoutes,
+  ...reactionRoutes,
+];

@@ -33,6 +33,9 @@ export interface ChannelResult {
 
 const DEFAULT_BITRATE = 64_000;
 
+/** Whether messages can be written in a channel: voice and stage channels have a chat of their own. */
+export const isTextChannel = ({ type }: Channel): boolean => type !== ChannelType.GuildCategory;
+
 /** Creates a channel. */
 export function createChannel(
   world: World,

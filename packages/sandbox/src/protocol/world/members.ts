@@ -2,9 +2,9 @@
 import { GatewayDispatchEvents, PermissionFlagsBits } from 'discord-api-types/v10';
 import { memberPayload, rolePayload, userPayload } from '../payloads/guild.js';
 import { type WorldEvent, worldEvent } from './events.js';
-import type { Bot, Guild, User, World } from './types.js';
-import { leaveVoice } from './voice.js';
-import { addUser, newRole } from './world.js';
+import type { Bot, Guild, Member, User, World } from './types.js';
+import { leaveVoice, memberVoiceChanged } from './voice.js';
+import { addUser, newRole, userOf } from './world.js';
 
 /** Adds a user to a guild; nothing when already there. */
 export function addMember(
@@ -25,6 +25,42 @@ export function addMember(
   return [
     worldEvent(GatewayDispatchEvents.GuildMemberAdd, guild.id, { ...memberPayload(member, user), guild_id: guild.id }),
   ];
+}
+
+/** What can be changed of a member; what is left out stays. */
+export interface MemberChange {
+  readonly nick?: string | null | undefined;
+  readonly roles?: readonly string[] | undefined;
+  /** By a moderator. */
+  readonly mute?: boolean | undefined;
+  readonly deaf?: boolean | undefined;
+}
+
+/** Changes a member. Mute and deaf show in its voice state, too. */
+export function changeMember(
+  world: World,
+  guild: Guild,
+  member: Member,
+  change: MemberChange,
+): readonly WorldEvent[] {
+  if (change.nick !== undefined) member.nick = change.nick === '' ? null : change.nick;
+  if (change.roles !== undefined) member.roles = [...new Set(change.roles)];
+  const voiceChanged =
+    (change.mute !== undefined && change.mute !== member.mute) ||
+    (change.deaf !== undefined && change.deaf !== member.deaf);
+  if (change.mute !== undefined) member.mute = change.mute;
+  if (change.deaf !== undefined) member.deaf = change.deaf;
+  return [memberUpdate(world, guild, member), ...(voiceChanged ? memberVoiceChanged(world, guild, member.userId) : [])];
+}
+
+/** GUILD_MEMBER_UPDATE. */
+export function memberUpdate(world: World, guild: Guild, member: Member): WorldEvent {
+  const { user: _user, ...payload } = memberPayload(member, userOf(world, member.userId));
+  return worldEvent(GatewayDispatchEvents.GuildMemberUpdate, guild.id, {
+    ...payload,
+    guild_id: guild.id,
+    user: userPayload(userOf(world, member.userId)),
+  });
 }
 
 /** Takes a user out of a guild, and out of its voice channels. */

@@ -200,4 +200,6 @@ export interface World {
   readonly users: Map<string, User>;
   readonly bots: Map<string, Bot>;
   readonly dms: Map<string, DmChannel>;
+  /** Where the sandbox is reached, `http://127.0.0.1:8787`; empty until it listens. */
+  readonly site: { origin: string };
 }

@@ -1,11 +1,12 @@
 /** Owns voice states: who is in which voice channel, and how. */
-import { ChannelType, GatewayDispatchEvents } from 'discord-api-types/v10';
+import { ChannelType, GatewayDispatchEvents, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import { voiceStateUpdatePayload } from '../payloads/voice.js';
+import { mayIn } from './access.js';
 import { type WorldEvent, worldEvent } from './events.js';
 import type { Channel, Guild, VoiceState, World } from './types.js';
 
 /** Why someone cannot enter a channel. */
-export type VoiceRefusal = 'channelUnknown' | 'channelNotVoice' | 'channelFull';
+export type VoiceRefusal = 'channelUnknown' | 'channelNotVoice' | 'notPermitted' | 'channelFull';
 
 /** How someone is in voice; what is left out stays as it was. */
 export interface VoiceChange {
@@ -21,18 +22,14 @@ export function isVoiceChannel(channel: Channel): boolean {
   return channel.type === ChannelType.GuildVoice || channel.type === ChannelType.GuildStageVoice;
 }
 
-/** Why a user cannot enter a channel; `undefined` when nothing is in the way. A bypass stands for MOVE_MEMBERS. */
-export function voiceRefusal(
-  guild: Guild,
-  userId: string,
-  channelId: string,
-  bypassLimit: boolean,
-): VoiceRefusal | undefined {
+/** Why a user cannot enter a channel; `undefined` when nothing is in the way. MOVE_MEMBERS passes by the user limit. */
+export function voiceRefusal(guild: Guild, userId: string, channelId: string): VoiceRefusal | undefined {
   const channel = guild.channels.get(channelId);
   if (channel === undefined) return 'channelUnknown';
   if (!isVoiceChannel(channel)) return 'channelNotVoice';
-  if (bypassLimit || channel.userLimit === 0 || guild.voiceStates.get(userId)?.channelId === channelId)
-    return undefined;
+  if (!mayIn(guild, channel, userId, P.ViewChannel | P.Connect)) return 'notPermitted';
+  if (channel.userLimit === 0 || guild.voiceStates.get(userId)?.channelId === channelId) return undefined;
+  if (mayIn(guild, channel, userId, P.MoveMembers)) return undefined;
   return countIn(guild, channelId) >= channel.userLimit ? 'channelFull' : undefined;
 }
 
@@ -66,6 +63,11 @@ export function changeVoice(world: World, guild: Guild, userId: string, change: 
   if (state === undefined) return [];
   apply(state, change);
   return [stateUpdate(world, guild, state, state.channelId)];
+}
+
+/** Tells that a user's voice state changed through its member (server mute, deafen); nothing when not connected. */
+export function memberVoiceChanged(world: World, guild: Guild, userId: string): readonly WorldEvent[] {
+  return changeVoice(world, guild, userId, {});
 }
 
 /** Disconnects a user; nothing when it is not connected. */

@@ -2,7 +2,7 @@
 import { PermissionFlagsBits } from 'discord-api-types/v10';
 import { createRandom } from '../random.js';
 import { createIdSource } from '../snowflake.js';
-import type { Bot, Channel, DmChannel, Guild, Role, User, World } from './types.js';
+import type { Bot, Channel, Guild, Role, User, World } from './types.js';
 
 /** Permissions of @everyone in a new guild, as Discord sets them (voice and text basics). */
 const EVERYONE_PERMISSIONS =
@@ -30,6 +30,7 @@ export function createWorld(seed: number): World {
     users: new Map(),
     bots: new Map(),
     dms: new Map(),
+    site: { origin: '' },
   };
 }
 
@@ -108,10 +109,4 @@ export function memberOf(guild: Guild, userId: string): Guild['members'] extends
   const member = guild.members.get(userId);
   if (member === undefined) throw new RangeError(`no member ${userId}`);
   return member;
-}
-
-/** A conversation of a bot. */
-export function dmOfBot(world: World, bot: Bot, channelId: string): DmChannel | undefined {
-  const dm = world.dms.get(channelId);
-  return dm?.botId === bot.id ? dm : undefined;
 }
