@@ -4,29 +4,13 @@
  */
 import { messageOf } from '@guildkit/core';
 import * as z from 'zod';
-import type { SandboxChannels } from './channels.js';
+import { FAULT_ROUTES } from './control-faults.js';
+import { BadBody, type ControlContext, type ControlRoute, read } from './control-route.js';
 import { SandboxError } from './errors.js';
-import type { Faults } from './faults.js';
 import type { SocketRequest } from './io/http-server.js';
-import type { People, Person } from './people.js';
-import { matchRoute, type RoutePattern } from './protocol/rest/router.js';
+import type { Person } from './people.js';
+import { matchRoute } from './protocol/rest/router.js';
 import type { RestResponse } from './rest-api.js';
-import type { Traffic } from './traffic.js';
-
-/** What the API acts on. */
-export interface ControlContext {
-  readonly people: People;
-  readonly channels: SandboxChannels;
-  readonly faults: Faults;
-  readonly traffic: Traffic;
-  describe(): Readonly<Record<string, unknown>>;
-  port(): number;
-}
-
-interface ControlRoute extends RoutePattern {
-  readonly summary: string;
-  handle(context: ControlContext, params: Readonly<Record<string, string>>, body: unknown): Promise<unknown>;
-}
 
 const BASE = '/control/v1';
 
@@ -85,37 +69,7 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     summary: 'All channels',
     handle: async ({ channels }) => channels.list(),
   },
-  {
-    method: 'POST',
-    path: '/faults/cut',
-    summary: 'Cut gateway connections: `{ handshake?, shardId? }`',
-    handle: async ({ faults }, _params, body) => faults.cut(read(cutBody, body)),
-  },
-  {
-    method: 'POST',
-    path: '/faults/reconnect',
-    summary: 'Send opcode 7',
-    handle: async ({ faults }) => faults.reconnect(),
-  },
-  {
-    method: 'POST',
-    path: '/faults/invalidate',
-    summary: 'Send opcode 9: `{ resumable? }`',
-    handle: async ({ faults }, _params, body) =>
-      faults.invalidateSession({ resumable: read(invalidateBody, body).resumable ?? false }),
-  },
-  {
-    method: 'POST',
-    path: '/faults/down',
-    summary: 'Refuse gateway connections: `{ ms? }`',
-    handle: async ({ faults }, _params, body) => faults.down(read(downBody, body).ms),
-  },
-  {
-    method: 'POST',
-    path: '/faults/up',
-    summary: 'Accept gateway connections again',
-    handle: async ({ faults }) => faults.up(),
-  },
+  ...FAULT_ROUTES,
   {
     method: 'GET',
     path: '/traffic',
@@ -135,10 +89,6 @@ const voiceBody = z.object({
   deaf: z.boolean().optional(),
   video: z.boolean().optional(),
 });
-const cutBody = z.object({ handshake: z.boolean().optional(), shardId: z.int().min(0).optional() });
-const invalidateBody = z.object({ resumable: z.boolean().optional() });
-const downBody = z.object({ ms: z.int().min(0).max(3_600_000).optional() });
-
 /** Status of each error a person or channel may answer with. */
 const STATUS: Partial<Record<string, number>> = {
   ERR_SANDBOX_CHANNEL_UNKNOWN: 404,
@@ -146,8 +96,6 @@ const STATUS: Partial<Record<string, number>> = {
   ERR_SANDBOX_CHANNEL_FULL: 409,
   ERR_SANDBOX_PERSON_NOT_CONNECTED: 409,
 };
-
-class BadBody extends Error {}
 
 /** Answers one control request. */
 export async function handleControl(context: ControlContext, request: SocketRequest): Promise<RestResponse> {
@@ -194,13 +142,6 @@ function act(
     await action(person, body);
     return show(person);
   };
-}
-
-function read<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  const result = schema.safeParse(body ?? {});
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new BadBody(`${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`);
 }
 
 function readJson({ body, headers }: SocketRequest): { readonly value: unknown } | undefined {

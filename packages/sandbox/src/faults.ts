@@ -1,8 +1,10 @@
-/** Owns the faults: what can be made to go wrong between the gateway and its clients. */
+/** Owns the faults: what can be made to go wrong between the sandbox and its clients. */
 import type { Clock } from '@guildkit/core';
+import { type RestFault, type RestFaultOptions, RestFaults } from './faults-rest.js';
 import type { FaultTarget, GatewayHub, Withholdable } from './io/gateway-hub.js';
 import type { TrafficLog } from './traffic.js';
 
+export type { RestFaultOptions } from './faults-rest.js';
 export type { FaultTarget } from './io/gateway-hub.js';
 
 /** An answer that {@link Faults.withhold} can keep back. */
@@ -22,7 +24,7 @@ export interface UpgradeRefusalOptions {
   readonly forMs?: number | undefined;
 }
 
-/** Faults of the gateway. Each acts at once on everything that is connected, unless it says otherwise. */
+/** Faults of the gateway and of REST. Each acts at once on everything that is connected, unless it says otherwise. */
 export interface Faults {
   /**
    * Cuts connections; their sessions can be resumed.
@@ -77,7 +79,12 @@ export interface Faults {
   down(forMs?: number, options?: { cut?: boolean | undefined }): void;
   /** Accepts gateway connections again. */
   up(): void;
-  /** Ends every fault that lasts: refusals, delays, withheld answers, missing heartbeat answers, what was armed. */
+  /**
+   * Disturbs REST requests, now and later: answers with a status, resets, keeps silent, or is slow. Several add up: a
+   * request gets the oldest that fits it. @throws RangeError for an answer that is none.
+   */
+  disturbRest(options: RestFaultOptions): void;
+  /** Ends every fault that lasts: refusals, disturbed requests, delays, withheld answers, missing heartbeat answers, what was armed. */
   clear(): void;
 }
 
@@ -93,6 +100,8 @@ export interface UpgradeRefusal {
 export interface FaultSwitch extends Faults {
   /** Whether and how the connection that comes now is refused. Counts it. */
   nextRefusal(): UpgradeRefusal | undefined;
+  /** What disturbs a request. Counts it. */
+  nextRestFault(method: string, target: string): RestFault | undefined;
   /** Clears timers. */
   dispose(): void;
 }
@@ -104,6 +113,7 @@ const DOWN = 503;
 export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog): FaultSwitch {
   let refusal: (UpgradeRefusal & { left: number }) | undefined;
   let timer: unknown;
+  const rest = new RestFaults(clock);
 
   const note = (what: string): void => traffic.add('fault', 'out', what);
   const disarm = (): void => {
@@ -222,8 +232,15 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog)
       if (cut) cutAll();
     },
     up,
+    disturbRest(options) {
+      rest.add(options);
+      const { answer = 'slow answers', method = '', path = '' } = options;
+      note(`disturb ${method} ${path} with ${answer}`.replaceAll(/ +/g, ' '));
+    },
+    nextRestFault: (method, target) => rest.take(method, target),
     clear() {
       note('clear');
+      rest.clear();
       up();
       hub.delay(0);
       hub.answerHeartbeats(true);

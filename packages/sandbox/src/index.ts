@@ -5,7 +5,7 @@
  */
 export type { ChannelKind, SandboxChannel, SandboxChannels } from './channels.js';
 export { SANDBOX_ERRORS, SandboxError, type SandboxErrorCode } from './errors.js';
-export type { Faults, FaultTarget, UpgradeRefusalOptions, WithheldAnswer } from './faults.js';
+export type { Faults, FaultTarget, RestFaultOptions, UpgradeRefusalOptions, WithheldAnswer } from './faults.js';
 export type { People, Person, PersonOptions } from './people.js';
 export type { PrivilegedIntentName } from './protocol/gateway/intents.js';
 export { createSandbox, type Sandbox, type SandboxBot, type SandboxBots, type SandboxOptions } from './sandbox.js';

@@ -227,6 +227,15 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     rest: (request) => rest.handle(request),
     control: (request) =>
       handleControl({ people, channels, faults, traffic, describe, port: () => server?.port ?? 0 }, request),
+    clock,
+    nextRestFault({ method, target }) {
+      const fault = faults.nextRestFault(method, target);
+      if (fault !== undefined) {
+        traffic.counters.restFaults += 1;
+        traffic.add('rest', 'in', `${method} ${target.split('?', 1)[0]?.slice(0, 200)} disturbed`);
+      }
+      return fault;
+    },
     nextGatewayRefusal: () => faults.nextRefusal(),
     onGateway: (ws, query, tcp) => hub.accept(ws, query, tcp),
     onGatewayRefused(why) {

@@ -26,6 +26,8 @@ export interface TrafficCounters {
   restErrors: number;
   /** REST requests answered with 429. */
   restRateLimited: number;
+  /** REST requests that a fault disturbed. */
+  restFaults: number;
   /** Handlers that failed: always 0 unless the sandbox has a bug. */
   internalErrors: number;
 }
@@ -69,6 +71,7 @@ export class TrafficLog implements Traffic {
     restRequests: 0,
     restErrors: 0,
     restRateLimited: 0,
+    restFaults: 0,
     internalErrors: 0,
   };
   private readonly entries: TrafficEntry[] = [];

@@ -2,10 +2,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '@guildkit/core';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Compression, compressionProblem } from '../codec/compression.js';
 import { SandboxError } from '../errors.js';
 import type { UpgradeRefusal } from '../faults.js';
+import { failureOf, type RestFault } from '../faults-rest.js';
 import { tooLarge } from '../protocol/rest/reply.js';
 import type { RestRequest, RestResponse } from '../rest-api.js';
 import type { GatewayQuery } from './gateway-hub.js';
@@ -20,8 +22,11 @@ export interface SocketRequest extends RestRequest {
 export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
+  readonly clock: Clock;
   /** Everything under `/api`, and what nothing else answers. */
   rest(request: SocketRequest): RestResponse;
+  /** What disturbs a request of `/api`; `undefined` when nothing does. */
+  nextRestFault(request: SocketRequest): RestFault | undefined;
   /** Everything under `/control`. */
   control(request: SocketRequest): Promise<RestResponse>;
   /** How the next gateway connection is refused; `undefined` when it is not. */
@@ -106,7 +111,54 @@ async function answer(options: HttpServerOptions, message: IncomingMessage, resp
     // The rest of the body is not read: the connection cannot be used again.
     send(response, { ...jsonResponse(413, tooLarge().body), headers: { connection: 'close' } });
   } else if (/^\/control(\/|$)/.test(request.target)) send(response, await options.control(request));
-  else send(response, options.rest(request));
+  else {
+    const fault = options.nextRestFault(request);
+    if (fault === undefined) send(response, options.rest(request));
+    else await disturb(options, fault, request, response);
+  }
+}
+
+/** Answers a request as a fault wants it. */
+async function disturb(
+  { clock, rest }: HttpServerOptions,
+  fault: RestFault,
+  request: SocketRequest,
+  response: ServerResponse,
+): Promise<void> {
+  const { answer: instead, carriedOut, delayMs, bodyMs } = fault;
+  if (!(await pause(clock, response, delayMs))) return;
+  const proper = instead === undefined || carriedOut ? rest(request) : undefined;
+  if (instead === 'silence') return;
+  if (instead === 'reset') {
+    response.socket?.resetAndDestroy();
+    return;
+  }
+  const reply = instead === undefined ? proper : failureOf({ ...fault, answer: instead });
+  if (reply === undefined) return;
+  if (bodyMs === 0) {
+    send(response, reply);
+    return;
+  }
+  const body = Buffer.from(reply.body);
+  response.writeHead(reply.status, { 'content-length': body.length, ...reply.headers });
+  response.write(body.subarray(0, body.length >> 1));
+  if (await pause(clock, response, bodyMs)) response.end(body.subarray(body.length >> 1));
+}
+
+/** Waits; false when the other side has gone meanwhile. */
+function pause(clock: Clock, response: ServerResponse, ms: number): Promise<boolean> {
+  if (ms === 0) return Promise.resolve(!response.destroyed);
+  return new Promise((resolve) => {
+    const gone = (): void => {
+      clock.clearTimer(timer);
+      resolve(false);
+    };
+    const timer = clock.setTimer(() => {
+      response.off('close', gone);
+      resolve(!response.destroyed);
+    }, ms);
+    response.once('close', gone);
+  });
 }
 
 function send(response: ServerResponse, { status, headers, body }: RestResponse): void {

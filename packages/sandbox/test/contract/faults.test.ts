@@ -4,7 +4,8 @@ import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { createVirtualClock } from '@guildkit/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { RawClient } from '../support/gateway-client.js';
+import { FAULT_ROUTES } from '../../src/control-faults.js';
+import { call, RawClient } from '../support/gateway-client.js';
 
 const QUERIES = ['?v=10&encoding=json&compress=zlib-stream', '?v=10&encoding=json&compress=zstd-stream'];
 const channel = (sandbox: Sandbox, name: string) => sandbox.channels.create({ name });
@@ -302,4 +303,115 @@ test('a fault can be for one bot', async () => {
   expect((await theirs.closed).code).toBe(1006);
   await mine.settled();
   expect([names(mine), names(theirs)]).toEqual([['a'], []]);
+});
+
+describe('REST disturbed', () => {
+  const get = (sandbox: Sandbox, signal?: AbortSignal) =>
+    fetch(`${sandbox.connection.apiBase}/users/@me`, {
+      headers: { authorization: `Bot ${sandbox.connection.token}` },
+      ...(signal === undefined ? {} : { signal }),
+    });
+
+  test('a storm of a status, so many times, for one method and path', async () => {
+    await using sandbox = await createSandbox();
+    sandbox.faults.disturbRest({ answer: 502, count: 2, method: 'get', path: '/users' });
+    expect((await call(sandbox, 'GET', '/gateway')).status).toBe(200);
+    const answers = [await get(sandbox), await get(sandbox), await get(sandbox)];
+    expect(answers.map(({ status }) => status)).toEqual([502, 502, 200]);
+    expect(sandbox.traffic.counters.restFaults).toBe(2);
+  });
+
+  test('429 with everything that tells how long to wait, for a while', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock });
+    sandbox.faults.disturbRest({ answer: 429, retryAfterSeconds: 2.5, scope: 'shared', forMs: 1_000 });
+    const limited = await call(sandbox, 'GET', '/users/@me');
+    expect([limited.status, limited.headers.get('retry-after'), limited.headers.get('x-ratelimit-scope')]).toEqual([
+      429,
+      '3',
+      'shared',
+    ]);
+    expect(limited.body).toMatchObject({ retry_after: 2.5, global: false });
+    await clock.advance(1_000);
+    expect((await get(sandbox)).status).toBe(200);
+    sandbox.faults.disturbRest({ answer: 429, scope: 'global', count: 1 });
+    expect((await get(sandbox)).headers.get('x-ratelimit-global')).toBe('true');
+  });
+
+  test('a lost answer: the request may have been carried out', async () => {
+    await using sandbox = await createSandbox();
+    for (const carriedOut of [false, true]) {
+      sandbox.faults.disturbRest({ answer: 'reset', carriedOut, count: 1 });
+      const body = { name: `carried-out-${carriedOut}` };
+      await expect(call(sandbox, 'POST', `/guilds/${sandbox.guildId}/channels`, { body })).rejects.toThrow();
+    }
+    expect(sandbox.channels.list().map(({ name }) => name)).toEqual(['general', 'General', 'carried-out-true']);
+  });
+
+  test('slow answers and slow bodies', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock });
+    sandbox.faults.disturbRest({ delayMs: 2_000, bodyMs: 3_000, count: 1 });
+    const pending = get(sandbox);
+    await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0));
+    await clock.advance(2_000);
+    const response = await pending;
+    expect(response.status).toBe(200);
+    const text = response.text();
+    expect(await Promise.race([text.then(() => 'whole'), get(sandbox).then(() => 'half')])).toBe('half');
+    await clock.advance(3_000);
+    expect(JSON.parse(await text)).toMatchObject({ username: 'sandbox-bot' });
+  });
+
+  test('silence lasts until the client goes; clear ends it for others', async () => {
+    await using sandbox = await createSandbox();
+    sandbox.faults.disturbRest({ answer: 'silence' });
+    const controller = new AbortController();
+    const pending = get(sandbox, controller.signal);
+    await vi.waitFor(() => expect(sandbox.traffic.counters.restFaults).toBe(1));
+    sandbox.faults.clear();
+    expect((await get(sandbox)).status).toBe(200);
+    controller.abort();
+    await expect(pending).rejects.toThrow();
+    expect(() => sandbox.faults.disturbRest({ answer: 200 })).toThrow(RangeError);
+  });
+});
+
+test('every fault can be had from the control API', async () => {
+  await using sandbox = await createSandbox();
+  const bodies: Record<string, object> = {
+    close: { code: 4900 },
+    acks: { answered: true },
+    withhold: { what: 'READY' },
+    delay: { ms: 5 },
+    raw: { text: '{' },
+    refuse: { answer: 503 },
+    rest: { answer: 503 },
+  };
+  const named: string[] = [];
+  for (const { path } of FAULT_ROUTES) {
+    const name = path.replace('/faults/', '');
+    const answer = await fetch(`${sandbox.controlUrl}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(bodies[name] ?? {}),
+    });
+    expect([name, answer.status]).toEqual([name, 200]);
+    named.push(name);
+  }
+  const methods = Object.keys(sandbox.faults).filter((name) => !name.startsWith('next') && name !== 'dispose');
+  expect(named).toHaveLength(methods.length);
+  for (const [path, body] of [
+    ['/faults/close', { code: 1006 }],
+    ['/faults/refuse', { answer: 200 }],
+    ['/faults/rest', { answer: 200 }],
+    ['/faults/withhold', { what: 'ACK' }],
+  ] as const) {
+    const answer = await fetch(`${sandbox.controlUrl}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect([path, answer.status]).toEqual([path, 400]);
+  }
 });

@@ -4,7 +4,6 @@ import { createToken, TokenBook } from '../../src/codec/token.js';
 import { parseClientFrame } from '../../src/protocol/gateway/frames.js';
 import { ALL_INTENTS, intentsFor, judgeIntents } from '../../src/protocol/gateway/intents.js';
 import { ReplayLog } from '../../src/protocol/gateway/replay-log.js';
-import { createRandom } from '../../src/protocol/random.js';
 import { matchRoute, type RoutePattern } from '../../src/protocol/rest/router.js';
 import { ROUTES } from '../../src/protocol/routes/index.js';
 import { createIdSource, DISCORD_EPOCH_MS, isSnowflake, shardOf } from '../../src/protocol/snowflake.js';
