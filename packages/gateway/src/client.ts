@@ -33,7 +33,7 @@ import { INTENTS, intentBits } from './protocol/intents.js';
 import { Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
 import { shardOf } from './protocol/snowflake.js';
-import { sessionTag, traceIdOf } from './protocol/trace.js';
+import { resumeTraceIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
 
 /** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
 const MAX_PAYLOAD_BYTES = 4_096;
@@ -47,6 +47,8 @@ interface ShardView {
   sessionSince: number | undefined;
   lastEventAt: number | undefined;
   latencyMs: number | undefined;
+  /** The session is of an earlier process: its guilds were not told to this one's listeners. */
+  inherited: boolean;
 }
 
 /** Options of {@link DiscordGatewayClient.send}. */
@@ -265,6 +267,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       const stored = await keeper.load();
       this.abort.signal.throwIfAborted();
       this.signals.userId ??= stored?.userId;
+      this.feed.restore(stored?.voice);
       const session = stored?.session;
       const shard = new Shard(
         {
@@ -293,9 +296,10 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         keeper,
         tag: session === undefined ? '' : sessionTag(session.id),
         phaseSince: clock.wallTime(),
-        sessionSince: undefined,
+        sessionSince: stored?.startedAt,
         lastEventAt: undefined,
         latencyMs: undefined,
+        inherited: stored !== undefined,
       };
       this.views.set(id, view);
     }
@@ -357,6 +361,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         return;
       case 'sessionLost':
         view.sessionSince = undefined;
+        view.inherited = false;
         view.keeper.remove();
         return;
       case 'ready':
@@ -366,6 +371,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       case 'resumed':
         view.sessionSince ??= this.settings.clock.wallTime();
         this.log.info({ shardId, replayed: news.replayed }, 'gateway session resumed');
+        if (view.inherited) this.tellInherited(view);
         this.emitEvent('resumed', { shardId, replayed: news.replayed });
         this.readiness?.progress.shardResumed(shardId);
         this.save(view);
@@ -373,6 +379,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         return;
       case 'heartbeat':
         view.latencyMs = news.latencyMs;
+        if (view.keeper.isDue(shard.state.session?.seq)) this.save(view);
         this.emitEvent('heartbeat', { shardId, latencyMs: news.latencyMs });
         return;
       case 'gap': {
@@ -428,11 +435,18 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const { name } = payload;
     const now = this.settings.clock.wallTime();
     view.lastEventAt = now;
-    if (view.keeper.isDue) this.save(view);
-    if (name === 'READY') this.onReady(view, payload.data());
-    if (!this.wants(name)) return;
+    if (name === 'READY') this.onReady(view, payload.data(), seq);
+    if (this.wants(name)) {
+      this.tellDispatch(payload, { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) }, now);
+    }
+    // Behind the listeners: a stored number says that everything up to it was told, and is in the map beside it.
+    if (view.keeper.isDue(seq)) this.save(view);
+  }
+
+  private tellDispatch(payload: Dispatch, meta: DispatchMeta, now: number): void {
+    const { shardId } = meta;
+    const { name } = payload;
     const data = payload.data();
-    const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
     this.dispatchListeners.call(name, data, meta);
     if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
     if (this.signals.wants(name)) this.signals.push(name, data);
@@ -449,7 +463,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     }
   }
 
-  private onReady(view: ShardView, data: unknown): void {
+  private onReady(view: ShardView, data: unknown, seq: number): void {
     const body = fields(data);
     const shardId = view.shard.id;
     const userId = text(fields(body?.user), 'id') ?? this.signals.userId ?? '';
@@ -458,6 +472,11 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       .map((guild) => text(guild, 'id'))
       .filter((id) => id !== undefined);
     this.readiness?.progress.shardReady(shardId, guildIds);
+    const now = this.settings.clock.wallTime();
+    // Guilds that the bot was taken out of meanwhile; the others tell themselves by GUILD_CREATE.
+    if (Array.isArray(body?.guilds)) {
+      this.feed.retain(guildIds, this.guildsOf(view), traceIdOf(view.tag, seq), now);
+    }
     this.log.info({ shardId, guilds: guildIds.length }, 'gateway session ready');
     this.emitEvent('ready', { shardId, userId, guildIds });
   }
@@ -493,10 +512,23 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.emitEvent('closed', event);
   }
 
-  private save({ shard, keeper }: ShardView): void {
-    const { session } = shard.state;
+  private save(view: ShardView): void {
+    const { session } = view.shard.state;
     const { userId } = this.signals;
-    if (session !== undefined && userId !== undefined) keeper.save(session, userId);
+    if (session === undefined || userId === undefined) return;
+    const voice = this.feed.record(this.guildsOf(view));
+    view.keeper.save(session, { userId, startedAt: view.sessionSince, voice });
+  }
+
+  /** No GUILD_CREATE comes with a resume: what an earlier process knew, and what was replayed on top, is told instead. */
+  private tellInherited(view: ShardView): void {
+    view.inherited = false;
+    const traceId = resumeTraceIdOf(view.tag, view.shard.state.session?.seq ?? 0);
+    this.feed.tellSnapshots(this.guildsOf(view), traceId, this.settings.clock.wallTime());
+  }
+
+  private guildsOf({ shard }: ShardView): (guildId: string) => boolean {
+    return (guildId) => shardOf(guildId, this.shardCount) === shard.id;
   }
 
   private fail(error: GatewayError): void {

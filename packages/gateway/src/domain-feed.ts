@@ -12,8 +12,9 @@ import type {
 import { ListenerTable } from './listeners.js';
 import { fields, text } from './protocol/fields.js';
 import { eventIdOf } from './protocol/trace.js';
-import { eventOf, keepsState, translate } from './protocol/translate.js';
+import { eventOf, keepsState, type TranslatedEvent, type Translation, translate } from './protocol/translate.js';
 import { VoiceMap } from './protocol/voice-map.js';
+import { readVoiceRecord, recordVoice, type StoredVoice } from './protocol/voice-record.js';
 
 /** What a feed needs of its client. */
 export interface DomainFeedOptions {
@@ -47,15 +48,57 @@ export class DomainFeed {
 
   /** @returns What was wrong with the body, if it was not as documented. */
   push(dispatch: string, data: unknown, traceId: string, ts: number): string | undefined {
-    const { guildIds, logger } = this.options;
-    const { events, problem } = translate(dispatch, data, { voice: this.voice, now: ts, guildIds });
+    const { events, problem } = this.translate(dispatch, data, ts);
+    this.tell(events, traceId, ts);
+    return problem;
+  }
+
+  /** What is known, for the next process; `undefined` when nothing is kept. @param belongs Guilds to write down. */
+  record(belongs: (guildId: string) => boolean): StoredVoice | undefined {
+    return this.options.enabled ? recordVoice(this.voice, belongs) : undefined;
+  }
+
+  /** Takes over what an earlier process knew. Nothing has happened by that: no event comes of it. */
+  restore(record: unknown): void {
+    const { enabled, guildIds } = this.options;
+    if (!enabled) return;
+    for (const { guildId, members, channels } of readVoiceRecord(record)) {
+      if (guildIds?.has(guildId) ?? true) this.voice.replace(guildId, members, channels);
+    }
+  }
+
+  /** Tells the whole of each guild, as a GUILD_CREATE would, where none came. */
+  tellSnapshots(belongs: (guildId: string) => boolean, traceId: string, ts: number): void {
+    const { voice } = this;
+    const events = voice
+      .completeGuilds()
+      .filter(belongs)
+      .map((guildId): TranslatedEvent => {
+        const [members, channels] = [voice.members(guildId), voice.channels(guildId)];
+        return { event: 'voice.snapshot', payload: { guildId, members, channels, timestamp: ts } };
+      });
+    this.tell(events, traceId, ts);
+  }
+
+  /** Forgets guilds that a new session does not have any more. @param belongs Guilds that it would have. */
+  retain(guildIds: readonly string[], belongs: (guildId: string) => boolean, traceId: string, ts: number): void {
+    const present = new Set(guildIds);
+    const gone = this.voice.guildIds().filter((guildId) => belongs(guildId) && !present.has(guildId));
+    const events = gone.flatMap((id) => this.translate('GUILD_DELETE', { id }, ts).events);
+    this.tell(events, traceId, ts);
+  }
+
+  private translate(dispatch: string, data: unknown, now: number): Translation {
+    return translate(dispatch, data, { voice: this.voice, now, guildIds: this.options.guildIds });
+  }
+
+  private tell(events: readonly TranslatedEvent[], traceId: string, ts: number): void {
     events.forEach((translated, index) => {
       const event = { ...translated, id: eventIdOf(traceId, index), traceId, ts } as DomainEvent;
-      if (event.event.startsWith('voice.')) logger.info({ event: event.event, traceId }, 'voice event');
+      if (event.event.startsWith('voice.')) this.options.logger.info({ event: event.event, traceId }, 'voice event');
       this.listeners.call(event.event, event);
       this.listeners.call('*', event);
     });
-    return problem;
   }
 }
 

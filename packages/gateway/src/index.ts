@@ -33,3 +33,5 @@ export type { CompressionName, DiscordGatewayClientOptions, ShardsOption } from 
 export { type FileSessionStoreOptions, fileSessionStore } from './platform.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
 export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';
+export type { VoiceChannel } from './protocol/voice-map.js';
+export type { StoredVoice, StoredVoiceGuild } from './protocol/voice-record.js';

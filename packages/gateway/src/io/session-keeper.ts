@@ -4,14 +4,18 @@
  */
 import type { Clock } from '@guildkit/core';
 import type { Session } from '../protocol/session-types.js';
-import { isStoredSession, type SessionStore } from './session-store.js';
+import { isStoredSession, type SessionStore, type StoredSession } from './session-store.js';
 
 /** How often, at most, a growing sequence number is stored: what a killed process had seen since is replayed. */
 const SAVE_EVERY_MS = 5_000;
 
+/** What is kept beside the session itself. */
+export type KeptBeside = Pick<StoredSession, 'userId' | 'startedAt' | 'voice'>;
+
 /** One shard's place in a store. */
 export class SessionKeeper {
   private savedAt: number;
+  private savedSeq: number | undefined;
   private writes: Promise<void> = Promise.resolve();
 
   constructor(
@@ -23,13 +27,14 @@ export class SessionKeeper {
     this.savedAt = clock.wallTime();
   }
 
-  /** The session of an earlier process, with its bot's user id. */
-  async load(): Promise<{ session: Session; userId: string } | undefined> {
+  /** The session of an earlier process, with what was kept beside it. */
+  async load(): Promise<({ readonly session: Session } & KeptBeside) | undefined> {
     try {
       const stored: unknown = await this.store.load(this.key);
       if (!isStoredSession(stored)) return undefined;
-      const { sessionId: id, seq, resumeUrl, userId } = stored;
-      return { session: { id, seq, resumeUrl }, userId };
+      const { sessionId: id, seq, resumeUrl, userId, voice } = stored;
+      const startedAt = Number.isFinite(stored.startedAt) ? stored.startedAt : undefined;
+      return { session: { id, seq, resumeUrl }, userId, startedAt, voice };
     } catch (error) {
       this.onFailure('load', error);
       return undefined;
@@ -37,21 +42,23 @@ export class SessionKeeper {
   }
 
   /** Stores now. */
-  save({ id: sessionId, seq, resumeUrl }: Session, userId: string): void {
+  save({ id: sessionId, seq, resumeUrl }: Session, beside: KeptBeside): void {
     const savedAt = this.clock.wallTime();
     this.savedAt = savedAt;
-    this.write(() => this.store.save(this.key, { sessionId, seq, resumeUrl, userId, savedAt }));
+    this.savedSeq = seq;
+    this.write(() => this.store.save(this.key, { sessionId, seq, resumeUrl, savedAt, ...beside }));
   }
 
-  /** Whether the last save is old. */
-  get isDue(): boolean {
-    return this.clock.wallTime() - this.savedAt >= SAVE_EVERY_MS;
+  /** Whether the last save is old, and something has happened since. */
+  isDue(seq: number | undefined): boolean {
+    return seq !== this.savedSeq && this.clock.wallTime() - this.savedAt >= SAVE_EVERY_MS;
   }
 
   /** Forgets the session. */
   remove(): void {
     // A new one is saved at its READY.
     this.savedAt = this.clock.wallTime();
+    this.savedSeq = undefined;
     this.write(() => this.store.remove(this.key));
   }
 

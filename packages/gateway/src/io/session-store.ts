@@ -1,4 +1,5 @@
 /** Owns where a session is kept between processes. Refuses to decide when: the client does. */
+import type { StoredVoice } from '../protocol/voice-record.js';
 
 /** A session as it is kept. */
 export interface StoredSession {
@@ -9,9 +10,16 @@ export interface StoredSession {
   readonly userId: string;
   /** Unix ms. */
   readonly savedAt: number;
+  /** When the session began, unix ms. */
+  readonly startedAt?: number | undefined;
+  /** Who was in voice at `seq`: a resumed session is not told it again. */
+  readonly voice?: StoredVoice | undefined;
 }
 
-/** Keeps sessions. A key names token (as a hash), intents and shard; it holds no secret. */
+/**
+ * Keeps sessions. A session is kept and given back as a whole: its parts belong together. It is plain JSON of up to
+ * 2 MB. A key names token (as a hash), intents and shard; it holds no secret.
+ */
 export interface SessionStore {
   /** The session kept under a key, if there is one. */
   load(key: string): Promise<StoredSession | undefined>;

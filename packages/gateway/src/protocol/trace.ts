@@ -22,6 +22,14 @@ export function traceIdOf(tag: string, seq: number): string {
   return `${tag}-${seq}`;
 }
 
+/**
+ * Trace id of what a resume brings beside the replayed events. Whether RESUMED has a number of its own is not
+ * documented: it must not be mistaken for the event before it.
+ */
+export function resumeTraceIdOf(tag: string, seq: number): string {
+  return `${traceIdOf(tag, seq)}-resumed`;
+}
+
 /** Id of the n-th domain event that came of a dispatch. */
 export function eventIdOf(traceId: string, index: number): string {
   return `${traceId}-${index}`;

@@ -8,7 +8,7 @@ import { snowflakeTime } from './snowflake.js';
 import type { VoiceChange, VoiceChannel, VoiceMap } from './voice-map.js';
 
 /** A domain event before it has ids. */
-type TranslatedEvent = {
+export type TranslatedEvent = {
   [Name in DomainEventName]: { readonly event: Name; readonly payload: DomainEvents[Name] };
 }[DomainEventName];
 

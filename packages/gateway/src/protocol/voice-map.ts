@@ -44,6 +44,22 @@ export class VoiceMap {
     return this.guilds.get(guildId)?.members.get(userId);
   }
 
+  /** Every guild of which anything is known. */
+  guildIds(): string[] {
+    return [...this.guilds.keys()];
+  }
+
+  /** Guilds that are known as a whole. */
+  completeGuilds(): string[] {
+    return this.guildIds().filter((guildId) => this.guilds.get(guildId)?.complete);
+  }
+
+  /** How many people and channels are known of a guild. */
+  size(guildId: string): number {
+    const guild = this.guilds.get(guildId);
+    return guild === undefined ? 0 : guild.members.size + guild.channels.size;
+  }
+
   /** Who is in voice in a guild. */
   members(guildId: string): VoiceSnapshotMember[] {
     return [...(this.guilds.get(guildId)?.members.values() ?? [])];
