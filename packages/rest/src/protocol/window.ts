@@ -9,20 +9,13 @@
  */
 import type { Stamp, TimerInput, Transition } from '@guildkit/core';
 import { EMPTY_FIFO, type Fifo, insert, peek, shift, toArray, without } from './fifo.js';
+import { firstFree, type HeldSlots, hold, lastFree, NO_SLOTS, release } from './held.js';
 
 /** What a response's headers said of its bucket. */
 export interface Observation {
   readonly limit: number;
   readonly remaining: number;
   readonly resetAfterMs: number;
-}
-
-/** Ended requests that still count, until one moment. */
-interface Held {
-  /** When the first of them would have been freed: bounds how far merging may delay it. */
-  readonly from: number;
-  readonly until: number;
-  readonly count: number;
 }
 
 /** One limit. */
@@ -35,10 +28,8 @@ export interface WindowState {
   /** `undefined` while unknown: then one request at a time probes. `Infinity` for a route that names no limit. */
   readonly limit: number | undefined;
   readonly windowMs: number;
-  readonly held: readonly Held[];
-  /** The newest of them, apart from `held` so that adding to it copies nothing. */
-  readonly tail: Held | undefined;
-  readonly heldCount: number;
+  /** Ended requests that still count. */
+  readonly held: HeldSlots;
   /** The server's own count in the window that ends at `resetAt`. */
   readonly server: { readonly remaining: number; readonly resetAt: number } | undefined;
   /** A 429's delay. */
@@ -83,9 +74,6 @@ type Input = (WindowInput | TimerInput) & Stamp;
 
 const NONE: readonly WindowEffect[] = [];
 
-/** Ended requests are kept apart up to this many; beyond, those that end together are freed together. */
-const MAX_HELD = 64;
-
 /** A window. Give a limit that is known; leave it out for one that headers will tell. */
 export function initialWindow(known?: { readonly limit: number; readonly windowMs: number }): WindowState {
   return {
@@ -94,9 +82,7 @@ export function initialWindow(known?: { readonly limit: number; readonly windowM
     guests: 0,
     limit: known?.limit,
     windowMs: known?.windowMs ?? 0,
-    held: [],
-    tail: undefined,
-    heldCount: 0,
+    held: NO_SLOTS,
     server: undefined,
     blockedUntil: Number.NEGATIVE_INFINITY,
     announced: false,
@@ -135,8 +121,7 @@ export function windowDeadline(state: WindowState): number | undefined {
 
 /** Whether nothing waits, runs or still counts: forgetting the window then loses only what a probe brings back. */
 export function isIdle(state: WindowState, now: number): boolean {
-  const lastHeld = state.tail?.until ?? Number.NEGATIVE_INFINITY;
-  return state.queue.size === 0 && state.inFlight === 0 && lastHeld <= now && state.blockedUntil <= now;
+  return state.queue.size === 0 && state.inFlight === 0 && lastFree(state.held) <= now && state.blockedUntil <= now;
 }
 
 /** The numbers that wait, in order. */
@@ -172,7 +157,7 @@ function mayStart(state: WindowState, now: number): boolean {
   if (now < state.blockedUntil) return false;
   if (state.limit === undefined) return state.inFlight === 0;
   const out = outstanding(state, state.limit);
-  if (out + state.heldCount >= state.limit) return false;
+  if (out + state.held.count >= state.limit) return false;
   // Those in flight may or may not be in the server's count yet: taken as not, which can only wait too long.
   return state.server === undefined || now >= state.server.resetAt || out < state.server.remaining;
 }
@@ -185,7 +170,9 @@ function outstanding({ inFlight, guests }: WindowState, limit: number): number {
 function waitsUntil(state: WindowState, now: number): number | undefined {
   if (state.blockedUntil > now) return state.blockedUntil;
   if (state.limit === undefined) return undefined;
-  if (state.inFlight + state.heldCount >= state.limit) return (state.held[0] ?? state.tail)?.until;
+  if (state.inFlight + state.held.count >= state.limit) {
+    return state.held.count === 0 ? undefined : firstFree(state.held);
+  }
   const { server } = state;
   return server !== undefined && server.resetAt > now && state.inFlight >= server.remaining
     ? server.resetAt
@@ -197,15 +184,9 @@ function freed(state: WindowState, now: number): WindowState {
   // A block that is over is forgotten, so that `waitsUntil` needs no clock to tell it from one that lasts.
   const server = state.server !== undefined && state.server.resetAt <= now ? undefined : state.server;
   const blockedUntil = state.blockedUntil <= now ? Number.NEGATIVE_INFINITY : state.blockedUntil;
-  const oldest = (state.held[0] ?? state.tail)?.until ?? Number.POSITIVE_INFINITY;
-  if (oldest > now) {
-    if (server === state.server && blockedUntil === state.blockedUntil) return state;
-    return { ...state, server, blockedUntil };
-  }
-  const held = state.held.filter(({ until }) => until > now);
-  const tail = state.tail !== undefined && state.tail.until > now ? state.tail : undefined;
-  const heldCount = held.reduce((sum, { count }) => sum + count, tail?.count ?? 0);
-  return { ...state, held, tail, heldCount, server, blockedUntil };
+  const held = release(state.held, now);
+  if (held === state.held && server === state.server && blockedUntil === state.blockedUntil) return state;
+  return { ...state, held, server, blockedUntil };
 }
 
 function settled(from: WindowState, inFlight: number, { spent, observed, blockMs }: Outcome, now: number): WindowState {
@@ -222,7 +203,7 @@ function settled(from: WindowState, inFlight: number, { spent, observed, blockMs
     blockedUntil: blockMs === undefined ? state.blockedUntil : Math.max(state.blockedUntil, now + blockMs),
   };
   // Nothing to count against where there is no limit.
-  return spent && windowMs > 0 && limit !== Number.POSITIVE_INFINITY ? hold(after, now) : after;
+  return spent && windowMs > 0 && limit !== Number.POSITIVE_INFINITY ? withHeld(after, now) : after;
 }
 
 /** The first request of a window sees its whole length; a later one less, which must not shorten what is known. */
@@ -251,18 +232,8 @@ function wholeWindow(resetAfterMs: number): number {
   return whole - resetAfterMs <= resetAfterMs / 10 ? whole : resetAfterMs;
 }
 
-function hold(state: WindowState, now: number): WindowState {
+function withHeld(state: WindowState, now: number): WindowState {
   // A window that was relearned shorter must not free a later request before an earlier one: the order is kept.
-  const until = Math.max(now + state.windowMs, state.tail?.until ?? Number.NEGATIVE_INFINITY);
-  const { tail } = state;
-  const heldCount = state.heldCount + 1;
-  if (tail !== undefined && (until === tail.until || isMergeable(state, tail, until))) {
-    return { ...state, tail: { from: tail.from, until, count: tail.count + 1 }, heldCount };
-  }
-  const held = tail === undefined ? state.held : [...state.held, tail];
-  return { ...state, held, tail: { from: until, until, count: 1 }, heldCount };
-}
-
-function isMergeable(state: WindowState, tail: Held, until: number): boolean {
-  return state.held.length >= MAX_HELD && until - tail.from <= state.windowMs / MAX_HELD;
+  const until = Math.max(now + state.windowMs, lastFree(state.held));
+  return { ...state, held: hold(state.held, until, state.windowMs) };
 }

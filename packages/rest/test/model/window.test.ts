@@ -65,11 +65,8 @@ const MUTANTS: readonly { name: string; counting: Counting; caughtBy: RegExp; re
     reducer: {
       ...REAL,
       step: (state, input) =>
-        mend(stepWindow(state, input), (after) => ({
-          tail:
-            after.tail === undefined
-              ? undefined
-              : { ...after.tail, until: Math.min(after.tail.until, input.now + 500) },
+        mend(stepWindow(state, input), ({ held: { tail, ...held } }) => ({
+          held: { ...held, tail: tail && { ...tail, until: Math.min(tail.until, input.now + 500) } },
         })),
     },
   },

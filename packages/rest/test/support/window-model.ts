@@ -3,6 +3,7 @@
  * window. The reducer under test is a parameter, so that mutants of it can be searched too.
  */
 import type { Edge, Model } from '@guildkit/testkit';
+import { heldList } from '../../src/protocol/held.js';
 import {
   initialWindow,
   type Observation,
@@ -203,10 +204,7 @@ function keyOf(state: ModelState, counting: Counting): string {
     waiting(window),
     window.limit ?? -1,
     window.windowMs,
-    [...window.held, ...(window.tail === undefined ? [] : [window.tail])].map(({ until, count }) => [
-      ahead(until),
-      count,
-    ]),
+    heldList(window.held).map(({ until, count }) => [ahead(until), count]),
     window.server === undefined ? 0 : [window.server.remaining, ahead(window.server.resetAt)],
     ahead(window.blockedUntil),
     window.announced,
