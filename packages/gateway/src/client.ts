@@ -30,6 +30,7 @@ import { inflaterFor } from './platform.js';
 import { fields, objects, text } from './protocol/fields.js';
 import { type Dispatch, OPCODES } from './protocol/frames.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
+import { waitingIn } from './protocol/outbox.js';
 import { Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
 import { shardOf } from './protocol/snowflake.js';
@@ -161,7 +162,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         'The payload was not sent: no such shard, or connect() was not called',
       );
     }
-    await view.shard.send(encoded, options.signal);
+    await view.shard.send(encoded, { signal: options.signal, presence: payload.op === OPCODES.presenceUpdate });
   }
 
   /** Shows another status or activity, now and in every later session. */
@@ -545,7 +546,7 @@ const isGuildDispatch = (name: string): boolean => name === 'GUILD_CREATE' || na
 
 function shardHealth(view: ShardView): ShardHealth {
   const { shard, phaseSince, sessionSince, lastEventAt, latencyMs } = view;
-  const { phase, queue, attempts } = shard.state;
+  const { phase, outbox, attempts } = shard.state;
   const { unexpected: _, ...counters } = shard.counters;
   return {
     shardId: shard.id,
@@ -554,7 +555,7 @@ function shardHealth(view: ShardView): ShardHealth {
     sessionSince,
     lastEventAt,
     latencyMs,
-    queued: queue.length,
+    queued: waitingIn(outbox).length,
     attempts,
     ...counters,
   };

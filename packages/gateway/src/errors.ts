@@ -22,11 +22,18 @@ export const GATEWAY_ERROR_REMEDIES = {
   ERR_GATEWAY_STREAM_CORRUPT:
     'Nothing to do: the connection is made anew. If it repeats, look at what is between here and Discord.',
   ERR_GATEWAY_DISPATCH_MALFORMED: 'Nothing to do: no domain event was made of that dispatch.',
-  ERR_GATEWAY_SEND_TIMEOUT: 'The connection was not ready in time. Send again when it is.',
+  ERR_GATEWAY_SEND_TIMEOUT: 'The connection was not ready in time, or too much waits. Send again later, or less.',
   ERR_GATEWAY_SEND_ABORTED: 'The signal passed to send() fired before the payload went out.',
   ERR_GATEWAY_SEND_FAILED: 'The socket closed at that moment. Send again.',
   ERR_GATEWAY_SEND_QUEUE_FULL: 'Too many sends wait for a connection. Send less, or wait for ready.',
   ERR_GATEWAY_PAYLOAD_TOO_LARGE: 'Discord refuses payloads over 4096 bytes. Split it.',
+  ERR_GATEWAY_REQUEST_TIMEOUT:
+    'Discord did not answer in time. Raise timeoutMs, or check that the bot is in the guild.',
+  ERR_GATEWAY_REQUEST_ABORTED: 'The signal passed with the request fired.',
+  ERR_GATEWAY_REQUEST_RATE_LIMITED: 'Ask again later, or raise timeoutMs: then it is waited for.',
+  ERR_GATEWAY_INTENT_MISSING: 'Add the named intents to the option, and switch privileged ones on in the portal.',
+  ERR_GATEWAY_IDENTIFY_BUDGET_SPENT:
+    'Nothing to do: it goes on when Discord renews the budget. If it repeats, find what makes sessions end so often.',
   ERR_GATEWAY_LISTENER_FAILED: 'A listener of yours threw; `cause` holds what.',
   ERR_GATEWAY_PLATFORM_UNSUPPORTED:
     "Only Node.js has that. Elsewhere use compression 'zstd-stream' or 'none', and a session store of your own.",

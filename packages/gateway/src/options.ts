@@ -61,7 +61,7 @@ export interface DiscordGatewayClientOptions {
   readonly alertAfterAttempts?: number | undefined;
   /** Time without a connection that raises `degraded`, ms. @defaultValue 300000 */
   readonly degradedAfterMs?: number | undefined;
-  /** How long `send()` may wait for a connection, ms. @defaultValue 30000 */
+  /** How long `send()` may wait for a connection or for the send limit, ms. @defaultValue 90000 */
   readonly sendTimeoutMs?: number | undefined;
   /** How many sends may wait. @defaultValue 1000 */
   readonly maxQueuedSends?: number | undefined;

@@ -60,6 +60,7 @@ export type ShardNews =
           | 'sendControl'
           | 'transmit'
           | 'rejectSend'
+          | 'supersedeSend'
           | 'requestPermit'
           | 'cancelPermit';
       }
@@ -154,11 +155,15 @@ export class Shard {
   }
 
   /**
-   * Sends a text once the session is ready.
+   * Sends a text once the session is ready and its limits allow. A presence that a later one overtakes is not sent.
    *
    * @throws GatewayError `ERR_GATEWAY_SEND_*` or `ERR_GATEWAY_CLIENT_CLOSED` (rejects).
    */
-  send(text: string, signal?: AbortSignal): Promise<void> {
+  send(
+    text: string,
+    options: { signal?: AbortSignal | undefined; presence?: boolean | undefined } = {},
+  ): Promise<void> {
+    const { signal, presence } = options;
     this.sendIds += 1;
     const id = this.sendIds;
     return new Promise((resolve, reject) => {
@@ -176,7 +181,7 @@ export class Shard {
       this.sends.set(id, { text, settle });
       signal?.addEventListener('abort', onAbort, { once: true });
       if (this.state.phase === 'closed') settle(refusalError('closed', this.id));
-      else this.driver.dispatch({ type: 'send', id });
+      else this.driver.dispatch({ type: 'send', id, presence });
     });
   }
 
@@ -204,6 +209,9 @@ export class Shard {
       }
       case 'rejectSend':
         this.sends.get(effect.id)?.settle(refusalError(effect.refusal, this.id));
+        return;
+      case 'supersedeSend':
+        this.sends.get(effect.id)?.settle();
         return;
       case 'requestPermit':
         void this.requestPermit(effect.gen);
@@ -311,7 +319,11 @@ export class Shard {
 
 const REFUSALS = {
   closed: ['ERR_GATEWAY_CLIENT_CLOSED', 'The payload was not sent: the client is closed', false],
-  timeout: ['ERR_GATEWAY_SEND_TIMEOUT', 'The payload was not sent: no ready connection in time', true],
+  timeout: [
+    'ERR_GATEWAY_SEND_TIMEOUT',
+    'The payload was not sent: it waited too long for a connection or the send limit',
+    true,
+  ],
   queueFull: ['ERR_GATEWAY_SEND_QUEUE_FULL', 'The payload was not sent: the queue is full', true],
   aborted: ['ERR_GATEWAY_SEND_ABORTED', 'The payload was not sent: its signal fired', false],
   failed: ['ERR_GATEWAY_SEND_FAILED', 'The payload was not sent: the socket is not open', true],

@@ -47,4 +47,5 @@ export const OPCODES = {
   invalidSession: 9,
   hello: 10,
   heartbeatAck: 11,
+  requestSoundboardSounds: 31,
 } as const;

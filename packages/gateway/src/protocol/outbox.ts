@@ -99,7 +99,7 @@ export function counted(rules: OutboxRules, box: Outbox, now: number, presence =
 }
 
 /** Discord counts by connection (docs, Gateway: Rate Limiting); for presences that is not said, so they go on counting. */
-export function onNewSocket(box: Outbox): Outbox {
+export function onSocketGone(box: Outbox): Outbox {
   return box.sent.length === 0 ? box : { ...box, sent: [] };
 }
 

@@ -14,7 +14,7 @@ export type SendLog = readonly number[];
 
 /** The log with one more frame. */
 export function logged(log: SendLog, { limit, windowMs }: SendLimit, now: number): SendLog {
-  return [...log.filter((at) => at > now - windowMs).slice(1 - limit), now];
+  return [...log.filter((at) => at > now - windowMs), now].slice(-limit);
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Owns the numbers and tables that the session follows. Tests pass smaller ones. */
 import type { BackoffPolicy } from '@guildkit/core';
 import { type CloseCode, closeCode } from './close-codes.js';
+import type { OutboxRules } from './outbox.js';
 
 /** Every limit of a session. Times in ms. */
-export interface SessionRules {
+export interface SessionRules extends OutboxRules {
   /** From opening the socket to HELLO: covers DNS, TCP, TLS and the upgrade. */
   readonly helloTimeoutMs: number;
   /** From HELLO to leave to identify; other shards may be before us. */
@@ -12,10 +13,6 @@ export interface SessionRules {
   readonly readyTimeoutMs: number;
   /** From RESUME to RESUMED. A longer replay goes on from where it got to. */
   readonly resumeTimeoutMs: number;
-  /** How long a send may wait for a ready session. */
-  readonly sendTimeoutMs: number;
-  /** How many sends may wait. */
-  readonly maxQueuedSends: number;
   /** The longest heartbeat interval taken from HELLO, and so the longest life of an unanswered beat. */
   readonly maxHeartbeatMs: number;
   readonly backoff: BackoffPolicy;
@@ -42,8 +39,14 @@ export const SESSION_RULES = {
   permitTimeoutMs: 300_000,
   readyTimeoutMs: 30_000,
   resumeTimeoutMs: 30_000,
-  sendTimeoutMs: 30_000,
+  // Longer than the send limit's window: what a burst has over waits for the next.
+  sendTimeoutMs: 90_000,
   maxQueuedSends: 1_000,
+  // Docs, Gateway: Rate Limiting: 120 in 60 s. A second more: frames that left that far apart may arrive closer.
+  sendLimit: { limit: 120, windowMs: 61_000 },
+  // Not in the docs of the gateway; in those of the Social SDK, and in every bot's experience: 5 in 20 s.
+  presenceLimit: { limit: 5, windowMs: 21_000 },
+  spareBeats: 3,
   maxHeartbeatMs: 90_000,
   // 1→2→4→8→16→30 s. The floor keeps full jitter from trying again at once.
   backoff: { baseMs: 1_000, capMs: 30_000, minMs: 250 },

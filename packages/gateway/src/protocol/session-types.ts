@@ -1,5 +1,6 @@
 /** Owns the vocabulary of the session: its states, what happens to it, what it wants done. Types only. */
 import type { ControlFrame, Dispatch, Frame } from './frames.js';
+import type { Outbox } from './outbox.js';
 
 /** What Discord needs to continue where we were. */
 export interface Session {
@@ -60,7 +61,7 @@ export interface Common {
   /** Failed tries since the session was last ready. */
   readonly attempts: number;
   readonly session: Session | undefined;
-  readonly queue: readonly { readonly id: number; readonly expiresAt: number }[];
+  readonly outbox: Outbox;
   /** Set while not ready, from `connect` on. */
   readonly outage: { readonly since: number; readonly told: boolean } | undefined;
   /** The sequence number for which a resume was tried already. */
@@ -99,7 +100,8 @@ export type SessionInput<Payload = Dispatch> =
   | { readonly type: 'close' }
   /** As `close`, but Discord keeps the session for the next process. */
   | { readonly type: 'detach' }
-  | { readonly type: 'send'; readonly id: number }
+  /** `presence`: a later one takes its place while it waits. */
+  | { readonly type: 'send'; readonly id: number; readonly presence?: boolean | undefined }
   | { readonly type: 'cancelSend'; readonly id: number }
   | { readonly type: 'permitGranted'; readonly gen: number }
   | { readonly type: 'permitDenied'; readonly gen: number; readonly retryAfterMs: number }
@@ -128,6 +130,8 @@ export type SessionEffect<Payload = Dispatch> =
   | { readonly type: 'sendControl'; readonly gen: number; readonly frame: ControlFrame }
   | { readonly type: 'transmit'; readonly gen: number; readonly id: number }
   | { readonly type: 'rejectSend'; readonly id: number; readonly refusal: SendRefusal }
+  /** A later presence took its place. */
+  | { readonly type: 'supersedeSend'; readonly id: number }
   | { readonly type: 'requestPermit'; readonly gen: number }
   | { readonly type: 'cancelPermit'; readonly gen: number }
   | { readonly type: 'deliver'; readonly payload: Payload; readonly seq: number; readonly replayed: boolean }

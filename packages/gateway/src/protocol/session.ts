@@ -6,6 +6,18 @@
 import { backoffDelay, type Stamp, type TimerInput, type Transition } from '@guildkit/core';
 import { refusalDelay } from './close-codes.js';
 import type { ControlFrame, Frame } from './frames.js';
+import {
+  counted,
+  EMPTY_OUTBOX,
+  emptied,
+  expire,
+  onSocketGone,
+  outboxDeadline,
+  post,
+  release,
+  waitingIn,
+  withdraw,
+} from './outbox.js';
 import { SESSION_RULES, type SessionRules } from './session-rules.js';
 import type {
   Common,
@@ -38,7 +50,7 @@ export function initialSession(session?: Session): SessionState {
     gen: 0,
     attempts: 0,
     session,
-    queue: [],
+    outbox: EMPTY_OUTBOX,
     outage: undefined,
     gapAt: undefined,
     gapRestUntil: undefined,
@@ -60,8 +72,7 @@ function deadline(rules: SessionRules, state: SessionState): number | undefined 
   let at = Number.POSITIVE_INFINITY;
   if ('until' in state) at = state.until;
   if ('heart' in state && state.heart.nextAt < at) at = state.heart.nextAt;
-  const waiting = state.queue[0];
-  if (waiting !== undefined && waiting.expiresAt < at) at = waiting.expiresAt;
+  at = Math.min(at, outboxDeadline(rules, state.outbox, state.phase === 'ready' ? state.heart.everyMs : undefined));
   if (state.outage !== undefined && !state.outage.told) at = Math.min(at, state.outage.since + rules.degradedAfterMs);
   return at === Number.POSITIVE_INFINITY ? undefined : at;
 }
@@ -81,9 +92,9 @@ function step<P>(rules: SessionRules, state: SessionState, input: Stamped<Sessio
     case 'send':
       return send(rules, state, input);
     case 'cancelSend': {
-      const queue = state.queue.filter(({ id }) => id !== input.id);
-      if (queue.length === state.queue.length) return stay(state);
-      return { state: { ...state, queue }, effects: [reject(input.id, 'aborted')] };
+      const outbox = withdraw(state.outbox, input.id);
+      if (outbox === state.outbox) return stay(state);
+      return { state: { ...state, outbox }, effects: [reject(input.id, 'aborted')] };
     }
     case 'timer':
       return timer(rules, state, input);
@@ -105,6 +116,8 @@ function socketInput<P>(
         state: {
           ...state,
           phase: 'identifying',
+          // It may carry a presence.
+          outbox: counted(rules, state.outbox, input.now, true),
           until: input.now + rules.readyTimeoutMs,
           excused: false,
           cause: { reason: 'permit', code: undefined },
@@ -136,7 +149,7 @@ function frame<P>(rules: SessionRules, state: Live, received: Frame<P>, stamp: S
     case 'heartbeatAck':
       return acknowledged(state, stamp.now);
     case 'heartbeatRequest':
-      return requestedBeat(state, stamp.now);
+      return requestedBeat(rules, state, stamp.now);
     case 'reconnect':
       // Docs, Gateway Events: Reconnect: come back and resume at once.
       return drop(rules, state, stamp, { reason: 'reconnectRequested', close: 'keep', atOnce: true });
@@ -150,7 +163,7 @@ function frame<P>(rules: SessionRules, state: Live, received: Frame<P>, stamp: S
       });
     }
     case 'ready':
-      return ready(state, received);
+      return ready(rules, state, received, stamp.now);
     case 'resumed':
       return resumed(rules, state, received, stamp);
     case 'dispatch':
@@ -177,15 +190,26 @@ function hello<P>(rules: SessionRules, state: In<'connecting'>, intervalMs: numb
     };
   }
   return {
-    state: { ...next, phase: 'resuming', until: now + rules.resumeTimeoutMs, replayed: 0 },
+    state: {
+      ...next,
+      phase: 'resuming',
+      until: now + rules.resumeTimeoutMs,
+      replayed: 0,
+      outbox: counted(rules, state.outbox, now),
+    },
     effects: [control(state, { kind: 'resume', sessionId: session.id, seq: session.seq })],
   };
 }
 
-function ready<P>(state: Live, received: Extract<Frame<P>, { kind: 'ready' }>): Step<P> {
+function ready<P>(
+  rules: SessionRules,
+  state: Live,
+  received: Extract<Frame<P>, { kind: 'ready' }>,
+  now: number,
+): Step<P> {
   if (state.phase !== 'identifying') return unexpected(state);
   const session: Session = { id: received.sessionId, seq: received.seq, resumeUrl: received.resumeUrl };
-  return becomeReady(state, { ...readyState(state, 'ready', session), gapAt: undefined }, [
+  return sendWaiting(rules, { ...readyState(state, 'ready', session), gapAt: undefined }, now, [
     { type: 'sessionStarted', session },
     { type: 'deliver', payload: received.payload, seq: received.seq, replayed: false },
     { type: 'ready' },
@@ -204,7 +228,7 @@ function resumed<P>(
   if (gap?.mend !== undefined) return gap.mend;
   // Whether RESUMED has a number of its own is not documented: one that we know already is no duplicate.
   const next: Session = { ...session, seq: Math.max(session.seq, received.seq) };
-  return becomeReady(state, readyState(state, 'resumed', next), [
+  return sendWaiting(rules, readyState(state, 'resumed', next), stamp.now, [
     ...(gap?.effects ?? []),
     { type: 'deliver', payload: received.payload, seq: next.seq, replayed: false },
     { type: 'resumed', replayed: state.replayed },
@@ -271,37 +295,54 @@ function acknowledged<P>(state: Live, now: number): Step<P> {
 }
 
 /** Docs, Gateway: Heartbeat Requests: op 1 from the server wants a beat now. */
-function requestedBeat<P>(state: Live, now: number): Step<P> {
+function requestedBeat<P>(rules: SessionRules, state: Live, now: number): Step<P> {
   if (!('heart' in state)) return stay(state);
   const effects = [beat(state)];
+  const outbox = counted(rules, state.outbox, now);
   // A beat that is unanswered keeps its deadline: a server that asks without end must not keep a dead link alive.
-  if (state.heart.unansweredSince !== undefined) return { state, effects };
-  return { state: { ...state, heart: beaten(state.heart, now) }, effects };
+  if (state.heart.unansweredSince !== undefined) return { state: { ...state, outbox }, effects };
+  return { state: { ...state, outbox, heart: beaten(state.heart, now) }, effects };
 }
 
-function send<P>(rules: SessionRules, state: SessionState, input: Stamped<{ type: 'send'; id: number }>): Step<P> {
+function send<P>(
+  rules: SessionRules,
+  before: SessionState,
+  input: Stamped<Extract<SessionInput, { type: 'send' }>>,
+): Step<P> {
   const { id, now } = input;
-  if (state.phase === 'ready') return { state, effects: [{ type: 'transmit', gen: state.gen, id }] };
-  if (state.queue.length >= rules.maxQueuedSends) return { state, effects: [reject(id, 'queueFull')] };
-  const queue = [...state.queue, { id, expiresAt: now + rules.sendTimeoutMs }];
-  return { state: { ...state, queue }, effects: [] };
+  const effects: SessionEffect<P>[] = [];
+  // Room that has come about meanwhile, before the timer.
+  const state = before.phase === 'ready' ? sendWaiting(rules, before, now, effects).state : before;
+  const posted = post(rules, state.outbox, { id, presence: input.presence === true, now });
+  if (posted.refused) return { state, effects: [...effects, reject(id, 'queueFull')] };
+  if (posted.superseded !== undefined) effects.push({ type: 'supersedeSend', id: posted.superseded });
+  const next = { ...state, outbox: posted.box };
+  return next.phase === 'ready' ? sendWaiting(rules, next, now, effects) : { state: next, effects };
+}
+
+/** Behind `effects` goes what the limits allow. */
+function sendWaiting<P>(rules: SessionRules, state: In<'ready'>, now: number, effects: SessionEffect<P>[]): Step<P> {
+  const { box, ids } = release(rules, state.outbox, state.heart.everyMs, now);
+  for (const id of ids) effects.push({ type: 'transmit', gen: state.gen, id });
+  return { state: box === state.outbox ? state : { ...state, outbox: box }, effects };
 }
 
 function timer<P>(rules: SessionRules, before: SessionState, stamp: Stamp): Step<P> {
   const { now } = stamp;
   const effects: SessionEffect<P>[] = [];
   let state = before;
-  if (state.queue.some(({ expiresAt }) => now >= expiresAt)) {
-    for (const { id, expiresAt } of state.queue) if (now >= expiresAt) effects.push(reject(id, 'timeout'));
-    state = { ...state, queue: state.queue.filter(({ expiresAt }) => now < expiresAt) };
-  }
+  const expired = expire(state.outbox, now);
+  for (const id of expired.ids) effects.push(reject(id, 'timeout'));
+  if (expired.ids.length > 0) state = { ...state, outbox: expired.box };
   const { outage } = state;
   if (outage !== undefined && !outage.told && now >= outage.since + rules.degradedAfterMs) {
     effects.push({ type: 'degraded', outageMs: now - outage.since });
     state = { ...state, outage: { ...outage, told: true } };
   }
   const due = phaseTimer<P>(rules, state, stamp);
-  return { state: due.state, effects: effects.length === 0 ? due.effects : [...effects, ...due.effects] };
+  effects.push(...due.effects);
+  // Behind a beat that was due.
+  return due.state.phase === 'ready' ? sendWaiting(rules, due.state, now, effects) : { state: due.state, effects };
 }
 
 const TIMEOUT_REASONS = {
@@ -327,7 +368,8 @@ function phaseTimer<P>(rules: SessionRules, before: SessionState, stamp: Stamp):
   if (!('heart' in state) || now < state.heart.nextAt) return stay(state);
   const { heart } = state;
   if (heart.unansweredSince === undefined) {
-    return { state: { ...state, heart: beaten(heart, now) }, effects: [beat(state)] };
+    const outbox = counted(rules, state.outbox, now);
+    return { state: { ...state, outbox, heart: beaten(heart, now) }, effects: [beat(state)] };
   }
   if (!isHeldUp(rules, heart, heart.nextAt, now)) {
     return drop(rules, state, stamp, { reason: 'heartbeatTimeout', close: 'terminate' });
@@ -387,6 +429,7 @@ function drop<P>(rules: SessionRules, state: Live, stamp: Stamp, loss: Loss): St
       until: now + delayMs,
       attempts,
       session,
+      outbox: onSocketGone(state.outbox),
       outage: state.outage ?? { since: now, told: false },
       cause,
     },
@@ -417,11 +460,14 @@ function end<P>(state: SessionState, cause: SessionCause, fatal: boolean): Step<
   if (isLive(state) && cause.reason !== 'socketClosed') {
     effects.push({ type: 'closeSocket', gen: state.gen, how: cause.reason === 'detachCalled' ? 'keep' : 'end' });
   }
-  for (const { id } of state.queue) effects.push(reject(id, 'closed'));
+  for (const { id } of waitingIn(state.outbox)) effects.push(reject(id, 'closed'));
   const session = cause.reason === 'detachCalled' ? state.session : undefined;
   if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
   effects.push({ type: 'ended', fatal, cause });
-  return { state: { ...common(state), phase: 'closed', session, queue: [], outage: undefined, cause }, effects };
+  return {
+    state: { ...common(state), phase: 'closed', session, outbox: emptied(state.outbox), outage: undefined, cause },
+    effects,
+  };
 }
 
 function readyState(state: In<'identifying' | 'resuming'>, reason: 'ready' | 'resumed', session: Session): In<'ready'> {
@@ -432,21 +478,14 @@ function readyState(state: In<'identifying' | 'resuming'>, reason: 'ready' | 're
     session,
     // Here and nowhere else: a server that accepts connections and then drops them must not be hammered.
     attempts: 0,
-    queue: [],
     outage: undefined,
     cause: { reason, code: undefined },
   };
 }
 
-/** What waited goes out behind the announcement. */
-function becomeReady<P>(from: Live, to: In<'ready'>, effects: SessionEffect<P>[]): Step<P> {
-  for (const { id } of from.queue) effects.push({ type: 'transmit', gen: to.gen, id });
-  return { state: to, effects };
-}
-
 function common(state: SessionState): Common {
-  const { gen, attempts, session, queue, outage, gapAt, gapRestUntil, cause } = state;
-  return { gen, attempts, session, queue, outage, gapAt, gapRestUntil, excused: false, cause };
+  const { gen, attempts, session, outbox, outage, gapAt, gapRestUntil, cause } = state;
+  return { gen, attempts, session, outbox, outage, gapAt, gapRestUntil, excused: false, cause };
 }
 
 function isLive(state: SessionState): state is Live {

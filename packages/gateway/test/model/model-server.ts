@@ -5,7 +5,15 @@
 import { createSession, initialSession, type SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
 import type { SessionInput } from '../../src/protocol/session-types.js';
-import { brokenInvariant, type Effect, type Input, isLive, type Payload } from './session-invariants.js';
+import {
+  brokenInvariant,
+  type Effect,
+  type Input,
+  isLive,
+  nextWire,
+  type Payload,
+  SILENT_WIRE,
+} from './session-invariants.js';
 import { MODEL_RULES } from './session-model.js';
 
 /** What befalls the connection. `n` picks among variants. */
@@ -68,6 +76,7 @@ export function runAgainstServer(
   const { rules = MODEL_RULES, reducer = createSession(rules) } = options;
   let state = initialSession();
   let now = 0;
+  let ghost = SILENT_WIRE;
   let broken: string | undefined;
   let server: ServerSession | undefined;
   let sessions = 0;
@@ -87,7 +96,9 @@ export function runAgainstServer(
   function feed(input: SessionInput<Payload> | { type: 'timer' }): void {
     const stamped = { now, random: random(), ...input } as Input;
     const { state: next, effects } = reducer.step<Payload>(state, stamped);
-    broken ??= brokenInvariant({ from: state, input: stamped, to: next, effects }, rules, reducer);
+    const transition = { from: state, input: stamped, to: next, effects };
+    broken ??= brokenInvariant(transition, rules, reducer, ghost);
+    ghost = nextWire(ghost, transition, rules);
     state = next;
     for (const effect of effects) carryOut(effect);
   }
@@ -142,6 +153,7 @@ export function runAgainstServer(
         return;
       case 'transmit':
       case 'rejectSend':
+      case 'supersedeSend':
         settled.add(effect.id);
         return;
       default:
@@ -222,7 +234,7 @@ export function runAgainstServer(
         return;
       case 'send':
         made += 1;
-        feed({ type: 'send', id: made });
+        feed({ type: 'send', id: made, presence: n % 3 === 0 });
         return;
       case 'wait': {
         // Never past the deadline: a timer would have fired.

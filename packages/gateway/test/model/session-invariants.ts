@@ -1,6 +1,7 @@
 /** What must hold on every transition of a session. Each rule has a name; a broken one is reported by it. */
 import type { Stamp, TimerInput } from '@guildkit/core';
 import { closeCode } from '../../src/protocol/close-codes.js';
+import { waitingIn } from '../../src/protocol/outbox.js';
 import type { SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
 import type { SessionEffect, SessionInput, SessionState } from '../../src/protocol/session-types.js';
@@ -16,7 +17,17 @@ export interface Transition {
   readonly effects: readonly Effect[];
 }
 
+/** What left, and when, as the server saw it: kept beside the session, not taken from it. */
+export interface Wire {
+  /** On the current socket. */
+  readonly sent: readonly number[];
+  readonly presences: readonly number[];
+}
+
+export const SILENT_WIRE: Wire = { sent: [], presences: [] };
+
 interface Context extends Transition {
+  readonly wire: Wire;
   readonly rules: SessionRules;
   readonly reducer: SessionReducer;
   of<T extends Effect['type']>(type: T): Extract<Effect, { type: T }>[];
@@ -32,6 +43,49 @@ function waits(state: SessionState): { dueAt: number; excused: boolean }[] {
   const phase = 'until' in state && isLive(state) ? [{ dueAt: state.until, excused: state.excused }] : [];
   if (!('heart' in state) || state.heart.unansweredSince === undefined) return phase;
   return [...phase, { dueAt: state.heart.nextAt, excused: state.heart.excused }];
+}
+
+const within = (log: readonly number[], windowMs: number, now: number): number =>
+  log.filter((at) => at > now - windowMs).length;
+
+/** Payloads that fit into a window beside the beats. */
+function roomFor({ sendLimit: { limit, windowMs }, spareBeats }: SessionRules, state: SessionState): number {
+  const everyMs = 'heart' in state ? state.heart.everyMs : 1;
+  return Math.max(limit - Math.ceil(windowMs / everyMs) - spareBeats, Math.floor(limit / 2));
+}
+
+const isPresence = ({ from, input }: Transition, id: number): boolean =>
+  from.outbox.presence?.id === id || (input.type === 'send' && input.id === id && input.presence === true);
+
+/** The wire after one effect. */
+function wireAfter(wire: Wire, effect: Effect, transition: Transition): Wire {
+  const { now } = transition.input;
+  switch (effect.type) {
+    case 'openSocket':
+      return { ...wire, sent: [] };
+    case 'sendControl':
+      return {
+        sent: [...wire.sent, now],
+        presences: effect.frame.kind === 'identify' ? [...wire.presences, now] : wire.presences,
+      };
+    case 'transmit':
+      return {
+        sent: [...wire.sent, now],
+        presences: isPresence(transition, effect.id) ? [...wire.presences, now] : wire.presences,
+      };
+    default:
+      return wire;
+  }
+}
+
+/** The wire after a transition, without what is too old to matter. */
+export function nextWire(wire: Wire, transition: Transition, rules: SessionRules): Wire {
+  const { now } = transition.input;
+  const { sent, presences } = transition.effects.reduce((all, effect) => wireAfter(all, effect, transition), wire);
+  return {
+    sent: sent.filter((at) => at > now - rules.sendLimit.windowMs),
+    presences: presences.filter((at) => at > now - rules.presenceLimit.windowMs),
+  };
 }
 
 /** Each says whether its rule holds. */
@@ -179,23 +233,79 @@ export const INVARIANTS = {
 
   'every send settles once or waits': ({ from, input, to, effects }) => {
     const settled = effects.flatMap((effect) =>
-      effect.type === 'transmit' || effect.type === 'rejectSend' ? [effect.id] : [],
+      effect.type === 'transmit' || effect.type === 'rejectSend' || effect.type === 'supersedeSend' ? [effect.id] : [],
     );
-    const waits = to.queue.map(({ id }) => id);
-    const owed = [...from.queue.map(({ id }) => id), ...(input.type === 'send' ? [input.id] : [])];
+    const waits = waitingIn(to.outbox).map(({ id }) => id);
+    const owed = [...waitingIn(from.outbox).map(({ id }) => id), ...(input.type === 'send' ? [input.id] : [])];
     const found = [...settled, ...waits];
     return (
       new Set(found).size === found.length && owed.length === found.length && owed.every((id) => found.includes(id))
     );
   },
 
-  'nothing waits while ready, or after the end': ({ to }) =>
-    (to.phase !== 'ready' && to.phase !== 'closed') || to.queue.length === 0,
+  'nothing waits after the end': ({ to }) => to.phase !== 'closed' || waitingIn(to.outbox).length === 0,
+
+  'nothing waits that may leave': ({ from, to, input, wire, effects, rules }) => {
+    if (to.phase !== 'ready' || (input.type !== 'timer' && input.type !== 'send' && from.phase === 'ready'))
+      return true;
+    const { sent, presences } = nextWire(wire, { from, to, input, effects }, rules);
+    if (sent.length >= roomFor(rules, to)) return true;
+    const { queue, presence } = to.outbox;
+    return queue.length === 0 && (presence === undefined || presences.length >= rules.presenceLimit.limit);
+  },
+
+  'payloads leave room for heartbeats in every window': ({ from, to, input, wire, effects, rules }) => {
+    let seen = wire;
+    return effects.every((effect) => {
+      const before = within(seen.sent, rules.sendLimit.windowMs, input.now);
+      seen = wireAfter(seen, effect, { from, to, input, effects });
+      return effect.type !== 'transmit' || before < roomFor(rules, to);
+    });
+  },
+
+  'presences keep to their limit, whatever the socket': ({ from, to, input, wire, effects, rules }) => {
+    let seen = wire;
+    return effects.every((effect) => {
+      const { limit, windowMs } = rules.presenceLimit;
+      const before = within(seen.presences, windowMs, input.now);
+      seen = wireAfter(seen, effect, { from, to, input, effects });
+      return effect.type !== 'transmit' || before < limit || !isPresence({ from, to, input, effects }, effect.id);
+    });
+  },
+
+  'a due beat is not delayed, and goes first': ({ from, to, input, effects }) => {
+    if (input.type !== 'timer' || !('heart' in from) || !isLive(to)) return true;
+    const { nextAt, unansweredSince } = from.heart;
+    if (input.now < nextAt || unansweredSince !== undefined) return true;
+    const beat = effects.findIndex((effect) => effect.type === 'sendControl' && effect.frame.kind === 'heartbeat');
+    return beat >= 0 && effects.slice(0, beat).every(({ type }) => type !== 'transmit');
+  },
+
+  'payloads leave in order': ({ from, to, input, of }) => {
+    const refused = of('rejectSend').map(({ id }) => id);
+    const owed = [...from.outbox.queue.map(({ id }) => id), ...(input.type === 'send' ? [input.id] : [])].filter(
+      (id) => !refused.includes(id) && !isPresence({ from, to, input, effects: [] }, id),
+    );
+    const left = of('transmit')
+      .map(({ id }) => id)
+      .filter((id) => !isPresence({ from, to, input, effects: [] }, id));
+    return [...left, ...to.outbox.queue.map(({ id }) => id)].join() === owed.join();
+  },
+
+  'only a later presence takes the place of one that waits': ({ from, input, to, of }) => {
+    const [superseded, ...more] = of('supersedeSend');
+    const later = input.type === 'send' && input.presence === true && from.outbox.presence !== undefined;
+    // Its room may have come about just before.
+    const isGone = of('transmit').some(({ id }) => id === from.outbox.presence?.id);
+    if (!later || isGone || from.phase === 'closed') return superseded === undefined;
+    if (more.length > 0 || superseded?.id !== from.outbox.presence.id) return false;
+    return to.outbox.presence === undefined || to.outbox.presence.id === input.id;
+  },
 
   'a send does not wait past its time': ({ to, input }) =>
-    input.type !== 'timer' || to.queue.every(({ expiresAt }) => input.now < expiresAt),
+    input.type !== 'timer' || waitingIn(to.outbox).every(({ expiresAt }) => input.now < expiresAt),
 
-  'the queue is bounded': ({ to, rules }) => to.queue.length <= rules.maxQueuedSends,
+  'the queue is bounded': ({ to, rules }) => to.outbox.queue.length <= rules.maxQueuedSends,
 
   'a lost session is told': ({ from, to, of }) =>
     of('sessionLost').length === (from.session !== undefined && to.session === undefined ? 1 : 0),
@@ -244,11 +354,12 @@ export function brokenInvariant(
   transition: Transition,
   rules: SessionRules,
   reducer: SessionReducer,
+  wire: Wire,
 ): InvariantName | undefined {
   const { from, input, to, effects } = transition;
   const of = <T extends Effect['type']>(type: T) =>
     effects.filter((effect): effect is Extract<Effect, { type: T }> => effect.type === type);
-  const context: Context = { from, input, to, effects, rules, reducer, of };
+  const context: Context = { from, input, to, effects, rules, reducer, wire, of };
   for (const [name, holds] of Object.entries(INVARIANTS)) if (!holds(context)) return name as InvariantName;
   return undefined;
 }

@@ -2,10 +2,20 @@
 import type { Stamp, TimerInput } from '@guildkit/core';
 import { type Exploration, explore } from '@guildkit/testkit';
 import { closeCode } from '../../src/protocol/close-codes.js';
+import { waitingIn } from '../../src/protocol/outbox.js';
 import { createSession, initialSession, type SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
 import type { SessionInput, SessionState } from '../../src/protocol/session-types.js';
-import { brokenInvariant, type Effect, type Input, isLive, type Payload } from './session-invariants.js';
+import {
+  brokenInvariant,
+  type Effect,
+  type Input,
+  isLive,
+  nextWire,
+  type Payload,
+  SILENT_WIRE,
+  type Wire,
+} from './session-invariants.js';
 
 /** Times share a step of ten, so that few differences arise. */
 export const MODEL_RULES: SessionRules = {
@@ -14,7 +24,11 @@ export const MODEL_RULES: SessionRules = {
   readyTimeoutMs: 20,
   resumeTimeoutMs: 20,
   sendTimeoutMs: 20,
-  maxQueuedSends: 1,
+  maxQueuedSends: 2,
+  // With a beat every 20: two payloads, one beat.
+  sendLimit: { limit: 3, windowMs: 20 },
+  presenceLimit: { limit: 1, windowMs: 20 },
+  spareBeats: 0,
   maxHeartbeatMs: 40,
   backoff: { baseMs: 20, capMs: 40, minMs: 10 },
   invalidSessionWaitMs: { min: 20, max: 40 },
@@ -27,10 +41,47 @@ export const MODEL_RULES: SessionRules = {
   closeCode,
 };
 
+/**
+ * What is searched: the connection's life, with sends that are never held back, or the sends, with a life of few
+ * events. Both at once have more states than a search on every push can visit.
+ */
+export type Scope = 'life' | 'sends';
+
+const UNLIMITED = { limit: 3, windowMs: 0 };
+
+export const SCOPE_RULES: Readonly<Record<Scope, SessionRules>> = {
+  life: { ...MODEL_RULES, maxQueuedSends: 1, sendLimit: UNLIMITED, presenceLimit: UNLIMITED },
+  sends: {
+    ...MODEL_RULES,
+    permitTimeoutMs: 20,
+    backoff: { baseMs: 20, capMs: 20, minMs: 10 },
+    alertAfterAttempts: Number.POSITIVE_INFINITY,
+    degradedAfterMs: Number.POSITIVE_INFINITY,
+  },
+};
+
+/** What happens to a connection while its sends are searched. */
+const SENDS_LABELS: ReadonlySet<string> = new Set([
+  'connect',
+  'close()',
+  'send',
+  'send presence',
+  'abort send',
+  'timer',
+  'closed 1006',
+  'permit',
+  'HELLO',
+  'ACK',
+  'heartbeat request',
+  'READY',
+  'RESUMED',
+]);
+
 interface ModelState {
   readonly session: SessionState;
   readonly now: number;
   readonly sends: number;
+  readonly wire: Wire;
 }
 
 interface ModelInput {
@@ -39,23 +90,35 @@ interface ModelInput {
 }
 
 /** Checks every rule on every transition. `effects` are the kinds of effect that came up. */
-export function exploreSession(options: { reducer?: SessionReducer; rules?: SessionRules } = {}): {
+export function exploreSession(options: { scope?: Scope; make?: (rules: SessionRules) => SessionReducer } = {}): {
   readonly exploration: Exploration;
   readonly effects: ReadonlySet<string>;
 } {
-  const { rules = MODEL_RULES, reducer = createSession(rules) } = options;
+  const { scope = 'life', make = createSession } = options;
+  const rules = SCOPE_RULES[scope];
+  const reducer = make(rules);
   const seen = new Set<string>();
   const exploration = explore<ModelState, ModelInput, Effect>({
-    initial: { session: initialSession(), now: 0, sends: 0 },
-    inputs: (state) => inputsOf(state, reducer),
-    step({ session, sends }, { input }) {
+    initial: { session: initialSession(), now: 0, sends: 0, wire: SILENT_WIRE },
+    inputs: (state) =>
+      inputsOf(state, reducer).filter(({ label }) =>
+        scope === 'life' ? label !== 'send presence' : SENDS_LABELS.has(label),
+      ),
+    step({ session, sends, wire }, { input }) {
       const { state: next, effects } = reducer.step<Payload>(session, input);
-      return { state: { session: next, now: input.now, sends: sends + (input.type === 'send' ? 1 : 0) }, effects };
+      const state = {
+        session: next,
+        now: input.now,
+        sends: sends + (input.type === 'send' ? 1 : 0),
+        wire: nextWire(wire, { from: session, input, to: next, effects }, rules),
+      };
+      return { state, effects };
     },
-    key: keyOf,
+    key: (state) => keyOf(state, scope, rules),
     invariant({ from, input, to, effects }) {
       for (const effect of effects) seen.add(kindOf(effect));
-      return brokenInvariant({ from: from.session, input: input.input, to: to.session, effects }, rules, reducer);
+      const transition = { from: from.session, input: input.input, to: to.session, effects };
+      return brokenInvariant(transition, rules, reducer, from.wire);
     },
     label: ({ label }) => label,
     phase: ({ session }) => session.phase,
@@ -90,7 +153,8 @@ function inputsOf({ session, now, sends }: ModelState, reducer: SessionReducer):
   add('close()', { type: 'close' });
   add('detach()', { type: 'detach' });
   add('send', { type: 'send', id: sends + 1 });
-  add('abort send', { type: 'cancelSend', id: session.queue[0]?.id ?? 0 });
+  add('send presence', { type: 'send', id: sends + 1, presence: true });
+  add('abort send', { type: 'cancelSend', id: waitingIn(session.outbox)[0]?.id ?? 0 });
   const due = reducer.deadline(session);
   // A timer fires when it is due, or late.
   if (due !== undefined) add('timer', { type: 'timer' }, { now: Math.max(now, due) });
@@ -136,18 +200,23 @@ function inputsOf({ session, now, sends }: ModelState, reducer: SessionReducer):
 }
 
 /** Two states are the same when nothing that follows can tell them apart: times are relative, numbers erased. */
-function keyOf({ session, now }: ModelState): string {
-  const { phase, attempts, outage, gapAt, gapRestUntil, queue } = session;
+function keyOf({ session, now }: ModelState, scope: Scope, rules: SessionRules): string {
+  const { phase, attempts, outage, gapAt, gapRestUntil, outbox } = session;
+  const age = (log: readonly number[], windowMs: number): number[] =>
+    log.map((at) => now - at).filter((ms) => ms < windowMs);
   return JSON.stringify([
     phase,
     // Beyond five only the parity matters, for the choice of address; the backoff has reached its cap.
-    attempts < 5 ? attempts : 5 + (attempts % 2),
+    scope === 'sends' ? 0 : attempts < 5 ? attempts : 5 + (attempts % 2),
     session.session !== undefined,
     gapAt !== undefined && session.session !== undefined && gapAt === session.session.seq + 1,
     gapRestUntil === undefined ? 0 : Math.max(0, gapRestUntil - now),
     session.excused,
-    outage === undefined ? 0 : outage.told ? 'told' : now - outage.since,
-    queue.map(({ expiresAt }) => expiresAt - now),
+    outage === undefined || scope === 'sends' ? 0 : outage.told ? 'told' : now - outage.since,
+    outbox.queue.map(({ expiresAt }) => expiresAt - now),
+    outbox.presence === undefined ? -1 : outbox.presence.expiresAt - now,
+    age(outbox.sent, rules.sendLimit.windowMs),
+    age(outbox.presences, rules.presenceLimit.windowMs),
     'until' in session ? session.until - now : 0,
     'heart' in session
       ? [

@@ -4,10 +4,12 @@
  */
 import type { Transition as CoreTransition, Stamp, TimerInput } from '@guildkit/core';
 import { closeCode } from '../../src/protocol/close-codes.js';
+import { EMPTY_OUTBOX, type Outbox } from '../../src/protocol/outbox.js';
 import { createSession, type SessionReducer } from '../../src/protocol/session.js';
 import type { SessionRules } from '../../src/protocol/session-rules.js';
 import type { SessionEffect, SessionInput, SessionState } from '../../src/protocol/session-types.js';
 import type { InvariantName } from './session-invariants.js';
+import type { Scope } from './session-model.js';
 
 type AnyInput = (SessionInput<unknown> | TimerInput) & Stamp;
 type AnyEffect = SessionEffect<unknown>;
@@ -17,6 +19,8 @@ type Change = (step: AnyStep, from: SessionState, input: AnyInput, real: Session
 export interface Mutant {
   readonly name: string;
   readonly breaks: InvariantName;
+  /** Where the search finds it. @defaultValue `'life'` */
+  readonly scope?: Scope;
   make(rules: SessionRules): SessionReducer;
 }
 
@@ -144,7 +148,13 @@ export const MUTANTS: readonly Mutant[] = [
       step.state.phase === 'resuming'
         ? {
             ...step,
-            state: { ...step.state, until: Number.MAX_SAFE_INTEGER, heart: NO_HEART, queue: [], outage: TOLD },
+            state: {
+              ...step.state,
+              until: Number.MAX_SAFE_INTEGER,
+              heart: NO_HEART,
+              outbox: EMPTY_OUTBOX,
+              outage: TOLD,
+            },
           }
         : step,
     ),
@@ -246,7 +256,138 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a permit is asked for, and given back, with its phase',
     make: after((step) => ({ ...step, effects: step.effects.filter(({ type }) => type !== 'cancelPermit') })),
   },
+  {
+    name: 'no room is kept for heartbeats',
+    breaks: 'payloads leave room for heartbeats in every window',
+    scope: 'sends',
+    make: withRules(({ sendLimit }) => ({ sendLimit: { ...sendLimit, limit: sendLimit.limit + 1 } })),
+  },
+  {
+    name: "the session's own frames are not counted",
+    breaks: 'payloads leave room for heartbeats in every window',
+    scope: 'sends',
+    make: after((step, from) => {
+      const control = step.effects.some(({ type }) => type === 'sendControl');
+      return control ? withOutbox(step, { sent: from.outbox.sent }) : step;
+    }),
+  },
+  {
+    name: 'windows begin by the clock',
+    breaks: 'payloads leave room for heartbeats in every window',
+    scope: 'sends',
+    make: (rules) => {
+      const real = createSession(rules);
+      const { windowMs } = rules.sendLimit;
+      return wrap(real, (state, input) => {
+        if (state.phase !== 'ready') return real.step(state, input);
+        const start = Math.floor(input.now / windowMs) * windowMs;
+        const sent = state.outbox.sent.filter((at) => at >= start);
+        return real.step({ ...state, outbox: { ...state.outbox, sent } }, input);
+      });
+    },
+  },
+  {
+    name: 'a beat waits until the window has room',
+    breaks: 'a due beat is not delayed, and goes first',
+    scope: 'sends',
+    make: (rules) => {
+      const real = createSession(rules);
+      return wrap(real, (state, input) => {
+        const step = real.step(state, input);
+        const isFull = state.outbox.sent.filter((at) => at > input.now - rules.sendLimit.windowMs).length >= 2;
+        if (input.type !== 'timer' || !isFull || !('heart' in state) || !('heart' in step.state)) return step;
+        const beats = step.effects.filter(({ type }) => type !== 'sendControl');
+        return beats.length === step.effects.length
+          ? step
+          : { effects: beats, state: { ...step.state, heart: { ...state.heart, nextAt: input.now + 10 } } };
+      });
+    },
+  },
+  {
+    name: 'beats go behind the payloads',
+    breaks: 'a due beat is not delayed, and goes first',
+    scope: 'sends',
+    make: after((step, _from, input) =>
+      input.type === 'timer'
+        ? {
+            ...step,
+            effects: [...step.effects].sort(
+              (a, b) => (a.type === 'sendControl' ? 1 : 0) - (b.type === 'sendControl' ? 1 : 0),
+            ),
+          }
+        : step,
+    ),
+  },
+  {
+    name: 'the window goes on with the next socket',
+    breaks: 'nothing waits that may leave',
+    scope: 'sends',
+    make: after((step, from, input) =>
+      from.phase === 'ready' && step.state.phase === 'waiting' && input.type === 'socketClosed'
+        ? withOutbox(step, { sent: from.outbox.sent })
+        : step,
+    ),
+  },
+  {
+    name: 'presences begin anew with the next socket',
+    breaks: 'presences keep to their limit, whatever the socket',
+    scope: 'sends',
+    make: after((step, from) =>
+      from.phase === 'ready' && step.state.phase === 'waiting' ? withOutbox(step, { presences: [] }) : step,
+    ),
+  },
+  {
+    name: 'presences have no limit of their own',
+    breaks: 'presences keep to their limit, whatever the socket',
+    scope: 'sends',
+    make: withRules(() => ({ presenceLimit: { limit: 1, windowMs: 0 } })),
+  },
+  {
+    name: 'a presence that gave way never settles',
+    breaks: 'every send settles once or waits',
+    scope: 'sends',
+    make: after((step) => ({ ...step, effects: step.effects.filter(({ type }) => type !== 'supersedeSend') })),
+  },
+  {
+    name: 'the first presence stays, the later one gives way',
+    breaks: 'only a later presence takes the place of one that waits',
+    scope: 'sends',
+    make: after((step, from, input) => {
+      const { presence } = from.outbox;
+      if (input.type !== 'send' || presence === undefined || step.state.outbox.presence?.id !== input.id) return step;
+      const effects = step.effects.map((effect) =>
+        effect.type === 'supersedeSend' ? { ...effect, id: input.id } : effect,
+      );
+      return withOutbox({ ...step, effects }, { presence });
+    }),
+  },
+  {
+    name: 'what waits for the window is sent in turn, the last first',
+    breaks: 'payloads leave in order',
+    scope: 'sends',
+    make: before((state, input) => [
+      input.type === 'timer'
+        ? ({ ...state, outbox: { ...state.outbox, queue: [...state.outbox.queue].reverse() } } as SessionState)
+        : state,
+      input,
+    ]),
+  },
+  {
+    name: 'what the window held back is sent with the next send only',
+    breaks: 'nothing waits that may leave',
+    scope: 'sends',
+    make: after((step, from, input) => {
+      if (input.type !== 'timer' || from.phase !== 'ready' || step.state.phase !== 'ready') return step;
+      const effects = step.effects.filter(({ type }) => type !== 'transmit');
+      return effects.length === step.effects.length ? step : { effects, state: { ...step.state, outbox: from.outbox } };
+    }),
+  },
 ];
+
+/** A step whose outbox is partly another. */
+function withOutbox(step: AnyStep, outbox: Partial<Outbox>): AnyStep {
+  return { ...step, state: { ...step.state, outbox: { ...step.state.outbox, ...outbox } } };
+}
 
 const NO_HEART = { everyMs: 1, nextAt: Number.MAX_SAFE_INTEGER, unansweredSince: undefined, excused: false };
 const TOLD = { since: 0, told: true };

@@ -1,6 +1,6 @@
 /** The session against every input in every state, and against mistakes on purpose. */
 import { expect, test } from 'vitest';
-import { exploreSession, MODEL_RULES } from './session-model.js';
+import { exploreSession } from './session-model.js';
 import { MUTANTS } from './session-mutants.js';
 
 test('every rule holds in every reachable state, and the search ends', () => {
@@ -42,7 +42,16 @@ test('every rule holds in every reachable state, and the search ends', () => {
   `);
 });
 
-test.each(MUTANTS)('caught: $name', ({ make, breaks }) => {
-  const { exploration } = exploreSession({ reducer: make(MODEL_RULES) });
+test('every rule holds in every reachable state of the sends and their limits', () => {
+  const { exploration, effects } = exploreSession({ scope: 'sends' });
+  expect(exploration.violation).toBeUndefined();
+  expect(exploration.complete).toBe(true);
+  expect(exploration.states).toBeGreaterThan(1_000);
+  expect(effects).toContain('supersedeSend');
+  expect(effects).toContain('rejectSend queueFull');
+});
+
+test.each(MUTANTS)('caught: $name', ({ make, breaks, scope }) => {
+  const { exploration } = exploreSession({ make, ...(scope === undefined ? {} : { scope }) });
   expect(exploration.violation?.rule).toBe(breaks);
 });

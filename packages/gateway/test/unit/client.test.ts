@@ -121,12 +121,12 @@ test('a session that is out for five minutes is degraded, once', async () => {
 });
 
 test('sends wait, time out, are withdrawn, or are refused: each settles', async () => {
-  const { client, clock, connect, last } = fakeGateway({ maxQueuedSends: 2 });
-  const payload = { op: 3, d: {} } as never;
+  const { client, clock, connect, last } = fakeGateway({ maxQueuedSends: 2, sendTimeoutMs: 30_000 });
+  const payload = { op: 4, d: {} } as never;
   await expect(client.send(payload)).rejects.toMatchObject({ code: 'ERR_GATEWAY_SEND_FAILED' });
   const socket = await connect();
   await client.send(payload);
-  expect(socket.sent.at(-1)).toEqual({ op: 3, d: {} });
+  expect(socket.sent.at(-1)).toEqual({ op: 4, d: {} });
   socket.close(1006);
   const abort = new AbortController();
   const first = client.send(payload);
@@ -155,6 +155,38 @@ test('sends wait, time out, are withdrawn, or are refused: each settles', async 
   const waiting = client.send(payload);
   expect(last().ended).toBeUndefined();
   await Promise.all([client.close(), expect(waiting).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLIENT_CLOSED' })]);
+});
+
+test('of presences in quick succession the last is sent, and each promise settles', async () => {
+  const { client, clock, connect } = fakeGateway();
+  const socket = await connect();
+  const statuses = ['online', 'idle', 'dnd', 'online', 'idle', 'dnd', 'invisible'] as const;
+  const presence = (status: string) => ({ since: null, activities: [], status, afk: false }) as never;
+  const settled = Promise.all(statuses.map((status) => client.updatePresence(presence(status))));
+  expect(socket.sent.slice(1).map(({ d }) => (d as { status: string }).status)).toEqual(statuses.slice(0, 4));
+  expect(client.health().shards[0]?.queued).toBe(1);
+  await clock.advance(21_000);
+  await settled;
+  expect(socket.sent.filter(({ op }) => op === 3).map(({ d }) => (d as { status: string }).status)).toEqual([
+    ...statuses.slice(0, 4),
+    'invisible',
+  ]);
+  await client.close();
+});
+
+test('120 payloads a minute leave, beats among them, and the rest waits', async () => {
+  const { client, clock, connect } = fakeGateway();
+  const socket = await connect();
+  const payload = { op: 4, d: {} } as never;
+  const sends = Promise.all(Array.from({ length: 130 }, () => client.send(payload)));
+  expect(ops(socket).filter((op) => op === 4)).toHaveLength(114);
+  await clock.advance(20_000);
+  expect(ops(socket).at(-1)).toBe(1);
+  socket.receive({ op: 11 });
+  await clock.advance(41_000);
+  await sends;
+  expect(ops(socket).filter((op) => op === 4)).toHaveLength(130);
+  await client.close();
 });
 
 test('a payload over 4096 bytes is refused before it is sent', async () => {
