@@ -70,7 +70,7 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
     const token = typeof secret === 'string' ? new Redacted(secret) : secret;
     const base = new URL(apiBase);
     this.prepareContext = {
-      token,
+      authorization: token === undefined ? undefined : new Redacted(`Bot ${token.reveal()}`),
       origin: base.origin,
       basePath: base.pathname.replace(/\/+$/, ''),
       userAgent: userAgentText(userAgent),
@@ -83,6 +83,7 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
       transport: this.transport,
       namespace: token === undefined ? 'none' : fingerprint(token.reveal()),
       redact: createRedactor(token === undefined ? [] : [token]),
+      hears: (name) => this.listenerCount(name) > 0,
       emit: (name, event) => this.emitEvent(name, event),
     });
     this.context = { guildId, send: (method, route, options) => this.request(method, route, options) };
@@ -94,7 +95,7 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
    * @param route Path below the API's base, ids in place: `Routes.channel(id)` of discord-api-types.
    * @throws DiscordApiError when Discord refuses it; other `DiscordRestError`s for network, limits, deadline and abort.
    */
-  async request<T = unknown>(method: HttpMethod, route: string, options: RequestOptions = {}): Promise<T> {
+  async request<T = unknown>(method: HttpMethod, route: string, options?: RequestOptions): Promise<T> {
     const checked = checkRequestOptions(options);
     const prepared = prepare(this.prepareContext, method, route, checked);
     return (await this.executor.execute(prepared, checked.schema)) as T;

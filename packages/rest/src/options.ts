@@ -215,19 +215,22 @@ const REQUEST_DEFAULTS = {
   schema: undefined,
 } as const;
 
+const REQUEST_CHECKS: OptionChecks<RequestOptions> = {
+  timeoutMs: check.optional(check.integer(1, 86_400_000)),
+  repeatable: check.optional(check.boolean()),
+  auth: check.optional((value) =>
+    value === 'bot' ||
+    value === 'none' ||
+    (typeof value === 'object' && value !== null && ('bearer' in value || 'basic' in value))
+      ? undefined
+      : 'must be "bot", "none", { bearer } or { basic }',
+  ),
+};
+
 /** Throws for an unknown or out-of-range option of one request. */
-export function checkRequestOptions(options: RequestOptions): RequestOptions {
-  return resolveOptions<RequestOptions>('request', REQUEST_DEFAULTS, options, {
-    timeoutMs: check.optional(check.integer(1, 86_400_000)),
-    repeatable: check.optional(check.boolean()),
-    auth: check.optional((value) =>
-      value === 'bot' ||
-      value === 'none' ||
-      (typeof value === 'object' && value !== null && ('bearer' in value || 'basic' in value))
-        ? undefined
-        : 'must be "bot", "none", { bearer } or { basic }',
-    ),
-  });
+export function checkRequestOptions(options: RequestOptions | undefined): RequestOptions {
+  if (options === undefined) return REQUEST_DEFAULTS;
+  return resolveOptions<RequestOptions>('request', REQUEST_DEFAULTS, options, REQUEST_CHECKS);
 }
 
 function isTransport(value: unknown): boolean {

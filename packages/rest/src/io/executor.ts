@@ -11,6 +11,7 @@ import { bucketHash, observe, type ResponseHeaders, tooMany } from '../protocol/
 import { type AttemptFailure, retryDelay } from '../protocol/retry.js';
 import type { RateLimitStore } from '../rate-limit-store.js';
 import { Limiter, type Verdict } from './limiter.js';
+import { Outgoing } from './outgoing.js';
 import {
   abortedError,
   apiError,
@@ -56,6 +57,8 @@ export interface ExecutorOptions {
   readonly namespace: string;
   /** Removes secrets from text that others wrote. */
   readonly redact: (text: string) => string;
+  /** Whether anyone listens: what nobody hears is not put together. */
+  readonly hears: (name: keyof RestEvents) => boolean;
   readonly emit: <K extends keyof RestEvents>(name: K, event: RestEvents[K]) => void;
 }
 
@@ -106,7 +109,8 @@ export class Executor {
   private readonly options: ExecutorOptions;
   private readonly limiter: Limiter;
   private readonly shared: SharedLimits | undefined;
-  private readonly runs = new Set<Run>();
+  /** Those that go on, each at its `place`. Not a Set: V8 keeps the tables it outgrows, and with them what was in there. */
+  private readonly runs: Run[] = [];
   private budget = EMPTY_BUDGET;
   private ids = 0;
   private closed = false;
@@ -135,7 +139,7 @@ export class Executor {
   stats(): RestStats {
     this.budget = agedBudget(this.budget, this.options.clock.now());
     const { buckets } = this.limiter;
-    return { ...this.counters, active: this.runs.size, invalidRequests: this.budget.count, buckets };
+    return { ...this.counters, active: this.runs.length, invalidRequests: this.budget.count, buckets };
   }
 
   /**
@@ -145,17 +149,17 @@ export class Executor {
    * @throws DiscordRestError of every kind.
    */
   async execute(request: PreparedRequest, schema?: ResponseSchema): Promise<unknown> {
-    const { clock, maxQueuedRequests } = this.options;
+    const { clock, maxQueuedRequests, attemptTimeoutMs } = this.options;
     this.ids += 1;
     const run = createRun(request, this.ids, clock.now());
-    const { signal, timeoutMs } = request;
+    const { signal } = request;
     if (this.closed) throw closedError(run);
     if (signal?.aborted === true) throw abortedError(run);
-    if (this.runs.size >= maxQueuedRequests) throw queueFullError(run, maxQueuedRequests);
-    const onAbort = (): void => stopRun(run, abortedError(run));
-    const timer = clock.setTimer(() => stopRun(run, timeoutError(run)), timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.runs.add(run);
+    if (this.runs.length >= maxQueuedRequests) throw queueFullError(run, maxQueuedRequests);
+    const onAbort = signal === undefined ? undefined : () => stopRun(run, abortedError(run));
+    if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
+    this.arm(run, Math.min(run.deadlineAt, clock.now() + attemptTimeoutMs));
+    run.place = this.runs.push(run) - 1;
     this.counters.requests += 1;
     try {
       const { status, value } = await this.attempts(run);
@@ -164,10 +168,41 @@ export class Executor {
       this.counters.failures += 1;
       throw error;
     } finally {
-      this.runs.delete(run);
-      clock.clearTimer(timer);
-      signal?.removeEventListener('abort', onAbort);
+      this.remove(run);
+      clock.clearTimer(run.timer);
+      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
     }
+  }
+
+  private remove({ place }: Run): void {
+    const last = this.runs.pop();
+    if (last === undefined || last.place === place) return;
+    this.runs[place] = last;
+    last.place = place;
+  }
+
+  /** Sees to it that the timer fires by then. One that fires too early is armed anew. */
+  private arm(run: Run, at: number): void {
+    const { clock } = this.options;
+    if (run.timerAt <= at) return;
+    clock.clearTimer(run.timer);
+    run.timerAt = at;
+    run.timer = clock.setTimer(() => this.onTimer(run), Math.max(0, Math.ceil(at - clock.now())));
+  }
+
+  private onTimer(run: Run): void {
+    const now = this.options.clock.now();
+    run.timerAt = Number.POSITIVE_INFINITY;
+    if (now >= run.deadlineAt) {
+      stopRun(run, timeoutError(run));
+      return;
+    }
+    if (now >= run.attemptEndsAt) {
+      run.attemptEndsAt = Number.POSITIVE_INFINITY;
+      run.attemptExpired = true;
+      run.interrupt?.();
+    }
+    this.arm(run, Math.min(run.deadlineAt, run.attemptEndsAt));
   }
 
   /** Rejects everything that is going on. */
@@ -179,7 +214,8 @@ export class Executor {
 
   private async attempts(run: Run): Promise<Answer> {
     for (;;) {
-      await this.permit(run);
+      const turn = this.permit(run);
+      if (turn !== undefined) await turn;
       if (this.shared !== undefined) await this.lease(run, this.shared);
       const received = await this.exchange(run);
       const outcome = 'failure' in received ? received : this.judge(run, received);
@@ -188,19 +224,28 @@ export class Executor {
     }
   }
 
-  /** Waits until every limit lets the request go. */
-  private async permit(run: Run): Promise<void> {
+  /** Waits until every limit lets the request go; `undefined` when they do at once, as most do. */
+  private permit(run: Run): Promise<void> | undefined {
     const { job } = run;
     run.phase = 'queue';
     checkRunning(run);
     this.checkBudget(run);
+    let started = false;
+    job.start = () => {
+      started = true;
+    };
+    this.limiter.enter(job);
+    return started ? undefined : this.turn(run);
+  }
+
+  private async turn(run: Run): Promise<void> {
+    const { job } = run;
     await new Promise<void>((resolve, reject) => {
       job.start = resolve;
       run.interrupt = () => {
         this.limiter.leave(job);
         reject(run.stopped);
       };
-      this.limiter.enter(job);
       const notBefore = this.limiter.notBefore(job);
       // Known to be too late: the caller hears it now, not at the deadline.
       if (notBefore !== undefined && notBefore >= run.deadlineAt) {
@@ -272,8 +317,7 @@ export class Executor {
 
   /** One exchange. Tells the limiter how it went, exactly once; a 429's body is part of that and left to `judge`. */
   private async exchange(run: Run): Promise<Received | Failed> {
-    const { clock, transport, attemptTimeoutMs, maxResponseBytes: maxBytes } = this.options;
-    const { method, origin, path, headers, body } = run.request;
+    const { clock, transport, attemptTimeoutMs, maxResponseBytes } = this.options;
     // It may have been stopped, or the budget used up, after the limits let it go.
     try {
       checkRunning(run);
@@ -284,23 +328,20 @@ export class Executor {
       run.lease = undefined;
       throw error;
     }
-    const controller = new AbortController();
+    const outgoing = new Outgoing(run.request, maxResponseBytes);
     const sentAt = clock.now();
-    let timedOut = false;
-    const onTimeout = (): void => {
-      timedOut = true;
-      controller.abort();
-    };
     // The last attempt is ended by the deadline of the whole request.
-    const ownTimeout = attemptTimeoutMs < run.deadlineAt - sentAt;
-    const timer = ownTimeout ? clock.setTimer(onTimeout, attemptTimeoutMs) : undefined;
+    if (attemptTimeoutMs < run.deadlineAt - sentAt) {
+      run.attemptEndsAt = sentAt + attemptTimeoutMs;
+      this.arm(run, run.attemptEndsAt);
+    }
+    run.attemptExpired = false;
     run.phase = 'response';
     run.attempts += 1;
-    run.interrupt = () => controller.abort();
+    run.interrupt = () => outgoing.cancel();
     this.counters.inFlight += 1;
     try {
-      const { signal } = controller;
-      const response = await transport.send({ method, origin, path, headers, body, signal, maxBytes });
+      const response = await transport.send(outgoing);
       this.onHead(run, response, sentAt);
       const text = await response.text();
       return { status: response.status, headers: response.headers, text };
@@ -310,28 +351,29 @@ export class Executor {
       // Does nothing when the head came and was settled.
       this.settle(run, { spent, done: spent });
       if (run.stopped !== undefined) throw run.stopped;
-      return this.broken(run, failure, timedOut);
+      return this.broken(run, failure);
     } finally {
       this.counters.inFlight -= 1;
       run.interrupt = undefined;
-      if (ownTimeout) clock.clearTimer(timer);
+      run.attemptEndsAt = Number.POSITIVE_INFINITY;
     }
   }
 
   private onHead(run: Run, { status, headers }: TransportResponse, sentAt: number): void {
-    const { clock, emit } = this.options;
+    const { clock, emit, hears } = this.options;
     this.counters.responses += 1;
     run.requestId = rayOf(headers) ?? run.requestId;
     // The headers suffice, so that a slow body holds no slot; only a 429's body says more.
     if (status !== 429) this.settle(run, verdictOf(status, headers));
+    if (!hears('response')) return;
     const { method, route, requestId, attempts: attempt } = factsOf(run);
     emit('response', { method, route, status, durationMs: clock.now() - sentAt, attempt, requestId });
   }
 
-  private broken(run: Run, failure: TransportFailure, timedOut: boolean): Failed {
+  private broken(run: Run, failure: TransportFailure): Failed {
     const { kind, systemCode, cause } = failure;
     if (kind === 'oversized') throw oversizedError(run, this.options.maxResponseBytes);
-    const error = timedOut ? networkError(run, 'ETIMEDOUT', undefined) : networkError(run, systemCode, cause);
+    const error = run.attemptExpired ? networkError(run, 'ETIMEDOUT', undefined) : networkError(run, systemCode, cause);
     return { failure: { kind: 'network', neverSent: kind === 'unsent' }, error };
   }
 
@@ -361,7 +403,7 @@ export class Executor {
     const { method, route } = factsOf(run);
     const everywhere = scope === 'global' || scope === 'cloudflare';
     const bucket = everywhere ? 'global' : `${hash ?? run.request.route.route}:${run.request.route.majorId}`;
-    emit('rateLimited', { kind: 'hit', scope, bucket, method, route, retryAfterMs, queued: this.runs.size });
+    emit('rateLimited', { kind: 'hit', scope, bucket, method, route, retryAfterMs, queued: this.runs.length });
     logger.warn({ method, route, scope, bucket, retryAfterMs }, 'rate limited by Discord');
     this.settle(run, { spent: true, done: false, hash, observed: observe(headers), block });
     if (isInvalid(429, scope)) this.countInvalid(run, 429);

@@ -41,6 +41,8 @@ export interface Job {
   at: number;
   /** It probes a cold bucket. */
   probing: boolean;
+  /** Limits of its identity and major parameter. */
+  scope: Scope | undefined;
 }
 
 /** How a started request ended. */
@@ -90,9 +92,10 @@ interface Stage {
   usedAt: number;
 }
 
-/** Buckets that a cold route may turn out to share: those of the same token and major parameter. */
+/** The limits of one token and major parameter. A cold route may turn out to share any hot bucket among them. */
 interface Scope {
-  readonly hot: Set<Stage>;
+  /** Cold buckets by their route, hot ones by their hash, others by their name: no two of them look alike. */
+  readonly stages: Map<string, Stage>;
   /** Probes that are out. */
   probes: number;
 }
@@ -102,17 +105,22 @@ const BOT_PLAN: readonly Step[] = ['hidden', 'bucket', 'global'];
 /** The identity whose requests the global window counts. */
 export const BOT_IDENTITY = 'bot';
 const GLOBAL_WINDOW_MS = 1_000;
+/** A slot given back unused. */
+const UNSPENT = { type: 'settle', spent: false } as const satisfies WindowInput;
 
 /** Every limit of one client. */
 export class Limiter {
-  private readonly stages = new Map<string, Stage>();
+  /** Those that wait, or have waited, by number. */
   private readonly jobs = new Map<number, Job>();
   private readonly scopes = new Map<string, Scope>();
-  /** Bucket hash by method, route template and variant. */
+  /** Bucket hash by {@link routeKey}. */
   private readonly hashes = new Map<string, string>();
   private readonly options: LimiterOptions;
   private readonly global: Stage;
   private sweptAt: number;
+  /** The request that enters a limit at this moment. */
+  private entering: Job | undefined;
+  private size = 0;
   /** Hidden limits met; 0 spares looking for one. */
   private hidden = 0;
 
@@ -125,7 +133,7 @@ export class Limiter {
 
   /** Buckets and sublimits in memory. */
   get buckets(): number {
-    return this.stages.size;
+    return this.size;
   }
 
   /** Puts a request in line. */
@@ -136,7 +144,7 @@ export class Limiter {
     job.plan = job.sublimits.length === 0 ? plan : [...job.sublimits, ...plan];
     job.stages = [];
     job.at = -1;
-    this.jobs.set(job.id, job);
+    job.scope = this.findScope(job);
     this.advance(job);
   }
 
@@ -146,7 +154,7 @@ export class Limiter {
     const { at, stages } = job;
     this.forget(job);
     stages[at]?.driver.dispatch({ type: 'leave', id: job.id });
-    for (const stage of stages.slice(0, at)) stage?.driver.dispatch({ type: 'settle', spent: false });
+    for (const stage of stages.slice(0, at)) stage?.driver.dispatch(UNSPENT);
     this.endProbe(job);
   }
 
@@ -175,11 +183,11 @@ export class Limiter {
    */
   settle(job: Job, verdict: Verdict): BucketFacts | undefined {
     if (job.at < 0 || job.at < job.plan.length) return undefined;
-    const stages = job.stages.filter((stage) => stage !== undefined);
     let bucket: BucketFacts | undefined;
     this.forget(job);
-    const blocked = verdict.block === undefined ? undefined : this.blockedStage(job, stages, verdict);
-    for (const stage of stages) {
+    const blocked = verdict.block === undefined ? undefined : this.blockedStage(job, verdict);
+    for (const stage of job.stages) {
+      if (stage === undefined) continue;
       const blockMs = stage === blocked ? verdict.block?.ms : undefined;
       if (stage.kind === 'bucket') bucket = factsOf(this.settleBucket(job, stage, verdict, blockMs));
       else {
@@ -194,7 +202,7 @@ export class Limiter {
 
   /** Stops every timer. Requests that wait are the caller's to reject. */
   stop(): void {
-    for (const stage of this.stages.values()) stage.driver.stop();
+    for (const { stages } of this.scopes.values()) for (const stage of stages.values()) stage.driver.stop();
     this.global.driver.stop();
   }
 
@@ -204,55 +212,62 @@ export class Limiter {
       const stage = this.stageOf(job, job.plan[job.at]);
       job.stages[job.at] = stage;
       if (stage === undefined) continue;
-      stage.driver.dispatch({ type: 'enqueue', id: job.id });
+      this.enqueue(job, stage);
       return;
     }
     this.launch(job);
+  }
+
+  private enqueue(job: Job, stage: Stage): void {
+    const { at } = job;
+    const outer = this.entering;
+    this.entering = job;
+    stage.driver.dispatch({ type: 'enqueue', id: job.id });
+    this.entering = outer;
+    // Most go on at once and are never looked up.
+    if (job.at === at) this.jobs.set(job.id, job);
   }
 
   private stageOf(job: Job, step: Step | undefined): Stage | undefined {
     if (step === 'bucket') return this.bucketFor(job);
     if (step === 'global') return this.global;
     // A limit that no header names, met before as a 429: see `blockedStage`.
-    if (step === 'hidden') return this.hidden === 0 ? undefined : this.stages.get(hiddenKey(job));
+    if (step === 'hidden') return this.hidden === 0 ? undefined : this.scopeOf(job).stages.get(hiddenKey(job));
     if (step === undefined) return undefined;
-    const { identity, route } = job;
-    return this.stage(
-      'sublimit',
-      `sub ${step.name} ${identity} ${route.major}`,
-      labelOf(step.name, route),
-      undefined,
-      step,
-    );
+    return this.stage(job, 'sublimit', `sub ${step.name}`, labelOf(step.name, job.route), undefined, step);
   }
 
   private bucketFor(job: Job): Stage {
-    const { route, identity, variant } = job;
-    const coldKey = `cold ${identity} ${route.route}${variant} ${route.major}`;
+    const { route } = job;
+    const key = routeKey(job);
     // While a cold bucket exists its probe is out and others may wait for it: going past them would break the order.
-    const cold = this.stages.get(coldKey);
-    if (cold !== undefined) return cold;
-    const hash = this.hashes.get(route.route + variant);
-    if (hash === undefined) return this.stage('bucket', coldKey, labelOf(route.route, route), undefined);
+    const cold = this.scopeOf(job).stages.get(key);
+    if (cold !== undefined) return this.used(cold);
+    const hash = this.hashes.get(key);
+    if (hash === undefined) return this.stage(job, 'bucket', key, labelOf(route.route, route), undefined);
     return this.bucket(job, hash);
   }
 
-  private bucket({ identity, route, variant }: Job, hash: string): Stage {
-    const key = `hot ${identity} ${hash}${variant} ${route.major}`;
-    const known = this.stages.has(key);
-    const stage = this.stage('bucket', key, labelOf(hash, route), hash);
-    if (known) return stage;
-    const scope = this.scope(identity, route);
-    scope.hot.add(stage);
-    stage.driver.dispatch({ type: 'guests', count: scope.probes });
+  private bucket(job: Job, hash: string): Stage {
+    const key = job.variant === '' ? hash : `${hash} ${job.variant}`;
+    const { stages, probes } = this.scopeOf(job);
+    const known = stages.get(key);
+    if (known !== undefined) return this.used(known);
+    const stage = this.stage(job, 'bucket', key, labelOf(hash, job.route), hash);
+    if (probes > 0) stage.driver.dispatch({ type: 'guests', count: probes });
     return stage;
   }
 
-  private scope(identity: string, { major }: RouteInfo): Scope {
-    const key = `${identity} ${major}`;
+  /** Looked up once per entry: a limit that a request is in is never swept. */
+  private scopeOf(job: Job): Scope {
+    return job.scope ?? this.findScope(job);
+  }
+
+  private findScope({ identity, route }: Job): Scope {
+    const key = `${identity} ${route.major}`;
     let scope = this.scopes.get(key);
     if (scope === undefined) {
-      scope = { hot: new Set(), probes: 0 };
+      scope = { stages: new Map(), probes: 0 };
       this.scopes.set(key, scope);
     }
     return scope;
@@ -269,26 +284,35 @@ export class Limiter {
     this.changeProbes(job, -1);
   }
 
-  private changeProbes({ identity, route }: Job, by: number): void {
-    const scope = this.scope(identity, route);
+  private changeProbes(job: Job, by: number): void {
+    const scope = this.scopeOf(job);
     scope.probes += by;
-    for (const stage of scope.hot) stage.driver.dispatch({ type: 'guests', count: scope.probes });
+    for (const stage of scope.stages.values()) {
+      if (stage.hash !== undefined) stage.driver.dispatch({ type: 'guests', count: scope.probes });
+    }
+  }
+
+  private used(stage: Stage): Stage {
+    stage.usedAt = this.options.clock.now();
+    return stage;
   }
 
   private stage(
+    job: Job,
     kind: Stage['kind'],
     key: string,
     label: string,
     hash: string | undefined,
     known?: { limit: number; windowMs: number },
   ): Stage {
-    let stage = this.stages.get(key);
+    const { stages } = this.scopeOf(job);
+    let stage = stages.get(key);
     if (stage === undefined) {
       stage = this.createStage(kind, key, label, hash, known);
-      this.stages.set(key, stage);
+      stages.set(key, stage);
+      this.size += 1;
     }
-    stage.usedAt = this.options.clock.now();
-    return stage;
+    return this.used(stage);
   }
 
   private createStage(
@@ -316,10 +340,10 @@ export class Limiter {
       this.options.events.wait({ scope: stage.kind, bucket: stage.label, untilMs, queued: effect.size });
       return;
     }
-    const job = this.jobs.get(effect.id);
+    const job = this.entering?.id === effect.id ? this.entering : this.jobs.get(effect.id);
     if (job === undefined || job.stages[job.at] !== stage) {
       // It left between the step and this effect.
-      stage.driver.dispatch({ type: 'settle', spent: false });
+      stage.driver.dispatch(UNSPENT);
       return;
     }
     if (stage.kind === 'bucket' && stage.driver.state.limit === undefined) this.beginProbe(job);
@@ -337,7 +361,8 @@ export class Limiter {
     const given = job.stages.splice(back + 1);
     job.at = back;
     this.endProbe(job);
-    for (const stage of given) stage?.driver.dispatch({ type: 'settle', spent: false });
+    for (const stage of given) stage?.driver.dispatch(UNSPENT);
+    this.jobs.set(job.id, job);
     job.stages[back]?.driver.dispatch({ type: 'requeue', id: job.id });
   }
 
@@ -348,7 +373,7 @@ export class Limiter {
       return stage;
     }
     // The route counts in another bucket than thought: what was sent and what waits moves there.
-    this.hashes.set(job.route.route + job.variant, hash);
+    this.hashes.set(routeKey(job), hash);
     const target = this.bucket(job, hash);
     target.driver.dispatch({ type: 'adopt', spent, observed, blockMs });
     const limit = target.driver.state.limit;
@@ -357,29 +382,32 @@ export class Limiter {
       .map((id) => this.jobs.get(id))
       .filter((other): other is Job => other !== undefined && isSameRoute(other, job));
     stage.driver.dispatch({ type: 'expel', ids: new Set(moved.map((other) => other.id)) });
-    stage.driver.dispatch({ type: 'settle', spent: false });
+    stage.driver.dispatch(UNSPENT);
     for (const other of moved) {
       other.stages[other.at] = target;
-      target.driver.dispatch({ type: 'enqueue', id: other.id });
+      this.enqueue(other, target);
     }
-    if (stage.hash === undefined && isIdle(stage.driver.state, this.options.clock.now())) this.drop(stage);
+    if (stage.hash === undefined && isIdle(stage.driver.state, this.options.clock.now())) {
+      this.drop(this.scopeOf(job), stage);
+    }
     return target;
   }
 
   /** The limit that a 429 was about. */
-  private blockedStage(job: Job, stages: readonly Stage[], { block, observed }: Verdict): Stage | undefined {
-    const bucket = stages.find((stage) => stage.kind === 'bucket');
+  private blockedStage(job: Job, { block, observed }: Verdict): Stage | undefined {
+    const { stages } = job;
+    const bucket = stages.find((stage) => stage?.kind === 'bucket');
     if (block === undefined) return undefined;
     if (block.scope === 'global' || block.scope === 'cloudflare') {
-      return stages.find((stage) => stage.kind === 'global') ?? bucket;
+      return stages.find((stage) => stage?.kind === 'global') ?? bucket;
     }
     // The bucket itself has room: the 429 is about a limit inside it, which must not hold up its other routes.
     const roomy = observed !== undefined && observed !== 'none' && observed.remaining > 0;
     if (!roomy || block.ms <= observed.resetAfterMs) return bucket;
     const known = { limit: Number.POSITIVE_INFINITY, windowMs: 0 };
-    let sub = stages.find((stage) => stage.kind === 'sublimit');
+    let sub = stages.find((stage) => stage?.kind === 'sublimit');
     if (sub === undefined) {
-      sub = this.stage('sublimit', hiddenKey(job), labelOf(job.route.route, job.route), undefined, known);
+      sub = this.stage(job, 'sublimit', hiddenKey(job), labelOf(job.route.route, job.route), undefined, known);
       this.hidden += 1;
     }
     if (!stages.includes(sub)) sub.driver.dispatch({ type: 'adopt', spent: false, blockMs: block.ms });
@@ -391,9 +419,10 @@ export class Limiter {
     this.jobs.delete(job.id);
   }
 
-  private drop(stage: Stage): void {
+  private drop({ stages }: Scope, stage: Stage): void {
     stage.driver.stop();
-    this.stages.delete(stage.key);
+    stages.delete(stage.key);
+    this.size -= 1;
   }
 
   private sweep(): void {
@@ -401,12 +430,11 @@ export class Limiter {
     const { idleMs } = this.options;
     if (now - this.sweptAt < idleMs / 2) return;
     this.sweptAt = now;
-    for (const stage of this.stages.values()) {
-      if (now - stage.usedAt >= idleMs && isIdle(stage.driver.state, now)) this.drop(stage);
-    }
-    for (const [key, { hot, probes }] of this.scopes) {
-      for (const stage of hot) if (this.stages.get(stage.key) !== stage) hot.delete(stage);
-      if (hot.size === 0 && probes === 0) this.scopes.delete(key);
+    for (const [key, scope] of this.scopes) {
+      for (const stage of scope.stages.values()) {
+        if (now - stage.usedAt >= idleMs && isIdle(stage.driver.state, now)) this.drop(scope, stage);
+      }
+      if (scope.stages.size === 0 && scope.probes === 0) this.scopes.delete(key);
     }
   }
 }
@@ -420,8 +448,13 @@ function isSameRoute(a: Job, b: Job): boolean {
   return a.route.route === b.route.route && a.variant === b.variant;
 }
 
-function hiddenKey({ identity, route }: Job): string {
-  return `hidden ${identity} ${route.route} ${route.major}`;
+/** Method, route template and variant. */
+function routeKey({ route, variant }: Job): string {
+  return variant === '' ? route.route : `${route.route} ${variant}`;
+}
+
+function hiddenKey(job: Job): string {
+  return `hidden ${routeKey(job)}`;
 }
 
 function labelOf(name: string, { majorId }: RouteInfo): string {

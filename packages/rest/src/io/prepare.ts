@@ -12,7 +12,8 @@ import type { PreparedRequest } from './run.js';
 
 /** What stays the same for all requests of a client. */
 export interface PrepareContext {
-  readonly token: Redacted | undefined;
+  /** Of the bot: `Bot <token>`. */
+  readonly authorization: Redacted | undefined;
   readonly origin: string;
   /** Path of the API's base, without a trailing slash. */
   readonly basePath: string;
@@ -74,16 +75,16 @@ function checkedPath(path: string): string {
 }
 
 function authorize(
-  { token }: PrepareContext,
+  { authorization: bot }: PrepareContext,
   auth: Auth = 'bot',
   route: RouteInfo,
 ): { authorization: string | undefined; identity: string } {
   if (auth === 'none') return { authorization: undefined, identity: 'none' };
   if (auth === 'bot') {
     // With the token in the path nothing else is needed, and a bot without a token may use them.
-    if (token === undefined && route.route.includes(':token')) return { authorization: undefined, identity: 'none' };
-    if (token === undefined) {
-      const [method = '', template = ''] = route.route.split(' ');
+    if (bot === undefined && route.route.includes(':token')) return { authorization: undefined, identity: 'none' };
+    if (bot === undefined) {
+      const { method, template } = route;
       throw new DiscordRestError(`${method} ${template}: the client has no token`, {
         code: 'ERR_REST_TOKEN_MISSING',
         method,
@@ -92,7 +93,7 @@ function authorize(
         attempts: 0,
       });
     }
-    return { authorization: `Bot ${token.reveal()}`, identity: BOT_IDENTITY };
+    return { authorization: bot.reveal(), identity: BOT_IDENTITY };
   }
   if ('bearer' in auth) {
     const bearer = reveal(auth.bearer);

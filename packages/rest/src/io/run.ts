@@ -50,6 +50,15 @@ export interface Run {
   interrupt: (() => void) | undefined;
   /** Slots shared with other processes. */
   lease: Lease | undefined;
+  /** When the attempt that goes on must end; `Infinity` without one of its own. */
+  attemptEndsAt: number;
+  /** The attempt was ended for its time. */
+  attemptExpired: boolean;
+  /** One timer for both deadlines, and when it fires: then or before one of them. */
+  timer: unknown;
+  timerAt: number;
+  /** Its place among the requests that go on. */
+  place: number;
 }
 
 /** Starts the record. */
@@ -57,7 +66,19 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
   const { route, variant, identity, sublimits, timeoutMs } = request;
   return {
     request,
-    job: { id, route, variant, identity, sublimits, start: () => {}, plan: [], stages: [], at: -1, probing: false },
+    job: {
+      id,
+      route,
+      variant,
+      identity,
+      sublimits,
+      start: () => {},
+      plan: [],
+      stages: [],
+      at: -1,
+      probing: false,
+      scope: undefined,
+    },
     deadlineAt: now + timeoutMs,
     attempts: 0,
     retries: 0,
@@ -67,6 +88,11 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
     stopped: undefined,
     interrupt: undefined,
     lease: undefined,
+    attemptEndsAt: Number.POSITIVE_INFINITY,
+    attemptExpired: false,
+    timer: undefined,
+    timerAt: Number.POSITIVE_INFINITY,
+    place: -1,
   };
 }
 
@@ -79,8 +105,8 @@ export function stopRun(run: Run, error: DiscordRestError): void {
 
 /** What may be told of a request. */
 export function factsOf({ request, requestId, attempts }: Run): RequestFacts {
-  const [method = '', route = ''] = request.route.route.split(' ');
-  return { method, route, requestId, attempts };
+  const { method, template } = request.route;
+  return { method, route: template, requestId, attempts };
 }
 
 /** JSON, `undefined` for what is none. `null` is JSON. */

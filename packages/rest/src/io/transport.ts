@@ -10,8 +10,10 @@ export interface TransportRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | undefined;
-  /** Ends the exchange at once, body included. Fresh for each exchange. */
+  /** Ends the exchange at once, body included. Made when it is first read: {@link onCancel} costs less. */
   readonly signal: AbortSignal;
+  /** Sets what to do when the exchange is to end; done at once when it was cancelled before. One at a time. */
+  onCancel(callback: () => void): void;
   /** Largest body to read. */
   readonly maxBytes: number;
 }

@@ -73,15 +73,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   private onText: ((text: string) => void) | undefined;
   private onTextFailure: ((error: TransportFailure) => void) | undefined;
 
-  constructor({ signal, maxBytes }: TransportRequest) {
-    this.maxBytes = maxBytes;
+  constructor(request: TransportRequest) {
+    this.maxBytes = request.maxBytes;
     this.head = new Promise((resolve, reject) => {
       this.onHead = resolve;
       this.onHeadFailure = reject;
     });
-    const onAbort = (): void => this.end(new TransportFailure('broken', 'ABORTED'));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+    request.onCancel(() => this.end(new TransportFailure('broken', 'ABORTED')));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

@@ -8,7 +8,10 @@
 
 /** A path, seen by the rate limits. */
 export interface RouteInfo {
-  /** Method and template: `GET /channels/:id/messages/:id`. Holds no id and no token: safe to print. */
+  readonly method: string;
+  /** `/channels/:id/messages/:id`. Holds no id and no token: safe to print. */
+  readonly template: string;
+  /** Method and template, with a space between them. */
   readonly route: string;
   /** Major parameters, `channels/123`. May hold a webhook's or interaction's token: never print it. */
   readonly major: string;
@@ -32,24 +35,21 @@ const MAJORS: ReadonlySet<string> = new Set(['channels', 'guilds', 'webhooks']);
 
 /** Templates a path. A query is ignored. */
 export function routeOf(method: string, path: string): RouteInfo {
-  const segments =
-    path
-      .split('?', 1)[0]
-      ?.split('/')
-      .filter((segment) => segment !== '') ?? [];
-  const [top = '', id = ''] = segments;
-  const template = segments.map((segment, at) => templated(segments, segment, at));
-  const route = `${method} /${template.join('/')}`;
-  const token = segments[2];
+  const query = path.indexOf('?');
+  const segments = (query < 0 ? path : path.slice(0, query)).split('/').filter(Boolean);
+  const [top = '', id = '', token] = segments;
+  let template = segments.length === 0 ? '/' : '';
+  for (let at = 0; at < segments.length; at += 1) template += `/${templated(segments, segments[at] ?? '', at)}`;
+  const name = { method, template, route: `${method} ${template}` };
   if (top === 'interactions' && id !== '') {
-    return { route, major: `interactions/${id}/${token ?? ''}`, majorId: id, exempt: true };
+    return { ...name, major: `interactions/${id}/${token ?? ''}`, majorId: id, exempt: true };
   }
   if (top === 'webhooks' && id !== '' && token !== undefined) {
     // A follow-up of an interaction is a webhook of the application, told by its token's length and shape.
-    return { route, major: `webhooks/${id}/${token}`, majorId: id, exempt: isInteractionToken(token) };
+    return { ...name, major: `webhooks/${id}/${token}`, majorId: id, exempt: isInteractionToken(token) };
   }
-  if (MAJORS.has(top) && SNOWFLAKE.test(id)) return { route, major: `${top}/${id}`, majorId: id, exempt: false };
-  return { route, major: '', majorId: '', exempt: false };
+  if (MAJORS.has(top) && SNOWFLAKE.test(id)) return { ...name, major: `${top}/${id}`, majorId: id, exempt: false };
+  return { ...name, major: '', majorId: '', exempt: false };
 }
 
 function templated(segments: readonly string[], segment: string, at: number): string {
