@@ -1,6 +1,7 @@
 /** Owns channels as a test or demo sees them: list, create and delete without a bot. */
 import { ChannelType } from 'discord-api-types/v10';
 import { SandboxError } from './errors.js';
+import { type SandboxMessage, showMessages } from './messages.js';
 import { createChannel, deleteChannel } from './protocol/world/channels.js';
 import type { WorldEvent } from './protocol/world/events.js';
 import type { Guild, SandboxChannelType, World } from './protocol/world/types.js';
@@ -26,6 +27,12 @@ export interface SandboxChannel {
 export interface SandboxChannels {
   /** Every channel, in the order of creation. */
   list(): readonly SandboxChannel[];
+  /**
+   * The messages of a channel or conversation, oldest first; at most 5,000 are kept.
+   *
+   * @throws SandboxError `ERR_SANDBOX_CHANNEL_UNKNOWN`.
+   */
+  messages(channelId: string): readonly SandboxMessage[];
   /** Creates a channel, as a moderator would. */
   create(options: {
     name: string;
@@ -69,6 +76,11 @@ export function createChannels(
   };
   return {
     list: () => [...guild.channels.values()].map(show),
+    messages(channelId) {
+      const channel = guild.channels.get(channelId) ?? world.dms.get(channelId);
+      if (channel === undefined) throw unknownChannel(channelId);
+      return showMessages(world, channel.messages);
+    },
     async create({ name, kind = 'voice', parentId, userLimit }) {
       if (typeof name !== 'string' || name.length === 0 || name.length > 100) {
         throw new TypeError('channels.create: option "name" must be 1 to 100 characters');
@@ -79,10 +91,11 @@ export function createChannels(
     },
     async delete(channelId) {
       const channel = guild.channels.get(channelId);
-      if (channel === undefined) {
-        throw new SandboxError('ERR_SANDBOX_CHANNEL_UNKNOWN', `Channel ${channelId} does not exist.`);
-      }
+      if (channel === undefined) throw unknownChannel(channelId);
       broadcast(deleteChannel(world, guild, channel));
     },
   };
 }
+
+const unknownChannel = (channelId: string): SandboxError =>
+  new SandboxError('ERR_SANDBOX_CHANNEL_UNKNOWN', `Channel ${channelId} does not exist.`);

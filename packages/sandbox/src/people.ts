@@ -1,17 +1,10 @@
 /** Owns the simulated people: what a test or a demo makes them do. */
-import { SandboxError, type SandboxErrorCode } from './errors.js';
-import { randomHex } from './protocol/random.js';
-import type { WorldEvent } from './protocol/world/events.js';
-import { addMember, removeMember } from './protocol/world/members.js';
-import type { Guild, VoiceState, World } from './protocol/world/types.js';
-import {
-  changeVoice,
-  enterVoice,
-  leaveVoice,
-  type VoiceChange,
-  type VoiceRefusal,
-  voiceRefusal,
-} from './protocol/world/voice.js';
+import { PermissionFlagsBits } from 'discord-api-types/v10';
+import type { SandboxMessage } from './messages.js';
+import { type PeopleContext, SimulatedPerson, unknownPerson } from './person.js';
+import { addMember } from './protocol/world/members.js';
+import { bitsOf, type PermissionName } from './protocol/world/permissions.js';
+import { createRole } from './protocol/world/roles.js';
 import { addUser } from './protocol/world/world.js';
 
 /** Settings of a new person. */
@@ -22,9 +15,27 @@ export interface PersonOptions {
   readonly avatar?: string | null | undefined;
   /** Nickname in the guild. */
   readonly nick?: string | null | undefined;
+  /** Whether they are in the guild; those who are not can log in and be added. @defaultValue `true` */
+  readonly member?: boolean | undefined;
+  /** Role ids. */
+  readonly roles?: readonly string[] | undefined;
+  /** Gives them a role of their own with these permissions, such as `['MoveMembers', 'MuteMembers']` for a moderator. */
+  readonly permissions?: readonly PermissionName[] | undefined;
 }
 
-/** A simulated person, a member of the sandbox's guild. Every promise resolves once the dispatches are on their way. */
+/** A message to send. */
+export interface MessageInput {
+  /** 1 to 2,000 characters. */
+  readonly content: string;
+  /** Id of the message that it answers. */
+  readonly replyTo?: string | undefined;
+}
+
+/**
+ * A simulated person. Every promise resolves once the dispatches are on their way. What Discord would not let them do
+ * rejects with a SandboxError: `ERR_SANDBOX_PERMISSION_MISSING`, `ERR_SANDBOX_PERSON_NOT_MEMBER` outside of the guild,
+ * `ERR_SANDBOX_CHANNEL_UNKNOWN`, `ERR_SANDBOX_MESSAGE_UNKNOWN` and the ones named below.
+ */
 export interface Person {
   /** Their user id. */
   readonly id: string;
@@ -32,16 +43,20 @@ export interface Person {
   readonly name: string;
   /** The voice channel they are in, `null` outside of voice. */
   readonly channelId: string | null;
+  /** Whether they are in the guild. */
+  readonly isMember: boolean;
+  /** Ids of their roles. */
+  readonly roles: readonly string[];
   /**
    * Connects to a voice channel; from another one this is a move.
    *
-   * @throws SandboxError `ERR_SANDBOX_CHANNEL_UNKNOWN`, `_NOT_VOICE`, `_FULL`.
+   * @throws SandboxError `ERR_SANDBOX_CHANNEL_UNKNOWN`, `_NOT_VOICE`, `_FULL`, `ERR_SANDBOX_PERMISSION_MISSING`.
    */
   joinVoice(channelId: string): Promise<void>;
   /** Disconnects; nothing when not in voice. */
   leaveVoice(): Promise<void>;
   /**
-   * Is moved to another voice channel.
+   * Goes to another voice channel.
    *
    * @throws SandboxError as `joinVoice`, and `ERR_SANDBOX_PERSON_NOT_CONNECTED` outside of voice.
    */
@@ -52,16 +67,44 @@ export interface Person {
   setDeaf(deafened: boolean): Promise<void>;
   /** Switches their camera. @throws SandboxError `ERR_SANDBOX_PERSON_NOT_CONNECTED`. */
   setVideo(on: boolean): Promise<void>;
-  /** Leaves the guild, and voice with it. The person is then unknown to `people`. */
+  /** Joins the guild; nothing when in it. */
+  joinGuild(): Promise<void>;
+  /** Leaves the guild, and voice with it; nothing when not in it. The account stays. */
   leaveGuild(): Promise<void>;
+  /** Sends a message. @throws SandboxError `ERR_SANDBOX_MESSAGE_INVALID`, `ERR_SANDBOX_CHANNEL_NOT_TEXT`. */
+  send(channelId: string, message: string | MessageInput): Promise<SandboxMessage>;
+  /** Edits a message of their own. */
+  edit(channelId: string, messageId: string, content: string): Promise<SandboxMessage>;
+  /** Deletes a message: of their own, or with MANAGE_MESSAGES of anyone. */
+  delete(channelId: string, messageId: string): Promise<void>;
+  /** Reacts with a Unicode emoji; nothing when they did already. */
+  react(channelId: string, messageId: string, emoji: string): Promise<void>;
+  /** Takes their reaction back; nothing when there is none. */
+  unreact(channelId: string, messageId: string, emoji: string): Promise<void>;
+  /** Begins to type. */
+  type(channelId: string): Promise<void>;
+  /** Opens the conversation with a bot. Resolves to its channel id. */
+  openDm(botId: string): Promise<string>;
+  /** Disconnects someone from voice, as a moderator with MOVE_MEMBERS. */
+  disconnect(personId: string): Promise<void>;
+  /** Moves someone to another voice channel, as a moderator with MOVE_MEMBERS who may enter it. */
+  move(personId: string, channelId: string): Promise<void>;
+  /** Mutes someone for everyone, or not any more, as a moderator with MUTE_MEMBERS. */
+  mute(personId: string, muted?: boolean): Promise<void>;
+  /** Deafens someone, or not any more, as a moderator with DEAFEN_MEMBERS. */
+  deafen(personId: string, deafened?: boolean): Promise<void>;
+  /** Removes someone who stands lower from the guild, as a moderator with KICK_MEMBERS. */
+  kick(personId: string): Promise<void>;
 }
 
 /** All simulated people. */
 export interface People {
+  /** The guild's owner, who may do everything. Not in {@link People.list}. */
+  readonly owner: Person;
   /**
    * Creates a person and makes them a member of the guild.
    *
-   * @throws TypeError when the name is not 1 to 32 characters.
+   * @throws TypeError when the name is not 1 to 32 characters, or a role or permission is unknown.
    */
   create(options: PersonOptions): Promise<Person>;
   /**
@@ -70,117 +113,58 @@ export interface People {
    * @throws SandboxError `ERR_SANDBOX_PERSON_UNKNOWN`.
    */
   get(personId: string): Person;
-  /** Everyone, in the order of creation. */
+  /** Everyone that was created, in that order; those who left the guild too. */
   list(): readonly Person[];
 }
 
-/** What people need of the sandbox. */
-export interface PeopleContext {
-  readonly world: World;
-  readonly guild: Guild;
-  /** Hands on dispatches. @throws SandboxError `ERR_SANDBOX_CLOSED`. */
-  broadcast(events: readonly WorldEvent[]): void;
-  timestamp(): string;
-}
-
-const REFUSALS: Record<VoiceRefusal, { readonly code: SandboxErrorCode; readonly says: string }> = {
-  channelUnknown: { code: 'ERR_SANDBOX_CHANNEL_UNKNOWN', says: 'does not exist' },
-  channelNotVoice: { code: 'ERR_SANDBOX_CHANNEL_NOT_VOICE', says: 'is not a voice channel' },
-  channelFull: { code: 'ERR_SANDBOX_CHANNEL_FULL', says: 'is full' },
-};
-
-/** Creates the people of a sandbox. */
+/** Creates the people of a sandbox; accounts that a saved world has become people again. */
 export function createPeople(context: PeopleContext): People {
+  const { world, guild } = context;
   const people = new Map<string, Person>();
+  const add = (id: string, name: string): Person => {
+    const person = new SimulatedPerson(context, id, name);
+    people.set(id, person);
+    return person;
+  };
+  for (const { id, username, bot } of world.users.values()) if (!bot && id !== guild.ownerId) add(id, username);
+  const owner = new SimulatedPerson(context, guild.ownerId, world.users.get(guild.ownerId)?.username ?? 'owner');
+
   return {
-    async create({ name, avatar = null, nick = null }) {
+    owner,
+    async create({ name, avatar, nick, member = true, roles = [], permissions }) {
       if (typeof name !== 'string' || name.length === 0 || name.length > 32) {
         throw new TypeError('people.create: option "name" must be 1 to 32 characters');
       }
-      const { world, guild } = context;
+      const missing = roles.find((id) => !guild.roles.has(id));
+      if (missing !== undefined) throw new TypeError(`people.create: there is no role ${missing}`);
+      checkPermissions('people.create', permissions);
       const user = addUser(world, { username: name, globalName: name, avatar: avatar ?? null, bot: false });
-      const events = addMember(guild, user, { joinedAt: context.timestamp(), nick: nick ?? null });
-      const person = new SimulatedPerson(context, user.id, name, () => people.delete(user.id));
-      people.set(user.id, person);
-      context.broadcast(events);
+      const person = add(user.id, name);
+      if (!member) return person;
+      const own =
+        permissions === undefined
+          ? undefined
+          : createRole(world, guild, { name, permissions: bitsOf(permissions), position: guild.roles.size });
+      const allRoles = own === undefined ? roles : [...roles, own.role.id];
+      const joined = addMember(guild, user, {
+        joinedAt: context.moment().stamp,
+        nick: nick ?? null,
+        roles: allRoles,
+      });
+      context.broadcast([...(own?.events ?? []), ...joined]);
       return person;
     },
     get(personId) {
-      const person = people.get(personId);
-      if (person === undefined) throw new SandboxError('ERR_SANDBOX_PERSON_UNKNOWN', `There is no person ${personId}.`);
+      const person = personId === owner.id ? owner : people.get(personId);
+      if (person === undefined) throw unknownPerson(personId);
       return person;
     },
     list: () => [...people.values()],
   };
 }
 
-class SimulatedPerson implements Person {
-  constructor(
-    private readonly context: PeopleContext,
-    readonly id: string,
-    readonly name: string,
-    private readonly forget: () => void,
-  ) {}
-
-  get channelId(): string | null {
-    return this.state?.channelId ?? null;
-  }
-
-  async joinVoice(channelId: string): Promise<void> {
-    const { world, guild } = this.context;
-    if (!guild.members.has(this.id))
-      throw new SandboxError('ERR_SANDBOX_PERSON_UNKNOWN', `${this.name} left the guild.`);
-    const refusal = voiceRefusal(guild, this.id, channelId, false);
-    if (refusal !== undefined) {
-      const { code, says } = REFUSALS[refusal];
-      throw new SandboxError(code, `Channel ${channelId} ${says}.`);
-    }
-    if (this.channelId === channelId) return;
-    const sessionId = this.state?.sessionId ?? randomHex(world.random, 32);
-    this.context.broadcast(enterVoice(world, guild, this.id, channelId, { sessionId }));
-  }
-
-  async leaveVoice(): Promise<void> {
-    this.context.broadcast(leaveVoice(this.context.world, this.context.guild, this.id));
-  }
-
-  async moveTo(channelId: string): Promise<void> {
-    this.needVoice();
-    await this.joinVoice(channelId);
-  }
-
-  async setMute(muted: boolean): Promise<void> {
-    this.change({ selfMute: muted });
-  }
-
-  async setDeaf(deafened: boolean): Promise<void> {
-    this.change({ selfDeaf: deafened });
-  }
-
-  async setVideo(on: boolean): Promise<void> {
-    this.change({ selfVideo: on });
-  }
-
-  async leaveGuild(): Promise<void> {
-    const { world, guild } = this.context;
-    const user = world.users.get(this.id);
-    if (user === undefined || !guild.members.has(this.id)) return;
-    const events = removeMember(world, guild, user);
-    this.forget();
-    this.context.broadcast(events);
-  }
-
-  private change(change: VoiceChange): void {
-    this.needVoice();
-    this.context.broadcast(changeVoice(this.context.world, this.context.guild, this.id, change));
-  }
-
-  private needVoice(): void {
-    if (this.state !== undefined) return;
-    throw new SandboxError('ERR_SANDBOX_PERSON_NOT_CONNECTED', `${this.name} is not in voice.`);
-  }
-
-  private get state(): VoiceState | undefined {
-    return this.context.guild.voiceStates.get(this.id);
-  }
+/** @throws TypeError for a name that is no permission. */
+export function checkPermissions(where: string, permissions: readonly PermissionName[] | undefined): void {
+  const unknown = permissions?.find((name) => !Object.hasOwn(PermissionFlagsBits, name));
+  if (unknown !== undefined) throw new TypeError(`${where}: "${unknown}" is not a permission`);
 }

@@ -8,7 +8,7 @@ import { SandboxError } from './errors.js';
 import { createFaults, type Faults } from './faults.js';
 import { GatewayHub } from './io/gateway-hub.js';
 import { type HttpServer, listen } from './io/http-server.js';
-import { createPeople, type People } from './people.js';
+import { checkPermissions, createPeople, type People } from './people.js';
 import { ALL_PRIVILEGED, PRIVILEGED_INTENTS, type PrivilegedIntentName } from './protocol/gateway/intents.js';
 import { carryOut, hangUp, welcome } from './protocol/gateway/requests.js';
 import type { SessionRules } from './protocol/gateway/session.js';
@@ -17,6 +17,7 @@ import { RateLimiter } from './protocol/rest/rate-limit.js';
 import { createChannel } from './protocol/world/channels.js';
 import type { WorldEvent } from './protocol/world/events.js';
 import { addBot } from './protocol/world/members.js';
+import { bitsOf, type PermissionName } from './protocol/world/permissions.js';
 import { addGuild, addUser, createWorld } from './protocol/world/world.js';
 import { RestApi } from './rest-api.js';
 import { type Traffic, TrafficLog } from './traffic.js';
@@ -60,13 +61,16 @@ export interface SandboxBot {
 /** The sandbox's bots. */
 export interface SandboxBots {
   /**
-   * Creates a bot that is an administrator of the guild.
+   * Creates an application with a bot in the guild.
    *
-   * @param options `privilegedIntents`: which are switched on for it; all by default.
+   * @param options `privilegedIntents`: which are switched on for it, all by default; `permissions`: of its role,
+   * beside those of @everyone, an administrator by default.
+   * @throws TypeError for an unknown intent or permission.
    */
   create(options?: {
     name?: string | undefined;
     privilegedIntents?: readonly PrivilegedIntentName[] | undefined;
+    permissions?: readonly PermissionName[] | undefined;
   }): Promise<SandboxBot>;
 }
 
@@ -189,8 +193,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     hub.broadcast(events);
   }
 
-  function createBot(name: string, privilegedIntents: number): SandboxBot {
-    const { user, events } = addBot(world, guild, { name, joinedAt: timestamp(), privilegedIntents });
+  function createBot(name: string, privilegedIntents: number, permissions?: bigint): SandboxBot {
+    const { user, events } = addBot(world, guild, { name, joinedAt: timestamp(), privilegedIntents, permissions });
     const token = createToken(user.id, settings.seed);
     tokens.add(user.id, token);
     broadcast(events);
@@ -198,7 +202,12 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   }
 
   const firstBot = createBot(settings.botName, ALL_PRIVILEGED);
-  const people = createPeople({ world, guild, broadcast, timestamp });
+  const people = createPeople({
+    world,
+    guild,
+    broadcast,
+    moment: () => ({ now: clock.wallTime(), stamp: timestamp() }),
+  });
   const channels = createChannels(world, guild, broadcast);
   const rest = new RestApi({
     world,
@@ -263,13 +272,14 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     textChannelId: text.id,
     voiceChannelId: voice.id,
     bots: {
-      async create({ name = 'bot', privilegedIntents } = {}) {
+      async create({ name = 'bot', privilegedIntents, permissions } = {}) {
+        checkPermissions('bots.create', permissions);
         const unknown = privilegedIntents?.find((intent) => !Object.hasOwn(PRIVILEGED_INTENTS, intent));
         if (unknown !== undefined) {
           throw new TypeError(`bots.create: "${unknown}" is not one of ${Object.keys(PRIVILEGED_INTENTS).join(', ')}`);
         }
         const bits = privilegedIntents?.reduce((all, intent) => all | PRIVILEGED_INTENTS[intent], 0);
-        return createBot(name, bits ?? ALL_PRIVILEGED);
+        return createBot(name, bits ?? ALL_PRIVILEGED, permissions && bitsOf(permissions));
       },
     },
     people,

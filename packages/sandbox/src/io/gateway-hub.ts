@@ -14,7 +14,9 @@ import {
   parseClientFrame,
 } from '../protocol/gateway/frames.js';
 import { intentsFor } from '../protocol/gateway/intents.js';
+import { MemberListLimit } from '../protocol/gateway/member-limit.js';
 import { ReplayLog } from '../protocol/gateway/replay-log.js';
+import { rateLimited } from '../protocol/gateway/requests.js';
 import {
   createSessionReducer,
   type DispatchEvent,
@@ -87,6 +89,7 @@ export class GatewayHub {
   private readonly connections = new Map<number, Connection>();
   private readonly sessions = new Map<string, Actor>();
   private readonly actors = new Set<Actor>();
+  private readonly memberLists = new MemberListLimit();
   private sockets = 0;
   private acks = true;
   private delayMs = 0;
@@ -282,13 +285,22 @@ export class GatewayHub {
         return;
       }
       case 'request':
-        this.broadcast(this.options.request(effect.session, effect.request));
+        this.broadcast(this.answer(effect.session, effect.request));
         return;
       case 'forget':
         this.sessions.delete(effect.session.id);
         this.broadcast(this.options.onSessionEnd(effect.session));
         return;
     }
+  }
+
+  /** What a request changes, or that it came too soon. */
+  private answer(session: Session, request: ClientRequest): readonly WorldEvent[] {
+    const { rules, clock } = this.options;
+    const isLimited = Number.isFinite(rules.sendLimit);
+    const waitSeconds = isLimited ? this.memberLists.take(session.botId, request, clock.now()) : undefined;
+    if (waitSeconds === undefined || request.kind !== 'members') return this.options.request(session, request);
+    return [rateLimited(session, request, waitSeconds)];
   }
 
   private start(actor: Actor, session: Session): void {

@@ -117,6 +117,29 @@ describe('a session', () => {
     expect((await chunk('all')).members).toHaveLength(4);
   });
 
+  test('gives all members once in 30 s, then says how long to wait', async () => {
+    await using sandbox = await createSandbox();
+    const client = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_MEMBERS });
+    const ask = (d: object) => client.send({ op: 8, d: { guild_id: sandbox.guildId, limit: 0, ...d } });
+    ask({ query: '', nonce: 'first' });
+    ask({ query: '', nonce: 'second' });
+    ask({ query: 'o', nonce: 'query' });
+    await client.dispatch('GUILD_MEMBERS_CHUNK', (d) => d.nonce === 'first');
+    const { d } = await client.dispatch('RATE_LIMITED');
+    expect(d).toMatchObject({ opcode: 8, meta: { guild_id: sandbox.guildId, nonce: 'second' } });
+    expect(d.retry_after).toBeGreaterThan(0);
+    expect(d.retry_after).toBeLessThanOrEqual(30);
+    await client.dispatch('GUILD_MEMBERS_CHUNK', (chunk) => chunk.nonce === 'query');
+  });
+
+  test('answers for soundboard sounds, guild by guild', async () => {
+    await using sandbox = await createSandbox();
+    const client = await RawClient.identified(sandbox, { intents: GUILDS });
+    client.send({ op: 31, d: { guild_ids: ['1', sandbox.guildId] } });
+    const { d } = await client.dispatch('SOUNDBOARD_SOUNDS');
+    expect(d).toEqual({ guild_id: sandbox.guildId, soundboard_sounds: [] });
+  });
+
   test('belongs to a shard: guilds of another are not its own', async () => {
     await using sandbox = await createSandbox({ shards: 2 });
     const own = Number((BigInt(sandbox.guildId) >> 22n) % 2n);

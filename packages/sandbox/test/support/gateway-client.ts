@@ -148,10 +148,17 @@ export async function call(
   sandbox: Sandbox,
   method: string,
   path: string,
-  init: { body?: unknown; text?: string; token?: string | null; headers?: Record<string, string> } = {},
+  init: {
+    body?: unknown;
+    text?: string;
+    /** Sent as multipart. */
+    form?: FormData;
+    token?: string | null;
+    headers?: Record<string, string>;
+  } = {},
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the answer holds
 ): Promise<{ status: number; headers: Headers; body: any }> {
-  const { body, text, token = sandbox.connection.token, headers = {} } = init;
+  const { body, text, form, token = sandbox.connection.token, headers = {} } = init;
   const sent = text ?? (body === undefined ? undefined : JSON.stringify(body));
   const response = await fetch(`${sandbox.connection.apiBase}${path}`, {
     method,
@@ -161,6 +168,7 @@ export async function call(
       ...headers,
     },
     ...(sent === undefined ? {} : { body: sent }),
+    ...(form === undefined ? {} : { body: form }),
   });
   const answer = await response.text();
   return { status: response.status, headers: response.headers, body: answer === '' ? undefined : JSON.parse(answer) };

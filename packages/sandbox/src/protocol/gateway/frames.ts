@@ -31,7 +31,8 @@ export type ClientRequest =
       readonly limit: number;
       readonly nonce: string | undefined;
     }
-  /** Known opcodes that the sandbox accepts and leaves without effect: soundboard sounds, channel info. */
+  | { readonly kind: 'sounds'; readonly guildIds: readonly string[] }
+  /** Known opcodes that the sandbox accepts and leaves without effect: channel info. */
   | { readonly kind: 'ignored'; readonly op: number };
 
 /** One frame of a client. */
@@ -82,6 +83,7 @@ export function parseClientFrame(text: string): ClientFrame {
     case Op.RequestGuildMembers:
       return parseMembers(d);
     case Op.RequestSoundboardSounds:
+      return parseSounds(d);
     case Op.RequestChannelInfo:
       return isFields(d) ? { kind: 'request', request: { kind: 'ignored', op } } : undecodable(`opcode ${op}`);
     default:
@@ -150,6 +152,11 @@ function parseMembers(d: unknown): ClientFrame {
     nonce,
   } as const;
   return { kind: 'request', request };
+}
+
+function parseSounds(d: unknown): ClientFrame {
+  if (!isFields(d) || !Array.isArray(d.guild_ids) || !d.guild_ids.every(isSnowflake)) return undecodable('sounds');
+  return { kind: 'request', request: { kind: 'sounds', guildIds: [...new Set<string>(d.guild_ids)] } };
 }
 
 const undecodable = (why: string): ClientFrame => ({ kind: 'invalid', code: 4002, why });

@@ -1,5 +1,5 @@
 /** Owns what a session is told when it begins, and what its requests (opcodes 4 and 8) do to the world. */
-import { type APIGuildMember, GatewayDispatchEvents, GatewayIntentBits } from 'discord-api-types/v10';
+import { type APIGuildMember, GatewayDispatchEvents, GatewayIntentBits, GatewayOpcodes } from 'discord-api-types/v10';
 import { memberPayload } from '../payloads/guild.js';
 import { guildCreatePayload, readyPayload } from '../payloads/ready.js';
 import { randomHex } from '../random.js';
@@ -57,6 +57,7 @@ export function carryOut(
   request: ClientRequest,
   voiceEndpoint: string,
 ): readonly WorldEvent[] {
+  if (request.kind === 'sounds') return sendSounds(world, session, request.guildIds);
   if (request.kind !== 'voiceState' && request.kind !== 'members') return [];
   const bot = world.bots.get(session.botId);
   const guild = bot === undefined ? undefined : guildOfBot(world, bot, request.guildId);
@@ -64,6 +65,17 @@ export function carryOut(
   return request.kind === 'members'
     ? sendMembers(world, guild, session, request)
     : moveBot(world, guild, session, request, voiceEndpoint);
+}
+
+/** RATE_LIMITED (Discord docs, Gateway Events: Rate Limited). */
+export function rateLimited(
+  session: Session,
+  { guildId, nonce }: Extract<ClientRequest, { kind: 'members' }>,
+  waitSeconds: number,
+): WorldEvent {
+  const meta = nonce === undefined ? { guild_id: guildId } : { guild_id: guildId, nonce };
+  const data = { opcode: GatewayOpcodes.RequestGuildMembers, retry_after: waitSeconds, meta } as const;
+  return worldEvent(GatewayDispatchEvents.RateLimited, guildId, data, session.id);
 }
 
 /** A session that is over takes its voice connections with it. */
@@ -92,6 +104,16 @@ function moveBot(
     ...enterVoice(world, guild, session.botId, channelId, change),
     worldEvent(GatewayDispatchEvents.VoiceServerUpdate, guild.id, server, session.id),
   ];
+}
+
+/** One SOUNDBOARD_SOUNDS a guild. The sandbox's guilds have no sounds of their own. */
+function sendSounds(world: World, session: Session, guildIds: readonly string[]): readonly WorldEvent[] {
+  const bot = world.bots.get(session.botId);
+  return guildIds
+    .filter((id) => bot?.guildIds.has(id))
+    .map((id) =>
+      worldEvent(GatewayDispatchEvents.SoundboardSounds, id, { guild_id: id, soundboard_sounds: [] }, session.id),
+    );
 }
 
 function sendMembers(

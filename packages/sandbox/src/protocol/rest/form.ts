@@ -15,7 +15,10 @@ const SHOWN_VALUE_CHARS = 40;
 
 /** Text of a length. */
 export const text = (min: number, max: number) => {
-  const length = `BASE_TYPE_BAD_LENGTH|Must be between ${min} and ${max} in length.`;
+  const length =
+    min === 0
+      ? `BASE_TYPE_MAX_LENGTH|Must be ${max} or fewer in length.`
+      : `BASE_TYPE_BAD_LENGTH|Must be between ${min} and ${max} in length.`;
   return z
     .string({
       error: ({ input }) =>

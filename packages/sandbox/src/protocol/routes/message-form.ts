@@ -69,14 +69,17 @@ const shared = {
   flags: integer(0, 0x7fff_ffff).nullish(),
 };
 
+const isNonce = (value: unknown): boolean =>
+  typeof value === 'string' ? value.length <= MAX_NONCE_CHARS : Number.isSafeInteger(value);
+
 /** Create Message. */
 export const creation = form({
   ...shared,
   // A form without `payload_json` carries texts only.
   tts: z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), flag()).nullish(),
   nonce: z
-    .union([z.string().max(MAX_NONCE_CHARS), z.int()], {
-      error: `BASE_TYPE_BAD_LENGTH|Must be ${MAX_NONCE_CHARS} or fewer in length.`,
+    .custom<string | number>(isNonce, {
+      error: `BASE_TYPE_MAX_LENGTH|Must be ${MAX_NONCE_CHARS} or fewer in length.`,
     })
     .nullish(),
   enforce_nonce: flag().nullish(),

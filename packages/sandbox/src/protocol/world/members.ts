@@ -37,12 +37,7 @@ export interface MemberChange {
 }
 
 /** Changes a member. Mute and deaf show in its voice state, too. */
-export function changeMember(
-  world: World,
-  guild: Guild,
-  member: Member,
-  change: MemberChange,
-): readonly WorldEvent[] {
+export function changeMember(world: World, guild: Guild, member: Member, change: MemberChange): readonly WorldEvent[] {
   if (change.nick !== undefined) member.nick = change.nick === '' ? null : change.nick;
   if (change.roles !== undefined) member.roles = [...new Set(change.roles)];
   const voiceChanged =
@@ -55,11 +50,11 @@ export function changeMember(
 
 /** GUILD_MEMBER_UPDATE. */
 export function memberUpdate(world: World, guild: Guild, member: Member): WorldEvent {
-  const { user: _user, ...payload } = memberPayload(member, userOf(world, member.userId));
   return worldEvent(GatewayDispatchEvents.GuildMemberUpdate, guild.id, {
-    ...payload,
+    ...memberPayload(member, userOf(world, member.userId)),
+    avatar: null,
+    banner: null,
     guild_id: guild.id,
-    user: userPayload(userOf(world, member.userId)),
   });
 }
 

@@ -43,9 +43,7 @@ export function createRole(
 /** Changes a role. */
 export function changeRole(guild: Guild, role: Role, change: RoleChange): readonly WorldEvent[] {
   apply(role, change);
-  return [
-    worldEvent(GatewayDispatchEvents.GuildRoleUpdate, guild.id, { guild_id: guild.id, role: rolePayload(role) }),
-  ];
+  return [worldEvent(GatewayDispatchEvents.GuildRoleUpdate, guild.id, { guild_id: guild.id, role: rolePayload(role) })];
 }
 
 /** Deletes a role: its members lose it, and so do the overwrites that named it. */

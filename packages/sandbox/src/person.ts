@@ -1,0 +1,286 @@
+/** Owns what one simulated person can do. The world decides; this asks on their behalf and turns refusals into errors. */
+import { PermissionFlagsBits as P } from 'discord-api-types/v10';
+import { SandboxError, type SandboxErrorCode } from './errors.js';
+import { type SandboxMessage, showMessage } from './messages.js';
+import type { MessageInput, Person } from './people.js';
+import { randomHex } from './protocol/random.js';
+import { typingEvent } from './protocol/routes/messages.js';
+import { guildPermissions, outranks } from './protocol/world/access.js';
+import { isTextChannel } from './protocol/world/channels.js';
+import type { WorldEvent } from './protocol/world/events.js';
+import { addMember, changeMember, removeMember } from './protocol/world/members.js';
+import { deleteMessage, editMessage, type Moment, mayHere, postMessage } from './protocol/world/messages.js';
+import { type ChannelPlace, openDm } from './protocol/world/places.js';
+import { addReaction, isEmoji, removeReaction } from './protocol/world/reactions.js';
+import type { Guild, Member, Message, VoiceState, World } from './protocol/world/types.js';
+import {
+  changeVoice,
+  enterVoice,
+  isVoiceChannel,
+  leaveVoice,
+  type VoiceChange,
+  type VoiceRefusal,
+  voiceRefusal,
+} from './protocol/world/voice.js';
+import { userOf } from './protocol/world/world.js';
+
+/** What people need of the sandbox. */
+export interface PeopleContext {
+  readonly world: World;
+  readonly guild: Guild;
+  /** Hands on dispatches. @throws SandboxError `ERR_SANDBOX_CLOSED`. */
+  broadcast(events: readonly WorldEvent[]): void;
+  moment(): Moment;
+}
+
+/** Characters in a message. */
+const MAX_CONTENT_CHARS = 2000;
+
+const REFUSALS: Record<VoiceRefusal, { readonly code: SandboxErrorCode; readonly says: string }> = {
+  channelUnknown: { code: 'ERR_SANDBOX_CHANNEL_UNKNOWN', says: 'does not exist' },
+  channelNotVoice: { code: 'ERR_SANDBOX_CHANNEL_NOT_VOICE', says: 'is not a voice channel' },
+  notPermitted: { code: 'ERR_SANDBOX_PERMISSION_MISSING', says: 'is closed to them' },
+  channelFull: { code: 'ERR_SANDBOX_CHANNEL_FULL', says: 'is full' },
+};
+
+/** A person over the world's state. */
+export class SimulatedPerson implements Person {
+  constructor(
+    private readonly context: PeopleContext,
+    readonly id: string,
+    readonly name: string,
+  ) {}
+
+  get channelId(): string | null {
+    return this.state?.channelId ?? null;
+  }
+
+  get isMember(): boolean {
+    return this.context.guild.members.has(this.id);
+  }
+
+  get roles(): readonly string[] {
+    return [...(this.context.guild.members.get(this.id)?.roles ?? [])];
+  }
+
+  async joinVoice(channelId: string): Promise<void> {
+    const { world, guild } = this.context;
+    this.needMember();
+    const refusal = voiceRefusal(guild, this.id, channelId);
+    if (refusal !== undefined) {
+      const { code, says } = REFUSALS[refusal];
+      throw new SandboxError(code, `Channel ${channelId} ${says}.`);
+    }
+    if (this.channelId === channelId) return;
+    const sessionId = this.state?.sessionId ?? randomHex(world.random, 32);
+    this.tell(enterVoice(world, guild, this.id, channelId, { sessionId }));
+  }
+
+  async leaveVoice(): Promise<void> {
+    this.tell(leaveVoice(this.context.world, this.context.guild, this.id));
+  }
+
+  async moveTo(channelId: string): Promise<void> {
+    this.needVoice(this.id);
+    await this.joinVoice(channelId);
+  }
+
+  async setMute(muted: boolean): Promise<void> {
+    this.change({ selfMute: muted });
+  }
+
+  async setDeaf(deafened: boolean): Promise<void> {
+    this.change({ selfDeaf: deafened });
+  }
+
+  async setVideo(on: boolean): Promise<void> {
+    this.change({ selfVideo: on });
+  }
+
+  async joinGuild(): Promise<void> {
+    const { world, guild } = this.context;
+    this.tell(addMember(guild, userOf(world, this.id), { joinedAt: this.context.moment().stamp }));
+  }
+
+  async leaveGuild(): Promise<void> {
+    const { world, guild } = this.context;
+    this.tell(removeMember(world, guild, userOf(world, this.id)));
+  }
+
+  async send(channelId: string, input: string | MessageInput): Promise<SandboxMessage> {
+    const { content, replyTo } = typeof input === 'string' ? { content: input, replyTo: undefined } : input;
+    const place = this.placeOf(channelId, P.SendMessages);
+    const answered = replyTo === undefined ? undefined : this.messageIn(place, replyTo);
+    const { world } = this.context;
+    const draft = { content: checkContent(content), replyTo: answered };
+    const { message, events } = postMessage(world, place, { id: this.id }, draft, this.context.moment());
+    this.tell(events);
+    return showMessage(world, message);
+  }
+
+  async edit(channelId: string, messageId: string, content: string): Promise<SandboxMessage> {
+    const place = this.placeOf(channelId, 0n);
+    const message = this.messageIn(place, messageId);
+    if (message.authorId !== this.id) throw this.forbidden('edit a message of someone else');
+    const { world } = this.context;
+    this.tell(editMessage(world, place, message, { content: checkContent(content) }, this.context.moment()));
+    return showMessage(world, message);
+  }
+
+  async delete(channelId: string, messageId: string): Promise<void> {
+    const place = this.placeOf(channelId, 0n);
+    const message = this.messageIn(place, messageId);
+    const isOwn = message.authorId === this.id;
+    if (!isOwn && (place.kind === 'dm' || mayHere(place, this.id, P.ManageMessages) !== undefined)) {
+      throw this.forbidden('delete a message of someone else');
+    }
+    this.tell(deleteMessage(this.context.world, place, message));
+  }
+
+  async react(channelId: string, messageId: string, emoji: string): Promise<void> {
+    const place = this.placeOf(channelId, P.ReadMessageHistory);
+    const message = this.messageIn(place, messageId);
+    checkEmoji(emoji);
+    const isNew = !message.reactions.some((reaction) => reaction.emoji === emoji);
+    if (isNew && mayHere(place, this.id, P.AddReactions) !== undefined) throw this.forbidden('add reactions');
+    this.tell(addReaction(this.context.world, place, message, emoji, this.id));
+  }
+
+  async unreact(channelId: string, messageId: string, emoji: string): Promise<void> {
+    const place = this.placeOf(channelId, 0n);
+    const message = this.messageIn(place, messageId);
+    checkEmoji(emoji);
+    this.tell(removeReaction(this.context.world, place, message, emoji, this.id));
+  }
+
+  async type(channelId: string): Promise<void> {
+    const { world } = this.context;
+    const place = this.placeOf(channelId, P.SendMessages);
+    this.tell([typingEvent({ world, now: this.context.moment().now }, place, this.id)]);
+  }
+
+  async openDm(botId: string): Promise<string> {
+    if (!this.context.world.bots.has(botId)) throw unknownPerson(botId);
+    return openDm(this.context.world, botId, this.id).id;
+  }
+
+  async disconnect(personId: string): Promise<void> {
+    const { world, guild } = this.context;
+    this.moderate(personId, P.MoveMembers);
+    this.needVoice(personId);
+    this.tell(leaveVoice(world, guild, personId));
+  }
+
+  async move(personId: string, channelId: string): Promise<void> {
+    const { world, guild } = this.context;
+    this.moderate(personId, P.MoveMembers);
+    const { sessionId } = this.needVoice(personId);
+    const channel = guild.channels.get(channelId);
+    // The one who moves must be able to enter; the one who is moved need not.
+    const refusal = voiceRefusal(guild, this.id, channelId);
+    if (channel === undefined || !isVoiceChannel(channel) || refusal === 'notPermitted') {
+      const { code, says } = REFUSALS[refusal ?? 'channelNotVoice'];
+      throw new SandboxError(code, `Channel ${channelId} ${says}.`);
+    }
+    this.tell(enterVoice(world, guild, personId, channelId, { sessionId }));
+  }
+
+  async mute(personId: string, muted = true): Promise<void> {
+    const member = this.moderate(personId, P.MuteMembers);
+    this.needVoice(personId);
+    this.tell(changeMember(this.context.world, this.context.guild, member, { mute: muted }));
+  }
+
+  async deafen(personId: string, deafened = true): Promise<void> {
+    const member = this.moderate(personId, P.DeafenMembers);
+    this.needVoice(personId);
+    this.tell(changeMember(this.context.world, this.context.guild, member, { deaf: deafened }));
+  }
+
+  async kick(personId: string): Promise<void> {
+    const { world, guild } = this.context;
+    this.moderate(personId, P.KickMembers);
+    if (!outranks(guild, this.id, personId)) throw this.forbidden('kick who stands as high');
+    this.tell(removeMember(world, guild, userOf(world, personId)));
+  }
+
+  private tell(events: readonly WorldEvent[]): void {
+    this.context.broadcast(events);
+  }
+
+  private change(change: VoiceChange): void {
+    this.needVoice(this.id);
+    this.tell(changeVoice(this.context.world, this.context.guild, this.id, change));
+  }
+
+  private needMember(): void {
+    if (this.isMember) return;
+    throw new SandboxError('ERR_SANDBOX_PERSON_NOT_MEMBER', `${this.name} is not in the guild.`);
+  }
+
+  private needVoice(personId: string): VoiceState {
+    const state = this.context.guild.voiceStates.get(personId);
+    if (state !== undefined) return state;
+    const who = this.context.world.users.get(personId)?.username ?? personId;
+    throw new SandboxError('ERR_SANDBOX_PERSON_NOT_CONNECTED', `${who} is not in voice.`);
+  }
+
+  /** The member to act on, when this person may. */
+  private moderate(personId: string, needed: bigint): Member {
+    const { guild } = this.context;
+    const member = guild.members.get(personId);
+    if (member === undefined) throw unknownPerson(personId);
+    if ((guildPermissions(guild, this.id) & needed) === 0n) throw this.forbidden('moderate members');
+    return member;
+  }
+
+  private placeOf(channelId: string, needed: bigint): ChannelPlace {
+    const { world, guild } = this.context;
+    const dm = world.dms.get(channelId);
+    if (dm?.userId === this.id) return { kind: 'dm', channel: dm };
+    const channel = guild.channels.get(channelId);
+    if (channel === undefined) {
+      throw new SandboxError('ERR_SANDBOX_CHANNEL_UNKNOWN', `Channel ${channelId} does not exist.`);
+    }
+    this.needMember();
+    if (!isTextChannel(channel)) {
+      throw new SandboxError('ERR_SANDBOX_CHANNEL_NOT_TEXT', `Channel ${channelId} holds no messages.`);
+    }
+    const place: ChannelPlace = { kind: 'guild', guild, channel };
+    if (mayHere(place, this.id, P.ViewChannel | needed) !== undefined) {
+      throw this.forbidden(`do that in channel ${channelId}`);
+    }
+    return place;
+  }
+
+  private messageIn({ channel }: ChannelPlace, messageId: string): Message {
+    const message = channel.messages.get(messageId);
+    if (message === undefined) {
+      throw new SandboxError('ERR_SANDBOX_MESSAGE_UNKNOWN', `There is no message ${messageId} in ${channel.id}.`);
+    }
+    return message;
+  }
+
+  private forbidden(what: string): SandboxError {
+    return new SandboxError('ERR_SANDBOX_PERMISSION_MISSING', `${this.name} may not ${what}.`);
+  }
+
+  private get state(): VoiceState | undefined {
+    return this.context.guild.voiceStates.get(this.id);
+  }
+}
+
+/** The error for an id that is nobody's. */
+export const unknownPerson = (personId: string): SandboxError =>
+  new SandboxError('ERR_SANDBOX_PERSON_UNKNOWN', `There is no person ${personId}.`);
+
+function checkContent(content: unknown): string {
+  const text = typeof content === 'string' ? content.trim() : '';
+  if (text.length >= 1 && text.length <= MAX_CONTENT_CHARS) return text;
+  throw new SandboxError('ERR_SANDBOX_MESSAGE_INVALID', `A message has 1 to ${MAX_CONTENT_CHARS} characters.`);
+}
+
+function checkEmoji(emoji: string): void {
+  if (isEmoji(emoji)) return;
+  throw new SandboxError('ERR_SANDBOX_MESSAGE_INVALID', 'A reaction is one Unicode emoji.');
+}
