@@ -55,7 +55,8 @@ sockets.on('connection', (ws, request) => {
   // Below ws: its own framing and queue are not to be measured.
   const { _socket: socket } = ws;
   socket.setNoDelay(true);
-  socket.write(hello);
+  // As over a network: seyfert loses what comes in one piece with the answer to its upgrade.
+  setTimeout(() => socket.write(hello), 20);
   ws.on('error', () => {});
   ws.on('message', async (data) => {
     if (JSON.parse(data).op !== 2) return;
