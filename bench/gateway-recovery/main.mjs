@@ -16,13 +16,14 @@ const LABELS = {
 };
 
 const wanted = Object.keys(CASES).filter((name) => only?.split(',').includes(name) ?? true);
-const results = new Map(wanted.map((name) => [name, {}]));
+const nothingYet = () => Object.fromEntries(Object.keys(LABELS).map((client) => [client, []]));
+const results = new Map(wanted.map((name) => [name, nothingYet()]));
 
 async function run({ client, name }) {
   const child = startProcess(new URL('case.mjs', import.meta.url), [client, name]);
   const { result } = await messageFrom(child, undefined, TIMEOUT_MS).catch(({ message }) => ({ result: message }));
   child.kill('SIGKILL');
-  (results.get(name)[client] ??= []).push(result);
+  results.get(name)[client].push(result);
   console.log(`  ${name.padEnd(18)} ${client.padEnd(12)} ${result.text ?? result}`);
 }
 
