@@ -18,39 +18,30 @@ import type { GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-
 import { DomainFeed, VoiceSignals } from './domain-feed.js';
 import { fatalError, GatewayError } from './errors.js';
 import type { ClosedEvent, DispatchDataMap, DispatchMeta, DispatchName, GatewayEvents } from './events.js';
-import type { GatewayHealth, ShardHealth } from './health.js';
+import type { GatewayHealth } from './health.js';
 import { fetchGatewayInfoFrom, untilGatewayInfo } from './io/gateway-info.js';
 import { localIdentifyQueue } from './io/identify-queue.js';
 import { SessionKeeper } from './io/session-keeper.js';
 import { memorySessionStore, type SessionStore, sessionKey } from './io/session-store.js';
 import { Shard, type ShardNews } from './io/shard.js';
 import { ListenerTable } from './listeners.js';
+import type { GuildMembersOptions, GuildMembersRequest } from './member-requests.js';
 import { type DiscordGatewayClientOptions, layoutOf, resolveSettings, rulesOf, type Settings } from './options.js';
+import { presencePayload, voiceStatePayload } from './payloads.js';
 import { inflaterFor } from './platform.js';
 import { fields, objects, text } from './protocol/fields.js';
 import { type Dispatch, OPCODES } from './protocol/frames.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
-import { waitingIn } from './protocol/outbox.js';
 import { Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
 import { shardOf } from './protocol/snowflake.js';
 import { resumeTraceIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
+import { GatewayRequests } from './requests.js';
+import { type ShardView, shardHealth } from './shard-view.js';
+import type { SoundboardSounds, SoundboardSoundsOptions } from './soundboard-requests.js';
 
 /** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
 const MAX_PAYLOAD_BYTES = 4_096;
-
-/** What the client knows of a shard beside its session. */
-interface ShardView {
-  readonly shard: Shard;
-  readonly keeper: SessionKeeper;
-  tag: string;
-  phaseSince: number;
-  sessionSince: number | undefined;
-  lastEventAt: number | undefined;
-  latencyMs: number | undefined;
-  /** The session is of an earlier process: its guilds were not told to this one's listeners. */
-  inherited: boolean;
-}
 
 /** Options of {@link DiscordGatewayClient.send}. */
 export interface SendOptions {
@@ -84,6 +75,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private readonly log: Logger;
   private readonly signals: VoiceSignals;
   private readonly feed: DomainFeed;
+  private readonly requests: GatewayRequests;
   private readonly dispatchListeners: ListenerTable<[data: unknown, meta: DispatchMeta]>;
   private readonly abort = new AbortController();
   private views = new Map<number, ShardView>();
@@ -111,6 +103,13 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.feed = new DomainFeed({ enabled, guildIds: this.guildIds, logger: this.log, onListenerError });
     this.signals = new VoiceSignals((request) => this.updateVoiceState(request), onListenerError);
     this.signalling = this.signals;
+    this.requests = new GatewayRequests({
+      clock: settings.clock,
+      intents: this.intents,
+      nonceBase: Math.floor(settings.random() * 2 ** 48).toString(36),
+      shardOf: (guildId) => shardOf(guildId, this.shardCount),
+      send: (payload, options) => this.send(payload, options),
+    });
   }
 
   /**
@@ -165,26 +164,55 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     await view.shard.send(encoded, { signal: options.signal, presence: payload.op === OPCODES.presenceUpdate });
   }
 
-  /** Shows another status or activity, now and in every later session. */
+  /**
+   * Shows another status or activity, now and in every later session. Resolves when it was handed to the socket, or when
+   * a later presence took its place: Discord takes five in 20 s.
+   *
+   * @throws TypeError (rejects) when a field is not as Discord wants it; GatewayError as {@link send}.
+   */
   async updatePresence(presence: GatewayPresenceUpdateData, options: SendOptions = {}): Promise<void> {
+    const payload = presencePayload(presence);
     this.presence = presence;
     const shardIds = options.shardId === undefined ? [...this.views.keys()] : [options.shardId];
-    await Promise.all(
-      shardIds.map((shardId) => this.send({ op: OPCODES.presenceUpdate, d: presence }, { ...options, shardId })),
-    );
+    await Promise.all(shardIds.map((shardId) => this.send(payload, { ...options, shardId })));
   }
 
-  /** Joins, leaves or changes the bot's voice channel in a guild (Discord docs, Gateway Events: Update Voice State). */
-  updateVoiceState(
+  /**
+   * Joins, leaves or changes the bot's voice channel in a guild (Discord docs, Gateway Events: Update Voice State).
+   *
+   * @throws TypeError (rejects) when a field is not as Discord wants it; GatewayError as {@link send}.
+   */
+  async updateVoiceState(
     request: VoiceStateRequest,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
-    const { guildId, channelId, selfMute, selfDeaf } = request;
-    const d = { guild_id: guildId, channel_id: channelId, self_mute: selfMute, self_deaf: selfDeaf };
-    return this.send(
-      { op: OPCODES.voiceStateUpdate, d },
-      { signal: options.signal, shardId: shardOf(guildId, this.shardCount) },
-    );
+    const payload = voiceStatePayload(request);
+    await this.send(payload, { signal: options.signal, shardId: shardOf(request.guildId, this.shardCount) });
+  }
+
+  /**
+   * Asks for a guild's members (Discord docs, Gateway Events: Request Guild Members). Await the answer, or iterate over
+   * the members as they come. Waits out Discord's rate limit and asks again when the session was lost.
+   *
+   * @throws TypeError when an option is out of range.
+   * @throws GatewayError (rejects) `ERR_GATEWAY_REQUEST_*`, `ERR_GATEWAY_INTENT_MISSING`, `ERR_GATEWAY_SEND_*`,
+   * `ERR_GATEWAY_CLIENT_CLOSED`.
+   */
+  requestGuildMembers(options: GuildMembersOptions): GuildMembersRequest {
+    return this.requests.members.request(options);
+  }
+
+  /**
+   * Asks for the soundboard sounds of guilds (Discord docs, Gateway Events: Request Soundboard Sounds).
+   *
+   * @throws TypeError when the ids are none, or an option is out of range.
+   * @throws GatewayError (rejects) `ERR_GATEWAY_REQUEST_*`, `ERR_GATEWAY_SEND_*`, `ERR_GATEWAY_CLIENT_CLOSED`.
+   */
+  requestSoundboardSounds(
+    guildIds: readonly string[],
+    options: SoundboardSoundsOptions = {},
+  ): Promise<SoundboardSounds> {
+    return this.requests.sounds.request(guildIds, options);
   }
 
   /** How things are, as numbers. */
@@ -364,6 +392,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         view.sessionSince = undefined;
         view.inherited = false;
         view.keeper.remove();
+        this.requests.onSessionLost(shardId);
         return;
       case 'ready':
         this.save(view);
@@ -375,6 +404,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         if (view.inherited) this.tellInherited(view);
         this.emitEvent('resumed', { shardId, replayed: news.replayed });
         this.readiness?.progress.shardResumed(shardId);
+        this.requests.onResumed(shardId);
         this.save(view);
         this.checkReadiness();
         return;
@@ -426,6 +456,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       this.dispatchListeners.has(dispatch) ||
       this.feed.wants(dispatch) ||
       this.signals.wants(dispatch) ||
+      this.requests.wants(dispatch) ||
       this.listenerCount('dispatch') > 0 ||
       (this.readiness !== undefined && isGuildDispatch(dispatch))
     );
@@ -451,6 +482,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.dispatchListeners.call(name, data, meta);
     if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
     if (this.signals.wants(name)) this.signals.push(name, data);
+    if (this.requests.wants(name)) this.requests.push(name, data);
     if (this.feed.wants(name)) {
       const problem = this.feed.push(name, data, meta.traceId, now);
       if (problem !== undefined) {
@@ -503,6 +535,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
 
   private async endAll(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
     this.abort.abort(this.closedError());
+    this.requests.close(event.error ?? this.closedError());
     // A fatal end settles it with its own error.
     if (event.error === undefined) this.readiness?.settle(this.closedError());
     const views = [...this.views.values()];
@@ -543,20 +576,3 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
 }
 
 const isGuildDispatch = (name: string): boolean => name === 'GUILD_CREATE' || name === 'GUILD_DELETE';
-
-function shardHealth(view: ShardView): ShardHealth {
-  const { shard, phaseSince, sessionSince, lastEventAt, latencyMs } = view;
-  const { phase, outbox, attempts } = shard.state;
-  const { unexpected: _, ...counters } = shard.counters;
-  return {
-    shardId: shard.id,
-    phase,
-    since: phaseSince,
-    sessionSince,
-    lastEventAt,
-    latencyMs,
-    queued: waitingIn(outbox).length,
-    attempts,
-    ...counters,
-  };
-}

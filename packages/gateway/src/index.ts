@@ -29,9 +29,11 @@ export {
 } from './io/identify-queue.js';
 export { memorySessionStore, type SessionStore, type StoredSession } from './io/session-store.js';
 export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
+export type { GuildMembersOptions, GuildMembersRequest, GuildMembersResult } from './member-requests.js';
 export type { CompressionName, DiscordGatewayClientOptions, ShardsOption } from './options.js';
 export { type FileSessionStoreOptions, fileSessionStore } from './platform.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
 export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';
 export type { VoiceChannel } from './protocol/voice-map.js';
 export type { StoredVoice, StoredVoiceGuild } from './protocol/voice-record.js';
+export type { SoundboardSounds, SoundboardSoundsOptions } from './soundboard-requests.js';
