@@ -222,6 +222,8 @@ function resumed<P>(
   received: Extract<Frame<P>, { kind: 'resumed' }>,
   stamp: Stamp,
 ): Step<P> {
+  // A replay can hold the RESUMED of an earlier resume; then the one that ends it is an event like others.
+  if (state.phase === 'ready') return dispatch(rules, state, { ...received, kind: 'dispatch' }, stamp);
   if (state.phase !== 'resuming' || state.session === undefined) return unexpected(state);
   const { session } = state;
   const gap = received.seq > session.seq + 1 ? foundGap<P>(rules, state, session, received.seq, stamp) : undefined;

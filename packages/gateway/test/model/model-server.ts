@@ -108,7 +108,9 @@ export function runAgainstServer(
   }
 
   function emit(session: ServerSession, event: number, seq: number): void {
-    const input = { type: 'frame', gen: state.gen, frame: { kind: 'dispatch', seq, payload: event } } as const;
+    // What has no event is the RESUMED of an earlier resume.
+    const kind = event === 0 ? 'resumed' : 'dispatch';
+    const input = { type: 'frame', gen: state.gen, frame: { kind, seq, payload: event } } as const;
     const befallen = fate;
     fate = undefined;
     if (befallen === 'swap') {

@@ -131,6 +131,14 @@ export const INVARIANTS = {
     to.session.seq === from.session.seq ||
     of('deliver').length === 1,
 
+  'a number that came is not asked for again': ({ from, input, to }) => {
+    if (input.type !== 'frame' || input.gen !== from.gen || from.phase !== 'ready') return true;
+    const { frame } = input;
+    const isNext =
+      (frame.kind === 'dispatch' || frame.kind === 'resumed') && frame.seq === (from.session?.seq ?? 0) + 1;
+    return !isNext || to.session?.seq === frame.seq;
+  },
+
   'a stale input does nothing': ({ from, input, to, effects }) =>
     !('gen' in input) || input.gen === from.gen || (from === to && effects.length === 0),
 

@@ -66,6 +66,7 @@ export const MUTANTS: readonly Mutant[] = [
     make: after((step, from, input) => {
       const frame = frameOf(input);
       if (frame?.kind !== 'resumed' || step.state.phase !== 'ready' || from.session === undefined) return step;
+      if (from.phase === 'ready' && frame.seq > from.session.seq) return step;
       return { ...step, state: { ...step.state, session: { ...from.session, seq: frame.seq - 1 } } };
     }),
   },
@@ -92,6 +93,13 @@ export const MUTANTS: readonly Mutant[] = [
       const { heart } = step.state;
       return { ...step, state: { ...step.state, heart: { ...heart, nextAt: input.now + heart.everyMs } } };
     }),
+  },
+  {
+    name: 'the RESUMED of an earlier resume, replayed, uses up no number',
+    breaks: 'a number that came is not asked for again',
+    make: after((step, from, input) =>
+      frameOf(input)?.kind === 'resumed' && from.phase === 'ready' ? { state: from, effects: [] } : step,
+    ),
   },
   {
     name: 'a blocked event loop is taken for a dead peer',
