@@ -200,7 +200,7 @@ export class Executor {
     if (now >= run.attemptEndsAt) {
       run.attemptEndsAt = Number.POSITIVE_INFINITY;
       run.attemptExpired = true;
-      run.interrupt?.();
+      run.pending?.cancel();
     }
     this.arm(run, Math.min(run.deadlineAt, run.attemptEndsAt));
   }
@@ -230,21 +230,19 @@ export class Executor {
     run.phase = 'queue';
     checkRunning(run);
     this.checkBudget(run);
-    let started = false;
-    job.start = () => {
-      started = true;
-    };
     this.limiter.enter(job);
-    return started ? undefined : this.turn(run);
+    return job.started ? undefined : this.turn(run);
   }
 
   private async turn(run: Run): Promise<void> {
     const { job } = run;
     await new Promise<void>((resolve, reject) => {
-      job.start = resolve;
-      run.interrupt = () => {
-        this.limiter.leave(job);
-        reject(run.stopped);
+      job.onStart = resolve;
+      run.pending = {
+        cancel: () => {
+          this.limiter.leave(job);
+          reject(run.stopped);
+        },
       };
       const notBefore = this.limiter.notBefore(job);
       // Known to be too late: the caller hears it now, not at the deadline.
@@ -253,7 +251,7 @@ export class Executor {
         reject(rateLimitError(run, 'user', Math.ceil(notBefore - this.options.clock.now())));
       }
     });
-    run.interrupt = undefined;
+    run.pending = undefined;
   }
 
   /** Waits until other processes leave room, too. */
@@ -264,17 +262,19 @@ export class Executor {
     try {
       checkRunning(run);
       run.lease = await new Promise<Lease | undefined>((resolve, reject) => {
-        run.interrupt = () => {
-          asking.cancelled = true;
-          asking.wake?.();
-          reject(run.stopped);
+        run.pending = {
+          cancel: () => {
+            asking.cancelled = true;
+            asking.wake?.();
+            reject(run.stopped);
+          },
         };
         // A lease that comes after the stop goes back.
         shared
           .acquire(asking)
           .then((lease) => (asking.cancelled ? lease?.end(UNSENT, undefined) : resolve(lease)), reject);
       });
-      run.interrupt = undefined;
+      run.pending = undefined;
     } catch (error) {
       this.limiter.leave(job);
       throw error;
@@ -287,12 +287,14 @@ export class Executor {
     checkRunning(run);
     await new Promise<void>((resolve, reject) => {
       const timer = clock.setTimer(resolve, ms);
-      run.interrupt = () => {
-        clock.clearTimer(timer);
-        reject(run.stopped);
+      run.pending = {
+        cancel: () => {
+          clock.clearTimer(timer);
+          reject(run.stopped);
+        },
       };
     });
-    run.interrupt = undefined;
+    run.pending = undefined;
   }
 
   private settle(run: Run, verdict: Verdict): void {
@@ -338,7 +340,7 @@ export class Executor {
     run.attemptExpired = false;
     run.phase = 'response';
     run.attempts += 1;
-    run.interrupt = () => outgoing.cancel();
+    run.pending = outgoing;
     this.counters.inFlight += 1;
     try {
       const response = await transport.send(outgoing);
@@ -354,7 +356,7 @@ export class Executor {
       return this.broken(run, failure);
     } finally {
       this.counters.inFlight -= 1;
-      run.interrupt = undefined;
+      run.pending = undefined;
       run.attemptEndsAt = Number.POSITIVE_INFINITY;
     }
   }

@@ -31,8 +31,10 @@ export interface Job {
   /** Whose limits: requests of another token count apart. */
   readonly identity: string;
   readonly sublimits: readonly Sublimit[];
-  /** It may be sent now. Called once per `enter`. */
-  start(): void;
+  /** It may be sent now. */
+  started: boolean;
+  /** Called when it may. */
+  onStart: (() => void) | undefined;
   /** What it must pass, in order. */
   plan: readonly Step[];
   /** What it waits in or has passed, by place in the plan. */
@@ -144,6 +146,8 @@ export class Limiter {
     job.plan = job.sublimits.length === 0 ? plan : [...job.sublimits, ...plan];
     job.stages = [];
     job.at = -1;
+    job.started = false;
+    job.onStart = undefined;
     job.scope = this.findScope(job);
     this.advance(job);
   }
@@ -355,7 +359,8 @@ export class Limiter {
     const now = this.options.clock.now();
     const back = job.stages.findIndex((stage) => stage !== undefined && stage.driver.state.blockedUntil > now);
     if (back === -1) {
-      job.start();
+      job.started = true;
+      job.onStart?.();
       return;
     }
     const given = job.stages.splice(back + 1);

@@ -33,6 +33,12 @@ export interface PreparedRequest {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Something that a request waits for. */
+export interface Pending {
+  /** Ends the waiting at once. */
+  cancel(): void;
+}
+
 /** A request that is being worked on. */
 export interface Run {
   readonly request: PreparedRequest;
@@ -46,8 +52,8 @@ export interface Run {
   requestId: string;
   /** Why it must end now. */
   stopped: DiscordRestError | undefined;
-  /** Ends what it waits for. */
-  interrupt: (() => void) | undefined;
+  /** What it waits for. */
+  pending: Pending | undefined;
   /** Slots shared with other processes. */
   lease: Lease | undefined;
   /** When the attempt that goes on must end; `Infinity` without one of its own. */
@@ -72,7 +78,8 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
       variant,
       identity,
       sublimits,
-      start: () => {},
+      started: false,
+      onStart: undefined,
       plan: [],
       stages: [],
       at: -1,
@@ -86,7 +93,7 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
     phase: 'queue',
     requestId: `local:${id}`,
     stopped: undefined,
-    interrupt: undefined,
+    pending: undefined,
     lease: undefined,
     attemptEndsAt: Number.POSITIVE_INFINITY,
     attemptExpired: false,
@@ -100,7 +107,7 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
 export function stopRun(run: Run, error: DiscordRestError): void {
   if (run.stopped !== undefined) return;
   run.stopped = error;
-  run.interrupt?.();
+  run.pending?.cancel();
 }
 
 /** What may be told of a request. */
