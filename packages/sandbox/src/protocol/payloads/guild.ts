@@ -3,6 +3,7 @@
  * (Discord docs, Resources). Typed by discord-api-types, so that a missing field does not compile.
  */
 import {
+  type APIDMChannel,
   type APIGuild,
   type APIGuildMember,
   type APIRole,
@@ -23,7 +24,7 @@ import {
   type UserFlags,
   type VideoQualityMode,
 } from 'discord-api-types/v10';
-import type { Channel, Guild, Member, Role, User } from '../world/types.js';
+import type { Channel, DmChannel, Guild, Member, Role, User, World } from '../world/types.js';
 
 const NO_CHANNEL_FLAGS = 0 as ChannelFlags;
 const NO_MEMBER_FLAGS = 0 as GuildMemberFlags;
@@ -140,6 +141,19 @@ export function channelPayload(channel: Channel): GatewayChannelModifyDispatchDa
       return channel.type === ChannelType.GuildText ? { ...text, type: channel.type } : { ...text, type: channel.type };
     }
   }
+}
+
+/** A bot's conversation with a user. */
+export function dmPayload(world: World, { id, userId, lastMessageId }: DmChannel): APIDMChannel {
+  const user = world.users.get(userId);
+  return {
+    id,
+    type: ChannelType.DM,
+    name: null,
+    last_message_id: lastMessageId,
+    recipients: user === undefined ? [] : [userPayload(user)],
+    flags: NO_CHANNEL_FLAGS,
+  };
 }
 
 /** Guild object. */

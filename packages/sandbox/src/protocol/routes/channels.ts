@@ -1,12 +1,22 @@
 /** Owns the routes about channels. */
-import { ChannelType } from 'discord-api-types/v10';
+import { ChannelType, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import type * as z from 'zod';
-import { channelPayload } from '../payloads/guild.js';
+import { channelPayload, dmPayload } from '../payloads/guild.js';
 import { VOICE_REGIONS } from '../payloads/voice.js';
 import { choice, flag, form, integer, list, permissions, readForm, snowflake, text } from '../rest/form.js';
-import { withChannel, withGuild } from '../rest/guard.js';
-import { created, type FormProblem, failure, invalidForm, ok } from '../rest/reply.js';
-import type { Route } from '../rest/router.js';
+import { withChannel, withGuild, withPlace } from '../rest/guard.js';
+import {
+  created,
+  done,
+  type FormProblem,
+  failure,
+  invalidForm,
+  missingPermissions,
+  ok,
+  unknown,
+} from '../rest/reply.js';
+import type { RestContext, Route } from '../rest/router.js';
+import { channelPermissions, guildPermissions } from '../world/access.js';
 import {
   type ChannelChange,
   changeChannel,
@@ -16,10 +26,12 @@ import {
   MAX_CATEGORY_CHANNELS,
   MAX_GUILD_CHANNELS,
 } from '../world/channels.js';
+import { ALL_PERMISSIONS, holds } from '../world/permissions.js';
 import type { Channel, Guild } from '../world/types.js';
 
 const READ = { limit: 30, windowMs: 10_000 } as const;
 const WRITE = { limit: 10, windowMs: 5_000 } as const;
+const RENAME = { limit: 2, windowMs: 600_000 } as const;
 
 /** Overwrites of one channel at most. */
 const MAX_OVERWRITES = 1000;
@@ -58,6 +70,11 @@ const changeable = {
 const creation = form({ ...changeable, name: text(1, 100), type: choice(TYPES).nullish() });
 const modification = form({ ...changeable, name: text(1, 100).optional() });
 
+const order = list(
+  form({ id: snowflake(), position: integer(0, 0x7fff_ffff).nullish(), parent_id: snowflake().nullish() }),
+  MAX_GUILD_CHANNELS,
+);
+
 type ChannelForm = z.output<typeof modification>;
 
 export const channelRoutes: readonly Route[] = [
@@ -75,12 +92,14 @@ export const channelRoutes: readonly Route[] = [
     summary: 'Create a text, voice, category, announcement or stage channel',
     auth: 'bot',
     limit: WRITE,
+    needs: ['ManageChannels'],
     handle: withGuild((context, guild) => {
       const read = readForm(creation, context.body);
       if (!read.ok) return invalidForm(read.problems);
       const type = read.value.type ?? ChannelType.GuildText;
       const problems = check(guild, type, read.value, undefined);
       if (problems.length > 0) return invalidForm(problems);
+      if (overreaches(guildPermissions(guild, context.bot.id), read.value)) return missingPermissions();
       if (guild.channels.size >= MAX_GUILD_CHANNELS) {
         return failure(400, 30013, `Maximum number of guild channels reached (${MAX_GUILD_CHANNELS})`);
       }
@@ -89,12 +108,41 @@ export const channelRoutes: readonly Route[] = [
     }),
   },
   {
+    method: 'PATCH',
+    path: '/guilds/:guildId/channels',
+    summary: 'Order channels: a list of `{ id, position, parent_id? }`',
+    auth: 'bot',
+    limit: WRITE,
+    needs: ['ManageChannels'],
+    handle: withGuild((context, guild) => {
+      const read = readForm(order, context.body);
+      if (!read.ok) return invalidForm(read.problems);
+      const moves = read.value.map(({ id, ...move }) => ({ channel: guild.channels.get(id), move }));
+      if (moves.some(({ channel }) => channel === undefined)) return unknown('Channel');
+      for (const { channel, move } of moves) {
+        const problems =
+          channel === undefined ? [] : check(guild, channel.type, { parent_id: move.parent_id }, channel);
+        if (problems.length > 0) return invalidForm(problems);
+      }
+      return done(
+        moves.flatMap(({ channel, move: { position, parent_id: parentId } }) =>
+          channel === undefined
+            ? []
+            : changeChannel(guild, channel, { position: position ?? undefined, parentId }).events,
+        ),
+      );
+    }),
+  },
+  {
     method: 'GET',
     path: '/channels/:channelId',
-    summary: 'A channel',
+    summary: 'A channel, or a conversation of the bot',
     auth: 'bot',
     limit: READ,
-    handle: withChannel((_context, _guild, channel) => ok(channelPayload(channel))),
+    needs: ['ViewChannel'],
+    handle: withPlace(({ world }, place) =>
+      ok(place.kind === 'guild' ? channelPayload(place.channel) : dmPayload(world, place.channel)),
+    ),
   },
   {
     method: 'PATCH',
@@ -102,11 +150,17 @@ export const channelRoutes: readonly Route[] = [
     summary: 'Change a channel',
     auth: 'bot',
     limit: WRITE,
+    needs: ['ViewChannel', 'ManageChannels'],
+    sublimits: [{ name: 'name or topic', rule: RENAME, scope: 'user', key: renames }],
     handle: withChannel((context, guild, channel) => {
       const read = readForm(modification, context.body ?? {});
       if (!read.ok) return invalidForm(read.problems);
       const problems = check(guild, channel.type, read.value, channel);
       if (problems.length > 0) return invalidForm(problems);
+      if (read.value.permission_overwrites != null) {
+        const held = channelPermissions(guild, channel, context.bot.id);
+        if (!holds(held, P.ManageRoles) || overreaches(held, read.value)) return missingPermissions();
+      }
       const result = changeChannel(guild, channel, toChange(read.value));
       return ok(channelPayload(result.channel), result.events);
     }),
@@ -114,15 +168,34 @@ export const channelRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/channels/:channelId',
-    summary: 'Delete a channel; those in it are disconnected',
+    summary: 'Delete a channel; those in it are disconnected. A conversation is closed',
     auth: 'bot',
     limit: WRITE,
-    handle: withChannel((context, guild, channel) => {
+    needs: ['ViewChannel', 'ManageChannels'],
+    handle: withPlace((context, place) => {
+      if (place.kind === 'dm') {
+        context.world.dms.delete(place.channel.id);
+        return ok(dmPayload(context.world, place.channel));
+      }
+      const { guild, channel } = place;
       const body = channelPayload(channel);
       return ok(body, deleteChannel(context.world, guild, channel));
     }),
   },
 ];
+
+/** Whether an overwrite would give or take what the bot does not hold itself (Discord docs: Create Guild Channel). */
+function overreaches(held: bigint, { permission_overwrites: overwrites }: ChannelForm): boolean {
+  const touched = (overwrites ?? []).reduce((all, { allow, deny }) => all | BigInt(allow ?? 0) | BigInt(deny ?? 0), 0n);
+  return !holds(held, touched & ALL_PERMISSIONS);
+}
+
+/** Name and topic may be changed twice in ten minutes, whatever the bucket says. */
+function renames({ body }: RestContext): string | undefined {
+  if (typeof body !== 'object' || body === null) return undefined;
+  if ('name' in body) return 'name';
+  return 'topic' in body ? 'topic' : undefined;
+}
 
 /** What a schema cannot see: references, and limits that depend on the channel's type. */
 function check(

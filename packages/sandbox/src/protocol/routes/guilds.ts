@@ -1,19 +1,19 @@
-/** Owns the routes about a guild, its members, roles and voice. */
-import { guildPayload, memberPayload, rolePayload } from '../payloads/guild.js';
+/** Owns the routes about a guild as a whole, and about its voice. */
+import { ChannelType, GatewayDispatchEvents } from 'discord-api-types/v10';
+import { guildPayload } from '../payloads/guild.js';
 import { VOICE_REGIONS, voiceStateUpdatePayload } from '../payloads/voice.js';
-import { form, integer, readForm, snowflake } from '../rest/form.js';
+import { form, readForm, snowflake, text } from '../rest/form.js';
 import { withGuild } from '../rest/guard.js';
 import { invalidForm, ok, type Reply, unknown } from '../rest/reply.js';
 import type { RestContext, Route } from '../rest/router.js';
+import { worldEvent } from '../world/events.js';
 import type { Guild } from '../world/types.js';
-import { userOf } from '../world/world.js';
 
 const READ = { limit: 30, windowMs: 10_000 } as const;
 
-const memberPage = form({
-  limit: integer(1, 1000).default(1),
-  after: snowflake().default('0'),
-});
+const WRITE = { limit: 5, windowMs: 10_000 } as const;
+
+const modification = form({ name: text(2, 100).nullish(), system_channel_id: snowflake().nullish() });
 
 export const guildRoutes: readonly Route[] = [
   {
@@ -31,41 +31,24 @@ export const guildRoutes: readonly Route[] = [
     }),
   },
   {
-    method: 'GET',
-    path: '/guilds/:guildId/members',
-    summary: 'Members, by pages of at most 1,000',
+    method: 'PATCH',
+    path: '/guilds/:guildId',
+    summary: 'Change a guild’s name or system channel',
     auth: 'bot',
-    limit: READ,
-    handle: withGuild(({ world, query }, guild) => {
-      const page = readForm(memberPage, query);
-      if (!page.ok) return invalidForm(page.problems);
-      const after = BigInt(page.value.after);
-      const members = [...guild.members.values()]
-        .filter((member) => BigInt(member.userId) > after)
-        .sort((a, b) => (BigInt(a.userId) < BigInt(b.userId) ? -1 : 1))
-        .slice(0, page.value.limit);
-      return ok(members.map((member) => memberPayload(member, userOf(world, member.userId))));
+    limit: WRITE,
+    needs: ['ManageGuild'],
+    handle: withGuild((context, guild) => {
+      const read = readForm(modification, context.body ?? {});
+      if (!read.ok) return invalidForm(read.problems);
+      const { name, system_channel_id: systemChannelId } = read.value;
+      if (systemChannelId != null && guild.channels.get(systemChannelId)?.type !== ChannelType.GuildText) {
+        return unknown('Channel');
+      }
+      if (name != null) guild.name = name;
+      if (systemChannelId !== undefined) guild.systemChannelId = systemChannelId;
+      const payload = guildPayload(guild);
+      return ok(payload, [worldEvent(GatewayDispatchEvents.GuildUpdate, guild.id, payload)]);
     }),
-  },
-  {
-    method: 'GET',
-    path: '/guilds/:guildId/members/:userId',
-    summary: 'A member',
-    auth: 'bot',
-    limit: READ,
-    handle: withGuild(({ world, params }, guild) => {
-      const member = guild.members.get(params.userId ?? '');
-      if (member !== undefined) return ok(memberPayload(member, userOf(world, member.userId)));
-      return unknown(world.users.has(params.userId ?? '') ? 'Member' : 'User');
-    }),
-  },
-  {
-    method: 'GET',
-    path: '/guilds/:guildId/roles',
-    summary: 'Roles',
-    auth: 'bot',
-    limit: READ,
-    handle: withGuild((_context, guild) => ok([...guild.roles.values()].map(rolePayload))),
   },
   {
     method: 'GET',

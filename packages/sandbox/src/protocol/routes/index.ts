@@ -1,11 +1,16 @@
 /** Owns the whole route table: what the sandbox answers is exactly this. */
 import type { Route, RoutePattern } from '../rest/router.js';
 import { channelRoutes } from './channels.js';
+import { commandRoutes } from './commands.js';
 import { gatewayRoutes } from './gateway.js';
 import { guildRoutes } from './guilds.js';
+import { inviteRoutes } from './invites.js';
+import { memberRoutes } from './members.js';
 import { messageRoutes } from './messages.js';
 import { reactionRoutes } from './reactions.js';
+import { roleRoutes } from './roles.js';
 import { userRoutes } from './users.js';
+import { webhookRoutes } from './webhooks.js';
 
 /** What Discord has and the sandbox answers with a 404 that says so. */
 export const NOT_EMULATED: readonly (RoutePattern & { readonly summary: string })[] = [
@@ -35,4 +40,9 @@ export const ROUTES: readonly Route[] = [
   ...channelRoutes,
   ...messageRoutes,
   ...reactionRoutes,
+  ...memberRoutes,
+  ...roleRoutes,
+  ...inviteRoutes,
+  ...webhookRoutes,
+  ...commandRoutes,
 ];

@@ -63,8 +63,15 @@ export function removeMember(world: World, guild: Guild, user: User): readonly W
   if (!guild.members.has(user.id)) return [];
   const left = leaveVoice(world, guild, user.id);
   guild.members.delete(user.id);
+  const bot = world.bots.get(user.id);
+  bot?.guildIds.delete(guild.id);
+  const told =
+    bot === undefined
+      ? []
+      : [{ ...worldEvent(GatewayDispatchEvents.GuildDelete, guild.id, { id: guild.id }), botIds: [bot.id] }];
   return [
     ...left,
+    ...told,
     worldEvent(GatewayDispatchEvents.GuildMemberRemove, guild.id, { guild_id: guild.id, user: userPayload(user) }),
   ];
 }

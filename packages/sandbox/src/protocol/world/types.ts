@@ -142,6 +142,8 @@ export interface Invite {
   /** Unix ms and ISO 8601. */
   readonly createdAt: number;
   readonly createdStamp: string;
+  /** ISO 8601, `null` for ever. */
+  readonly expiresStamp: string | null;
 }
 
 /** An incoming webhook. */
