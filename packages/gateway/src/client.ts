@@ -15,10 +15,12 @@ import {
   type VoiceStateRequest,
 } from '@guildkit/core';
 import type { GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
+import { ConnectWait } from './connect-wait.js';
 import { DomainFeed, VoiceSignals } from './domain-feed.js';
 import { fatalError, GatewayError } from './errors.js';
 import type { ClosedEvent, DispatchDataMap, DispatchMeta, DispatchName, GatewayEvents } from './events.js';
 import type { GatewayHealth } from './health.js';
+import { Tracing } from './instrumentation.js';
 import { fetchGatewayInfoFrom, untilGatewayInfo } from './io/gateway-info.js';
 import { localIdentifyQueue } from './io/identify-queue.js';
 import { SessionKeeper } from './io/session-keeper.js';
@@ -76,14 +78,17 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private readonly signals: VoiceSignals;
   private readonly feed: DomainFeed;
   private readonly requests: GatewayRequests;
+  private readonly tracing: Tracing | undefined;
   private readonly dispatchListeners: ListenerTable<[data: unknown, meta: DispatchMeta]>;
   private readonly abort = new AbortController();
   private views = new Map<number, ShardView>();
   private shardCount = 1;
   private presence: GatewayPresenceUpdateData | undefined;
   private connecting: Promise<void> | undefined;
-  private readiness: { readonly progress: Readiness; settle(error?: GatewayError): void; timer: unknown } | undefined;
+  private readiness: ConnectWait | undefined;
   private ending: Promise<void> | undefined;
+  private state: GatewayHealth['state'] = 'idle';
+  private stateSince: number;
 
   /** @throws TypeError when an option is unknown or out of range. */
   constructor(options: DiscordGatewayClientOptions) {
@@ -99,7 +104,9 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.presence = settings.presence;
     const onListenerError = (error: unknown, name: string): void => this.onListenerError(error, name);
     this.dispatchListeners = new ListenerTable(onListenerError);
-    const { domainEvents: enabled } = settings;
+    const { domainEvents: enabled, instrumentation } = settings;
+    this.tracing = instrumentation && new Tracing(instrumentation, onListenerError);
+    this.stateSince = settings.clock.wallTime();
     this.feed = new DomainFeed({ enabled, guildIds: this.guildIds, logger: this.log, onListenerError });
     this.signals = new VoiceSignals((request) => this.updateVoiceState(request), onListenerError);
     this.signalling = this.signals;
@@ -119,6 +126,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
    */
   connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.connecting ??= this.connectAll(options.signal);
+    this.noteState();
     return this.connecting;
   }
 
@@ -161,7 +169,10 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         'The payload was not sent: no such shard, or connect() was not called',
       );
     }
-    await view.shard.send(encoded, { signal: options.signal, presence: payload.op === OPCODES.presenceUpdate });
+    const { shard } = view;
+    const send = (): Promise<void> =>
+      shard.send(encoded, { signal: options.signal, presence: payload.op === OPCODES.presenceUpdate });
+    await (this.tracing?.send({ shardId: shard.id, op: payload.op, bytes }, send) ?? send());
   }
 
   /**
@@ -218,9 +229,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   /** How things are, as numbers. */
   health(): GatewayHealth {
     const shards = Array.from(this.views.values(), shardHealth);
-    const allReady = shards.length > 0 && shards.every(({ phase }) => phase === 'ready');
-    const state = this.ending !== undefined ? 'closed' : allReady ? 'ready' : this.connecting ? 'connecting' : 'idle';
-    return { state, userId: this.signals.userId, shards };
+    return { state: this.state, since: this.stateSince, userId: this.signals.userId, shards };
   }
 
   /** Ends the connection; Discord ends the session and shows the bot offline. Calling it again waits for the same end. */
@@ -335,39 +344,17 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     await this.untilReady();
   }
 
-  private untilReady(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const expectGuilds = (this.intents & INTENTS.Guilds) !== 0;
-      this.readiness = {
-        progress: new Readiness([...this.views.keys()], this.guildIds, expectGuilds),
-        timer: undefined,
-        settle: (error) => {
-          this.settings.clock.clearTimer(this.readiness?.timer);
-          this.readiness = undefined;
-          if (error === undefined) resolve();
-          else reject(error);
-        },
-      };
-      for (const { shard } of this.views.values()) shard.connect();
-    });
-  }
-
-  /** Looks whether `connect()` is done, after each thing that can make it so. */
-  private checkReadiness(): void {
-    const { readiness } = this;
-    if (readiness === undefined || !readiness.progress.shardsReady) return;
-    const { progress } = readiness;
-    const unknown = progress.unknown;
-    if (unknown.length > 0) {
-      readiness.settle(new GatewayError('ERR_GATEWAY_GUILD_UNKNOWN', `The bot is not in guild ${unknown.join(', ')}`));
-    } else if (progress.done) {
-      readiness.settle();
-    } else {
-      readiness.timer ??= this.settings.clock.setTimer(() => {
-        this.log.warn({ guildIds: progress.missing }, 'guilds are unavailable; going on without them');
-        readiness.settle();
-      }, this.settings.guildsTimeoutMs);
-    }
+  private async untilReady(): Promise<void> {
+    const { clock, logger, guildsTimeoutMs } = this.settings;
+    const expectGuilds = (this.intents & INTENTS.Guilds) !== 0;
+    const progress = new Readiness([...this.views.keys()], this.guildIds, expectGuilds);
+    const onSettled = (): void => {
+      this.readiness = undefined;
+    };
+    const wait = new ConnectWait({ progress, clock, logger, guildsTimeoutMs, onSettled });
+    this.readiness = wait;
+    for (const { shard } of this.views.values()) shard.connect();
+    await wait.done;
   }
 
   private onNews(view: ShardView, news: ShardNews): void {
@@ -380,6 +367,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       case 'phase': {
         const { from, to, cause } = news;
         view.phaseSince = this.settings.clock.wallTime();
+        this.noteState();
+        this.tracing?.phase(shard, to, cause);
         this.log.info({ shardId, from, to, reason: cause.reason, code: cause.code }, 'gateway state changed');
         this.emitEvent('stateChange', { shardId, from, to, reason: cause.reason, code: cause.code });
         return;
@@ -396,7 +385,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         return;
       case 'ready':
         this.save(view);
-        this.checkReadiness();
+        this.readiness?.check();
         return;
       case 'resumed':
         view.sessionSince ??= this.settings.clock.wallTime();
@@ -406,7 +395,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
         this.readiness?.progress.shardResumed(shardId);
         this.requests.onResumed(shardId);
         this.save(view);
-        this.checkReadiness();
+        this.readiness?.check();
         return;
       case 'heartbeat':
         view.latencyMs = news.latencyMs;
@@ -469,7 +458,9 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     view.lastEventAt = now;
     if (name === 'READY') this.onReady(view, payload.data(), seq);
     if (this.wants(name)) {
-      this.tellDispatch(payload, { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) }, now);
+      const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
+      if (this.tracing === undefined) this.tellDispatch(payload, meta, now);
+      else this.tracing.dispatch({ name, ...meta }, () => this.tellDispatch(payload, meta, now));
     }
     // Behind the listeners: a stored number says that everything up to it was told, and is in the map beside it.
     if (view.keeper.isDue(seq)) this.save(view);
@@ -492,7 +483,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     if (this.readiness !== undefined && isGuildDispatch(name)) {
       const guildId = text(fields(data), 'id');
       if (guildId !== undefined) this.readiness.progress.guildSettled(guildId);
-      this.checkReadiness();
+      this.readiness?.check();
     }
   }
 
@@ -530,6 +521,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
 
   private end(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
     this.ending ??= this.endAll(how, event);
+    this.noteState();
     return this.ending;
   }
 
@@ -544,6 +536,14 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     await Promise.all(views.map(({ keeper }) => keeper.flush()));
     this.log.info({ reason: event.reason }, 'gateway client closed');
     this.emitEvent('closed', event);
+  }
+
+  private noteState(): void {
+    const shards = [...this.views.values()];
+    const ready = shards.length > 0 && shards.every(({ shard }) => shard.state.phase === 'ready');
+    const state = this.ending ? 'closed' : ready ? 'ready' : this.connecting ? 'connecting' : 'idle';
+    if (state !== this.state) this.stateSince = this.settings.clock.wallTime();
+    this.state = state;
   }
 
   private save(view: ShardView): void {

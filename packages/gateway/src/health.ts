@@ -9,6 +9,7 @@ export interface ShardHealth {
   readonly since: number;
   /** When its session began; `undefined` without one. */
   readonly sessionSince: number | undefined;
+  /** When the last dispatch came, of whatever kind. */
   readonly lastEventAt: number | undefined;
   /** Round trip of the last answered heartbeat, ms. */
   readonly latencyMs: number | undefined;
@@ -16,11 +17,17 @@ export interface ShardHealth {
   readonly queued: number;
   /** Failed tries since it was last ready. */
   readonly attempts: number;
+  /** Out for long: what is known of its guilds may be out of date. */
+  readonly degraded: boolean;
   /** Everything below counts from the start of the client. */
   readonly events: number;
+  /** Connections after the first, tries that failed among them. */
   readonly reconnects: number;
+  /** Dispatches that came again and were not told again. */
   readonly duplicates: number;
+  /** Frames that could not be read. */
   readonly malformed: number;
+  /** As it came over the socket: compressed, when it was. */
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
@@ -29,6 +36,8 @@ export interface ShardHealth {
 export interface GatewayHealth {
   /** `ready`: every shard is. `connecting`: some are not. */
   readonly state: 'idle' | 'connecting' | 'ready' | 'closed';
+  /** Since when, unix ms. */
+  readonly since: number;
   readonly userId: string | undefined;
   readonly shards: readonly ShardHealth[];
 }

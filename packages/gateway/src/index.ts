@@ -21,6 +21,13 @@ export type {
   StateChangeEvent,
 } from './events.js';
 export type { GatewayHealth, ShardHealth } from './health.js';
+export type {
+  ConnectAttempt,
+  ConnectOutcome,
+  GatewayInstrumentation,
+  TracedDispatch,
+  TracedSend,
+} from './instrumentation.js';
 export {
   type IdentifyPermit,
   type IdentifyQueue,

@@ -10,6 +10,7 @@ import {
   systemClock,
 } from '@guildkit/core';
 import type { APIGatewayBotInfo, GatewayPresenceUpdateData } from 'discord-api-types/v10';
+import type { GatewayInstrumentation } from './instrumentation.js';
 import type { IdentifyQueue } from './io/identify-queue.js';
 import type { SessionStore } from './io/session-store.js';
 import { type OpenSocket, openSocket } from './io/socket.js';
@@ -67,6 +68,8 @@ export interface DiscordGatewayClientOptions {
   readonly maxQueuedSends?: number | undefined;
   /** How long `connect()` waits for guilds after READY, ms; those that are unavailable longer are not waited for. @defaultValue 15000 */
   readonly guildsTimeoutMs?: number | undefined;
+  /** Hooks for spans. @defaultValue none, at no cost */
+  readonly instrumentation?: GatewayInstrumentation | undefined;
   /** pino's shape. @defaultValue silent */
   readonly logger?: Logger | undefined;
   /** Source of time. @defaultValue the machine's */
@@ -97,6 +100,7 @@ export interface Settings {
   readonly sendTimeoutMs: number;
   readonly maxQueuedSends: number;
   readonly guildsTimeoutMs: number;
+  readonly instrumentation: GatewayInstrumentation | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -122,6 +126,7 @@ const DEFAULTS = {
   sendTimeoutMs: SESSION_RULES.sendTimeoutMs,
   maxQueuedSends: SESSION_RULES.maxQueuedSends,
   guildsTimeoutMs: 15_000,
+  instrumentation: undefined,
   logger: silentLogger,
   clock: systemClock,
   random: Math.random,

@@ -20,7 +20,7 @@ export interface ShardView {
 /** A shard as `health()` shows it. */
 export function shardHealth(view: ShardView): ShardHealth {
   const { shard, phaseSince, sessionSince, lastEventAt, latencyMs } = view;
-  const { phase, outbox, attempts } = shard.state;
+  const { phase, outbox, attempts, outage } = shard.state;
   const { unexpected: _, ...counters } = shard.counters;
   return {
     shardId: shard.id,
@@ -31,6 +31,7 @@ export function shardHealth(view: ShardView): ShardHealth {
     latencyMs,
     queued: waitingIn(outbox).length,
     attempts,
+    degraded: outage?.told === true,
     ...counters,
   };
 }

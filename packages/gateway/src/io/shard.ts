@@ -290,7 +290,7 @@ export class Shard {
   private write(gen: number, text: string): boolean {
     if (this.socket?.gen !== gen) return false;
     const sent = this.socket.handle.send(text);
-    if (sent) this.counters.bytesOut += text.length;
+    if (sent) this.counters.bytesOut += UTF8.encode(text).length;
     return sent;
   }
 
@@ -316,6 +316,8 @@ export class Shard {
     }
   }
 }
+
+const UTF8 = new TextEncoder();
 
 const REFUSALS = {
   closed: ['ERR_GATEWAY_CLIENT_CLOSED', 'The payload was not sent: the client is closed', false],
