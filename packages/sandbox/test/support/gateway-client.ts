@@ -3,6 +3,7 @@ import { inflateSync } from 'node:zlib';
 import type { Sandbox } from '@guildkit/sandbox';
 import { WebSocket } from 'ws';
 import { createDecoder } from './decoder.js';
+import { checkAnswer, checkDispatch } from './strict.js';
 
 export interface Frame {
   readonly op: number;
@@ -134,6 +135,7 @@ export class RawClient {
   }
 
   private take(frame: Frame): void {
+    if (frame.op === 0 && frame.t !== null) checkDispatch(frame.t, frame.d);
     this.frames.push(frame);
     for (const wait of [...this.waiting]) {
       if (!wait.matches(frame)) continue;
@@ -143,7 +145,7 @@ export class RawClient {
   }
 }
 
-/** One REST call. */
+/** One REST call; what it answers must have what strict clients read. */
 export async function call(
   sandbox: Sandbox,
   method: string,
@@ -171,5 +173,7 @@ export async function call(
     ...(form === undefined ? {} : { body: form }),
   });
   const answer = await response.text();
-  return { status: response.status, headers: response.headers, body: answer === '' ? undefined : JSON.parse(answer) };
+  const read = answer === '' ? undefined : JSON.parse(answer);
+  checkAnswer(method, path, response.status, read);
+  return { status: response.status, headers: response.headers, body: read };
 }
