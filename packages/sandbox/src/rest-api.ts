@@ -44,6 +44,7 @@ export interface RestApiOptions {
   readonly shards: number;
   gatewayUrl(): string;
   botOf(token: string): Bot | undefined;
+  startLimit: RestServices['startLimit'];
   broadcast(events: readonly WorldEvent[]): void;
   now(): number;
   wallTime(): number;
@@ -72,7 +73,7 @@ export interface RestResponse {
 /** `/api`, with or without a version. */
 const BASE = /^\/api(?:\/v(\d{1,3}))?(?=\/|$)/;
 const VERSIONS: readonly string[] = ['9', '10'];
-const NOBODY: Bot = { id: '0', privilegedIntents: 0, guildIds: new Set(), identifies: 0, commands: new Map() };
+const NOBODY: Bot = { id: '0', privilegedIntents: 0, guildIds: new Set(), commands: new Map() };
 /** Files that a client may be served inline: what is neither page nor script. */
 const INLINE_TYPE = /^(?:image\/(?:png|jpeg|gif|webp)|audio\/[\w.+-]+|video\/[\w.+-]+)$/;
 /** One file at most (Discord docs, Reference: Uploading Files). */
@@ -103,6 +104,7 @@ export class RestApi {
       sha256,
       secretOf: (applicationId) => deriveSecret(options.seed, 'client-secret', applicationId).slice(0, 32),
       keepFile: (id, file) => this.files.add(id, file),
+      startLimit: options.startLimit,
       stamp: options.stamp,
     };
   }

@@ -6,13 +6,11 @@ import { createToken, TokenBook } from './codec/token.js';
 import { handleControl, isLoopback } from './control-api.js';
 import { SandboxError } from './errors.js';
 import { createFaults, type Faults } from './faults.js';
-import { GatewayHub } from './io/gateway-hub.js';
+import { createGatewaySide, type GatewayRules } from './gateway-side.js';
 import { type HttpServer, listen } from './io/http-server.js';
 import { checkPermissions, createPeople, type People } from './people.js';
+import { CLOSE_CODES } from './protocol/gateway/close-codes.js';
 import { ALL_PRIVILEGED, PRIVILEGED_INTENTS, type PrivilegedIntentName } from './protocol/gateway/intents.js';
-import { carryOut, hangUp, welcome } from './protocol/gateway/requests.js';
-import type { SessionRules } from './protocol/gateway/session.js';
-import { randomHex } from './protocol/random.js';
 import { RateLimiter } from './protocol/rest/rate-limit.js';
 import { createChannel } from './protocol/world/channels.js';
 import type { WorldEvent } from './protocol/world/events.js';
@@ -42,6 +40,10 @@ export interface SandboxOptions {
   readonly replayLimit?: number | undefined;
   /** Shards that `GET /gateway/bot` recommends; with more than one IDENTIFY must name its shard. @defaultValue `1` */
   readonly shards?: number | undefined;
+  /** `max_concurrency`: buckets in which one IDENTIFY may come every five seconds. @defaultValue `1` */
+  readonly maxConcurrency?: number | undefined;
+  /** IDENTIFYs a bot may send in 24 hours; one more costs it its token. @defaultValue `1_000`, as Discord */
+  readonly identifyLimit?: number | undefined;
   /** Name of the guild. @defaultValue `'Sandbox'` */
   readonly guildName?: string | undefined;
   /** Name of the first bot. @defaultValue `'sandbox-bot'` */
@@ -72,6 +74,8 @@ export interface SandboxBots {
     privilegedIntents?: readonly PrivilegedIntentName[] | undefined;
     permissions?: readonly PermissionName[] | undefined;
   }): Promise<SandboxBot>;
+  /** Gives a bot a new token; its sessions end with 4004. @throws RangeError for an id that is no bot's. */
+  resetToken(botId: string): Promise<SandboxBot>;
 }
 
 /** A running sandbox. */
@@ -114,6 +118,8 @@ const DEFAULTS = {
   resumeWindowMs: 180_000,
   replayLimit: 1_000,
   shards: 1,
+  maxConcurrency: 1,
+  identifyLimit: 1_000,
   guildName: 'Sandbox',
   botName: 'sandbox-bot',
   clock: systemClock,
@@ -124,6 +130,10 @@ const SEND_LIMIT = 120;
 const SEND_WINDOW_MS = 60_000;
 /** Heartbeats of Discord's own interval in that minute. */
 const HEARTBEATS_IN_LIMIT = 2;
+/** One IDENTIFY a bucket in this time (Discord docs, Gateway: Rate Limiting). */
+const IDENTIFY_BUCKET_MS = 5_000;
+/** One request for all members of a guild in this time (Discord docs, Gateway Events: Request Guild Members). */
+const WHOLE_LIST_MS = 30_000;
 /** A heartbeat may be half an interval late, and never less than this, so that a busy machine does not cut. */
 const MIN_HEARTBEAT_GRACE_MS = 5_000;
 
@@ -147,6 +157,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     resumeWindowMs: check.integer(0, 86_400_000),
     replayLimit: check.integer(1, 100_000),
     shards: check.integer(1, 1_000),
+    maxConcurrency: check.integer(1, 1_000),
+    identifyLimit: check.integer(0, 1_000_000),
     guildName: check.text(),
     botName: check.text(),
   });
@@ -157,6 +169,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
 
   const world = createWorld(settings.seed);
   const tokens = new TokenBook();
+  /** How often each bot's token was reset. */
+  const generations = new Map<string, number>();
   const traffic = new TrafficLog(() => clock.wallTime());
   const stamp = (at: number): string => new Date(at).toISOString().replace('Z', '000+00:00');
   const timestamp = (): string => stamp(clock.wallTime());
@@ -173,18 +187,15 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   const gatewayUrl = (): string => `ws://${authority()}/gateway`;
   const botOf = (token: string) => world.bots.get(tokens.ownerOf(token) ?? '');
 
-  const hub = new GatewayHub({
+  const { hub, startLimit } = createGatewaySide({
+    world,
     clock,
     traffic,
     rules: rulesOf(settings),
-    grant(token) {
-      const bot = botOf(token);
-      return bot === undefined ? undefined : { botId: bot.id, privilegedIntents: bot.privilegedIntents };
-    },
-    newSessionId: () => randomHex(world.random, 32),
-    welcome: (session, version) => welcome(world, session, { version, resumeUrl: gatewayUrl() }),
-    request: (session, request) => carryOut(world, session, request, authority()),
-    onSessionEnd: (session) => hangUp(world, session),
+    gatewayUrl,
+    voiceEndpoint: authority,
+    botOf,
+    voidToken: (botId) => tokens.revoke(botId),
   });
   const faults = createFaults(hub, clock, traffic);
 
@@ -199,6 +210,17 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     tokens.add(user.id, token);
     broadcast(events);
     return { id: user.id, token };
+  }
+
+  function resetToken(botId: string): SandboxBot {
+    if (!world.bots.has(botId)) throw new RangeError(`bots.resetToken: there is no bot ${botId}`);
+    const generation = (generations.get(botId) ?? 0) + 1;
+    generations.set(botId, generation);
+    tokens.revoke(botId);
+    const token = createToken(botId, settings.seed, generation);
+    tokens.add(botId, token);
+    hub.fault({ type: 'cut', close: { code: 4004, reason: CLOSE_CODES[4004].reason } }, { botId });
+    return { id: botId, token };
   }
 
   const firstBot = createBot(settings.botName, ALL_PRIVILEGED);
@@ -217,6 +239,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     shards: settings.shards,
     gatewayUrl,
     botOf,
+    startLimit,
     stamp,
     broadcast: (events) => hub.broadcast(events),
     now: () => clock.now(),
@@ -281,6 +304,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
         const bits = privilegedIntents?.reduce((all, intent) => all | PRIVILEGED_INTENTS[intent], 0);
         return createBot(name, bits ?? ALL_PRIVILEGED, permissions && bitsOf(permissions));
       },
+      resetToken: async (botId) => resetToken(botId),
     },
     people,
     channels,
@@ -291,18 +315,29 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   };
 }
 
-function rulesOf(settings: Settings): SessionRules {
-  const { heartbeatIntervalMs, resumeWindowMs, replayLimit, rateLimits } = settings;
+function rulesOf(settings: Settings): GatewayRules {
+  const { heartbeatIntervalMs, resumeWindowMs, replayLimit, rateLimits, maxConcurrency, identifyLimit } = settings;
+  const limited = rateLimits !== false;
+  const scale = scaleOf(rateLimits);
   // Discord's interval fits into its limit. A shorter one gets the room that its heartbeats need.
   const extra = Math.max(0, Math.ceil(SEND_WINDOW_MS / heartbeatIntervalMs) - HEARTBEATS_IN_LIMIT);
   return {
-    heartbeatIntervalMs,
-    heartbeatGraceMs: Math.max(heartbeatIntervalMs / 2, MIN_HEARTBEAT_GRACE_MS),
-    sendLimit: rateLimits === false ? Number.POSITIVE_INFINITY : Math.round(SEND_LIMIT * scaleOf(rateLimits)) + extra,
-    sendWindowMs: SEND_WINDOW_MS,
-    resumeWindowMs,
-    replayLimit,
-    requiredShards: settings.shards,
+    session: {
+      heartbeatIntervalMs,
+      heartbeatGraceMs: Math.max(heartbeatIntervalMs / 2, MIN_HEARTBEAT_GRACE_MS),
+      sendLimit: limited ? Math.round(SEND_LIMIT * scale) + extra : Number.POSITIVE_INFINITY,
+      sendWindowMs: SEND_WINDOW_MS,
+      resumeWindowMs,
+      replayLimit,
+      requiredShards: settings.shards,
+    },
+    identify: {
+      maxConcurrency,
+      bucketMs: limited ? IDENTIFY_BUCKET_MS / scale : 0,
+      total: identifyLimit,
+      enforced: limited,
+    },
+    wholeListMs: limited ? WHOLE_LIST_MS / scale : 0,
   };
 }
 

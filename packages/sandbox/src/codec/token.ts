@@ -2,9 +2,12 @@
 import { createHash } from 'node:crypto';
 import { deriveSecret } from './derive.js';
 
-/** Makes a bot's token: its id in base64url, then two parts that come from the seed. Some clients read the id from it. */
-export function createToken(userId: string, seed: number): string {
-  const secret = deriveSecret(seed, 'token', userId);
+/**
+ * Makes a bot's token: its id in base64url, then two parts that come from the seed. Some clients read the id from it.
+ * `generation` counts the resets.
+ */
+export function createToken(userId: string, seed: number, generation = 0): string {
+  const secret = deriveSecret(seed, generation === 0 ? 'token' : `token ${generation}`, userId);
   return `${Buffer.from(userId).toString('base64url')}.${secret.slice(0, 6)}.${secret.slice(5, 43)}`;
 }
 
@@ -14,6 +17,11 @@ export class TokenBook {
 
   add(userId: string, token: string): void {
     this.owners.set(digest(token), userId);
+  }
+
+  /** Makes every token of an account void. */
+  revoke(userId: string): void {
+    for (const [digested, owner] of this.owners) if (owner === userId) this.owners.delete(digested);
   }
 
   /** The account of a token; `undefined` when it is nobody's. */

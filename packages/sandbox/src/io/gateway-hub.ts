@@ -4,19 +4,19 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, createDriver, type Driver } from '@guildkit/core';
-import { GatewayIntentBits } from 'discord-api-types/v10';
+import { GatewayDispatchEvents, GatewayIntentBits } from 'discord-api-types/v10';
 import type { WebSocket } from 'ws';
 import type { Compression } from '../codec/compression.js';
+import { CLOSE_CODES } from '../protocol/gateway/close-codes.js';
 import {
   type ClientFrame,
   type ClientRequest,
   MAX_CLIENT_FRAME_BYTES,
+  type PresenceClaim,
   parseClientFrame,
 } from '../protocol/gateway/frames.js';
 import { intentsFor } from '../protocol/gateway/intents.js';
-import { MemberListLimit } from '../protocol/gateway/member-limit.js';
 import { ReplayLog } from '../protocol/gateway/replay-log.js';
-import { rateLimited } from '../protocol/gateway/requests.js';
 import {
   createSessionReducer,
   type DispatchEvent,
@@ -29,7 +29,7 @@ import {
   type SessionState,
 } from '../protocol/gateway/session.js';
 import { shardOf } from '../protocol/snowflake.js';
-import type { WorldEvent } from '../protocol/world/events.js';
+import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
 import type { TrafficLog } from '../traffic.js';
 import { GatewayPort, type PortFault } from './gateway-port.js';
 
@@ -38,15 +38,21 @@ export interface GatewayHubOptions {
   readonly clock: Clock;
   readonly rules: SessionRules;
   readonly traffic: TrafficLog;
-  /** What a token is good for. */
-  grant(token: string): Grant | undefined;
+  /** What a token is good for, for a shard. */
+  grant(token: string, shardId: number): Grant | undefined;
   newSessionId(): string;
+  /** A session begins: what that changed, for others. */
+  onSessionStart(session: Session, presence: PresenceClaim | undefined): readonly WorldEvent[];
   /** What a new session gets first: READY, then its guilds. */
   welcome(session: Session, version: number): readonly WorldEvent[];
   /** Carries out a request and tells what it changed. */
   request(session: Session, request: ClientRequest): readonly WorldEvent[];
-  /** A session is over: what that changed. */
-  onSessionEnd(session: Session): readonly WorldEvent[];
+  /** What follows from a dispatch. */
+  follow(event: WorldEvent): readonly WorldEvent[];
+  /** A session is over: what that changed. `isLast`: its bot has no other. */
+  onSessionEnd(session: Session, isLast: boolean): readonly WorldEvent[];
+  /** A bot has used up its IDENTIFYs. */
+  onExhausted(botId: string): void;
 }
 
 /** How a client connected. */
@@ -89,7 +95,6 @@ export class GatewayHub {
   private readonly connections = new Map<number, Connection>();
   private readonly sessions = new Map<string, Actor>();
   private readonly actors = new Set<Actor>();
-  private readonly memberLists = new MemberListLimit();
   private sockets = 0;
   private acks = true;
   private delayMs = 0;
@@ -130,20 +135,8 @@ export class GatewayHub {
   /** Hands dispatches to every session that may see them. */
   broadcast(events: readonly WorldEvent[]): void {
     for (const event of events) {
-      const input = toDispatch(event);
-      const guarded = withoutContent(event);
-      if (event.sessionId !== undefined) {
-        this.sessions.get(event.sessionId)?.driver.dispatch(input);
-        continue;
-      }
-      for (const actor of this.sessions.values()) {
-        const session = sessionOf(actor);
-        if (session === undefined || event.botIds?.includes(session.botId) === false) continue;
-        const { shard } = session;
-        if (shard !== undefined && shardOf(event.guildId, shard[1]) !== shard[0]) continue;
-        const mayRead = guarded === undefined || guarded.mayRead(session);
-        actor.driver.dispatch(mayRead ? input : guarded.input);
-      }
+      this.handOut(event);
+      for (const next of this.options.follow(event)) this.handOut(next);
     }
   }
 
@@ -231,12 +224,13 @@ export class GatewayHub {
       counters.identifies += 1;
       if (this.withheld.has('READY')) return;
       connection.port.compressPayloads = frame.compress;
-      const grant = this.options.grant(frame.token.reveal());
+      const shardId = Array.isArray(frame.shard) ? (frame.shard[0] ?? 0) : 0;
+      const grant = this.options.grant(frame.token.reveal(), shardId);
       driver.dispatch({ ...input, grant, newId: this.options.newSessionId() });
     } else if (frame.kind === 'resume') {
       counters.resumes += 1;
       if (this.withheld.has('RESUMED')) return;
-      driver.dispatch({ ...input, grant: this.options.grant(frame.token.reveal()) });
+      driver.dispatch({ ...input, grant: this.options.grant(frame.token.reveal(), 0) });
     } else driver.dispatch(input);
   }
 
@@ -263,7 +257,7 @@ export class GatewayHub {
         this.connections.get(effect.socket)?.port.terminate();
         return;
       case 'start':
-        this.start(actor, effect.session);
+        this.start(actor, effect.session, effect.presence);
         return;
       case 'find': {
         const owner = this.sessions.get(effect.claim.sessionId);
@@ -285,31 +279,48 @@ export class GatewayHub {
         return;
       }
       case 'request':
-        this.broadcast(this.answer(effect.session, effect.request));
+        this.broadcast(this.options.request(effect.session, effect.request));
         return;
-      case 'forget':
-        this.sessions.delete(effect.session.id);
-        this.broadcast(this.options.onSessionEnd(effect.session));
+      case 'exhausted':
+        this.options.onExhausted(effect.botId);
+        this.fault({ type: 'cut', close: { code: 4004, reason: CLOSE_CODES[4004].reason } }, { botId: effect.botId });
         return;
+      case 'forget': {
+        const { id, botId } = effect.session;
+        this.sessions.delete(id);
+        const isLast = ![...this.sessions.values()].some((other) => sessionOf(other)?.botId === botId);
+        this.broadcast(this.options.onSessionEnd(effect.session, isLast));
+        return;
+      }
     }
   }
 
-  /** What a request changes, or that it came too soon. */
-  private answer(session: Session, request: ClientRequest): readonly WorldEvent[] {
-    const { rules, clock } = this.options;
-    const isLimited = Number.isFinite(rules.sendLimit);
-    const waitSeconds = isLimited ? this.memberLists.take(session.botId, request, clock.now()) : undefined;
-    if (waitSeconds === undefined || request.kind !== 'members') return this.options.request(session, request);
-    return [rateLimited(session, request, waitSeconds)];
-  }
-
-  private start(actor: Actor, session: Session): void {
+  private start(actor: Actor, session: Session, presence: PresenceClaim | undefined): void {
+    this.broadcast(this.options.onSessionStart(session, presence));
     this.sessions.set(session.id, actor);
     const version = this.connectionOf(actor)?.version ?? 10;
     for (const event of this.options.welcome(session, version)) actor.driver.dispatch(toDispatch(event));
     if (this.sessions.size > MAX_SESSIONS) {
       const waiting = [...this.sessions.values()].find((other) => other.driver.state.phase === 'detached');
       waiting?.driver.dispatch({ type: 'expire' });
+    }
+  }
+
+  private handOut(event: WorldEvent): void {
+    const input = toDispatch(event);
+    if (event.sessionId !== undefined) {
+      this.sessions.get(event.sessionId)?.driver.dispatch(input);
+      return;
+    }
+    const guarded = withoutContent(event);
+    const subject = subjectOf(event);
+    for (const actor of this.sessions.values()) {
+      const session = sessionOf(actor);
+      if (session === undefined || event.botIds?.includes(session.botId) === false) continue;
+      const { shard } = session;
+      if (shard !== undefined && shardOf(event.guildId, shard[1]) !== shard[0]) continue;
+      const shown = guarded === undefined || guarded.mayRead(session) ? input : guarded.input;
+      actor.driver.dispatch(session.botId === subject ? { ...shown, needs: 0 } : shown);
     }
   }
 
@@ -352,6 +363,12 @@ function nameOf(frame: ClientFrame): string {
 function toDispatch(event: WorldEvent): Extract<SessionInput, { type: 'dispatch' }> {
   const json = JSON.stringify(event.data ?? {});
   return { type: 'dispatch', event: { name: event.name, json }, needs: intentsFor(event.name, event.guildId !== '') };
+}
+
+/** The bot that gets a dispatch whatever its intents: of a change of itself (Discord docs, Gateway Intents: Caveats). */
+function subjectOf(event: WorldEvent): string | undefined {
+  if (event.name !== GatewayDispatchEvents.GuildMemberUpdate) return undefined;
+  return (event.data as DispatchData[typeof GatewayDispatchEvents.GuildMemberUpdate]).user.id;
 }
 
 /** The dispatch for sessions without MESSAGE_CONTENT, and which those are; `undefined` when it is the same for all. */

@@ -30,7 +30,7 @@ function upgrade(sandbox: Sandbox): Promise<readonly [answer: number | string, r
 
 describe.each(QUERIES)('a connection with %s', (query) => {
   test('is read like any other, and resumes', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox, { query });
     await channel(sandbox, 'one');
     await client.dispatch('CHANNEL_CREATE');
@@ -43,7 +43,7 @@ describe.each(QUERIES)('a connection with %s', (query) => {
   });
 
   test('has its next message spoilt: it cannot be read, nor can what follows', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox, { query });
     const plain = await RawClient.identified(sandbox);
     sandbox.faults.corruptCompression();
@@ -57,7 +57,7 @@ describe.each(QUERIES)('a connection with %s', (query) => {
 });
 
 test('payload compression: a large dispatch comes as zlib, a small one as text', async () => {
-  await using sandbox = await createSandbox();
+  await using sandbox = await createSandbox({ rateLimits: false });
   const kinds: boolean[] = [];
   const ws = new WebSocket(sandbox.gatewayUrl);
   ws.on('message', (_data, isBinary) => kinds.push(isBinary));
@@ -71,7 +71,7 @@ test.each([
   ['?v=10&encoding=etf', /json/],
   ['?v=10&encoding=json&compress=br', /zlib-stream or zstd-stream/],
 ])('%s is refused with the reason', async (query, reason) => {
-  await using sandbox = await createSandbox();
+  await using sandbox = await createSandbox({ rateLimits: false });
   const body = await new Promise<string>((resolve) => {
     const ws = new WebSocket(`${sandbox.gatewayUrl}${query}`);
     ws.on('error', () => {});
@@ -89,7 +89,7 @@ test.each([
 
 describe('faults of dispatches', () => {
   test('drop: numbered, kept, not sent to any connection', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const clients = await Promise.all([RawClient.identified(sandbox), RawClient.identified(sandbox)]);
     sandbox.faults.dropDispatches(2);
     for (const name of ['a', 'b', 'c']) await channel(sandbox, name);
@@ -104,7 +104,7 @@ describe('faults of dispatches', () => {
   });
 
   test('duplicate and reorder: same numbers, twice or last one first', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox);
     sandbox.faults.duplicateDispatches(1);
     await channel(sandbox, 'a');
@@ -117,7 +117,7 @@ describe('faults of dispatches', () => {
   });
 
   test('a reorder that waits for more is let go by clear', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox);
     sandbox.faults.reorderDispatches(5);
     await channel(sandbox, 'a');
@@ -132,7 +132,7 @@ describe('faults of dispatches', () => {
 
   test('delay: in order, heartbeats answered at once, connections to come too', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock });
+    await using sandbox = await createSandbox({ clock, rateLimits: false });
     const client = await RawClient.identified(sandbox);
     sandbox.faults.delay(500);
     await channel(sandbox, 'a');
@@ -154,7 +154,7 @@ describe('faults of dispatches', () => {
   });
 
   test('half a frame: the connection ends in the middle of it, and the dispatch comes with the replay', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const { port } = new URL(sandbox.connection.apiBase);
     for (const query of ['', QUERIES[0] as string]) {
       const client = await RawClient.identified(sandbox, { query: query === '' ? '?v=10' : query });
@@ -187,7 +187,7 @@ describe('faults of dispatches', () => {
 
 describe('answers withheld', () => {
   test('HELLO: the connection opens and nothing comes', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     sandbox.faults.withhold('HELLO');
     const client = RawClient.to(sandbox);
     await client.settled();
@@ -197,7 +197,7 @@ describe('answers withheld', () => {
   });
 
   test('READY: IDENTIFY is not answered, heartbeats are, RESUME is', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const former = await RawClient.identified(sandbox);
     sandbox.faults.cut();
     await former.closed;
@@ -214,7 +214,7 @@ describe('answers withheld', () => {
   });
 
   test('RESUMED: RESUME is not answered, and the session still waits', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const former = await RawClient.identified(sandbox);
     sandbox.faults.withhold('RESUMED');
     sandbox.faults.cut();
@@ -231,7 +231,7 @@ describe('answers withheld', () => {
 
 describe('upgrades refused', () => {
   test('with a status and Retry-After, so many times', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     sandbox.faults.refuseUpgrades({ answer: 429, retryAfterSeconds: 7, count: 2 });
     expect([await upgrade(sandbox), await upgrade(sandbox), await upgrade(sandbox)]).toEqual([
       [429, '7'],
@@ -247,7 +247,7 @@ describe('upgrades refused', () => {
 
   test('by a reset, for a while', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock });
+    await using sandbox = await createSandbox({ clock, rateLimits: false });
     sandbox.faults.refuseUpgrades({ answer: 'reset', forMs: 3_000 });
     expect(await upgrade(sandbox)).toEqual(['ECONNRESET']);
     await clock.advance(3_000);
@@ -255,7 +255,7 @@ describe('upgrades refused', () => {
   });
 
   test('by silence, which closing the sandbox ends', async () => {
-    const sandbox = await createSandbox();
+    const sandbox = await createSandbox({ rateLimits: false });
     sandbox.faults.refuseUpgrades({ answer: 'silence' });
     const answer = upgrade(sandbox);
     await vi.waitFor(() => expect(sandbox.traffic.counters.gatewayRefusals).toBe(1));
@@ -265,7 +265,7 @@ describe('upgrades refused', () => {
 
   test('down can cut those that are open', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock });
+    await using sandbox = await createSandbox({ clock, rateLimits: false });
     const client = await RawClient.identified(sandbox);
     sandbox.faults.down(3_000, { cut: true });
     expect((await client.closed).code).toBe(1006);
@@ -275,7 +275,7 @@ describe('upgrades refused', () => {
   });
 
   test.each([399, 600, 101, 'maybe'])('not with %s', async (answer) => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     expect(() => sandbox.faults.refuseUpgrades({ answer: answer as number })).toThrow(RangeError);
     expect(() => sandbox.faults.withhold('ACK' as never)).toThrow(RangeError);
     expect(() => sandbox.faults.dropDispatches(-1)).toThrow(RangeError);
@@ -283,7 +283,7 @@ describe('upgrades refused', () => {
 });
 
 test('lost sessions: cut, and RESUME is refused', async () => {
-  await using sandbox = await createSandbox();
+  await using sandbox = await createSandbox({ rateLimits: false });
   const client = await RawClient.identified(sandbox);
   sandbox.faults.loseSessions();
   expect((await client.closed).code).toBe(1006);
@@ -291,7 +291,7 @@ test('lost sessions: cut, and RESUME is refused', async () => {
 });
 
 test('a fault can be for one bot', async () => {
-  await using sandbox = await createSandbox();
+  await using sandbox = await createSandbox({ rateLimits: false });
   const other = await sandbox.bots.create();
   const [mine, theirs] = await Promise.all([
     RawClient.identified(sandbox),
@@ -313,7 +313,7 @@ describe('REST disturbed', () => {
     });
 
   test('a storm of a status, so many times, for one method and path', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     sandbox.faults.disturbRest({ answer: 502, count: 2, method: 'get', path: '/users' });
     expect((await call(sandbox, 'GET', '/gateway')).status).toBe(200);
     const answers = [await get(sandbox), await get(sandbox), await get(sandbox)];
@@ -323,7 +323,7 @@ describe('REST disturbed', () => {
 
   test('429 with everything that tells how long to wait, for a while', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock });
+    await using sandbox = await createSandbox({ clock, rateLimits: false });
     sandbox.faults.disturbRest({ answer: 429, retryAfterSeconds: 2.5, scope: 'shared', forMs: 1_000 });
     const limited = await call(sandbox, 'GET', '/users/@me');
     expect([limited.status, limited.headers.get('retry-after'), limited.headers.get('x-ratelimit-scope')]).toEqual([
@@ -339,7 +339,7 @@ describe('REST disturbed', () => {
   });
 
   test('a lost answer: the request may have been carried out', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     for (const carriedOut of [false, true]) {
       sandbox.faults.disturbRest({ answer: 'reset', carriedOut, count: 1 });
       const body = { name: `carried-out-${carriedOut}` };
@@ -350,7 +350,7 @@ describe('REST disturbed', () => {
 
   test('slow answers and slow bodies', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock });
+    await using sandbox = await createSandbox({ clock, rateLimits: false });
     sandbox.faults.disturbRest({ delayMs: 2_000, bodyMs: 3_000, count: 1 });
     const pending = get(sandbox);
     await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0));
@@ -364,7 +364,7 @@ describe('REST disturbed', () => {
   });
 
   test('silence lasts until the client goes; clear ends it for others', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     sandbox.faults.disturbRest({ answer: 'silence' });
     const controller = new AbortController();
     const pending = get(sandbox, controller.signal);
@@ -378,7 +378,7 @@ describe('REST disturbed', () => {
 });
 
 test('every fault can be had from the control API', async () => {
-  await using sandbox = await createSandbox();
+  await using sandbox = await createSandbox({ rateLimits: false });
   const bodies: Record<string, object> = {
     close: { code: 4900 },
     acks: { answered: true },

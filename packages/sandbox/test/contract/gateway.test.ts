@@ -12,7 +12,7 @@ const GUILD_PRESENCES = 256;
 
 describe('a session', () => {
   test('begins with HELLO, READY and GUILD_CREATE', async () => {
-    await using sandbox = await createSandbox({ heartbeatIntervalMs: 30_000 });
+    await using sandbox = await createSandbox({ rateLimits: false, heartbeatIntervalMs: 30_000 });
     const anna = await sandbox.people.create({ name: 'anna', avatar: 'a'.repeat(32) });
     await anna.joinVoice(sandbox.voiceChannelId);
     const client = await RawClient.identified(sandbox);
@@ -48,7 +48,7 @@ describe('a session', () => {
   });
 
   test('sees what its intents cover and nothing else', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const voice = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_VOICE_STATES });
     const guilds = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_MEMBERS });
     const nothing = await RawClient.identified(sandbox, { intents: 0 });
@@ -57,20 +57,21 @@ describe('a session', () => {
     await sandbox.channels.create({ name: 'Lounge' });
     await Promise.all([voice.settled(), guilds.settled(), nothing.settled()]);
     const names = (client: RawClient) => client.frames.flatMap(({ t }) => t ?? []);
-    expect(names(voice)).toEqual(['READY', 'GUILD_CREATE', 'VOICE_STATE_UPDATE', 'CHANNEL_CREATE']);
-    expect(names(guilds)).toEqual(['READY', 'GUILD_CREATE', 'GUILD_MEMBER_ADD', 'CHANNEL_CREATE']);
+    const start = 'VOICE_CHANNEL_START_TIME_UPDATE';
+    expect(names(voice)).toEqual(['READY', 'GUILD_CREATE', 'VOICE_STATE_UPDATE', start, 'CHANNEL_CREATE']);
+    expect(names(guilds)).toEqual(['READY', 'GUILD_CREATE', 'GUILD_MEMBER_ADD', start, 'CHANNEL_CREATE']);
     expect(names(nothing)).toEqual(['READY']);
   });
 
   test('with GUILD_PRESENCES gets every member', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     await sandbox.people.create({ name: 'anna' });
     const client = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_PRESENCES });
     expect((await client.dispatch('GUILD_CREATE')).d.members).toHaveLength(3);
   });
 
   test('follows a deleted channel: those in it are out of voice', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox);
     const anna = await sandbox.people.create({ name: 'anna' });
     await anna.joinVoice(sandbox.voiceChannelId);
@@ -81,7 +82,7 @@ describe('a session', () => {
   });
 
   test('joins voice by opcode 4 and hangs up when it ends', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const seat = await RawClient.identified(sandbox);
     const other = await sandbox.bots.create({ name: 'watcher' });
     const watcher = await RawClient.identified(sandbox, { token: other.token });
@@ -100,7 +101,7 @@ describe('a session', () => {
   });
 
   test('asks for members by id, by prefix and, with the intent, for all', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const [anna, bela] = await Promise.all(['anna', 'bela'].map((name) => sandbox.people.create({ name })));
     const client = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_MEMBERS });
     const ask = (d: object) => client.send({ op: 8, d: { guild_id: sandbox.guildId, limit: 0, ...d } });
@@ -141,7 +142,7 @@ describe('a session', () => {
   });
 
   test('belongs to a shard: guilds of another are not its own', async () => {
-    await using sandbox = await createSandbox({ shards: 2 });
+    await using sandbox = await createSandbox({ rateLimits: false, shards: 2 });
     const own = Number((BigInt(sandbox.guildId) >> 22n) % 2n);
     const clients = [0, 1].map((id) => {
       const client = RawClient.to(sandbox);
@@ -158,7 +159,7 @@ describe('a session', () => {
   });
 
   test('is compressed with zlib-stream when asked for', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const ws = new WebSocket(`${sandbox.gatewayUrl}?v=10&encoding=json&compress=zlib-stream`);
     const chunks: Buffer[] = [];
     ws.on('message', (data: Buffer) => chunks.push(data));
@@ -176,11 +177,11 @@ describe('a session', () => {
 
 describe('RESUME', () => {
   test('replays what was missed, once and in order, then RESUMED', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const first = await RawClient.identified(sandbox);
     const anna = await sandbox.people.create({ name: 'anna' });
     await anna.joinVoice(sandbox.voiceChannelId);
-    await first.dispatch('VOICE_STATE_UPDATE');
+    await first.dispatch('VOICE_CHANNEL_START_TIME_UPDATE');
     const { seq, sessionId } = first;
     sandbox.faults.cut();
     await first.closed;
@@ -190,19 +191,20 @@ describe('RESUME', () => {
     const second = RawClient.to(sandbox);
     second.send({ op: 6, d: { token: sandbox.connection.token, session_id: sessionId, seq } });
     await second.dispatch('RESUMED');
-    expect(second.frames.flatMap(({ t, s }) => (t === null ? [] : [[t, s]]))).toEqual([
+    expect(second.dispatches).toEqual([
       ['VOICE_STATE_UPDATE', seq + 1],
       ['VOICE_STATE_UPDATE', seq + 2],
-      ['RESUMED', seq + 3],
+      ['VOICE_CHANNEL_START_TIME_UPDATE', seq + 3],
+      ['RESUMED', seq + 4],
     ]);
     await anna.joinVoice(sandbox.voiceChannelId);
-    const next = await second.frame(({ s }) => s === seq + 4);
+    const next = await second.frame(({ s }) => s === seq + 5);
     expect(next.d.channel_id).toBe(sandbox.voiceChannelId);
     expect(sandbox.traffic.counters).toMatchObject({ identifies: 1, resumes: 1, resumesRefused: 0 });
   });
 
   test('takes the session over from a connection that is still open', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const first = await RawClient.identified(sandbox);
     const second = RawClient.to(sandbox);
     second.send({ op: 6, d: { token: sandbox.connection.token, session_id: first.sessionId, seq: first.seq } });
@@ -216,7 +218,7 @@ describe('RESUME', () => {
     ['a session of another bot', async (session_id: string) => ({ session_id, seq: 1 }), 9],
     ['more than the log holds', async (session_id: string) => ({ session_id, seq: 1 }), 9],
   ])('refuses %s', async (name, claim, refusal) => {
-    await using sandbox = await createSandbox({ replayLimit: 3 });
+    await using sandbox = await createSandbox({ rateLimits: false, replayLimit: 3 });
     const other = await sandbox.bots.create();
     const first = await RawClient.identified(sandbox);
     sandbox.faults.cut();
@@ -236,7 +238,7 @@ describe('RESUME', () => {
 
   test('is refused after a close with 1000, and after the resume window', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock, resumeWindowMs: 60_000 });
+    await using sandbox = await createSandbox({ rateLimits: false, clock, resumeWindowMs: 60_000 });
     const refused = async (sessionId: string): Promise<void> => {
       const client = RawClient.to(sandbox);
       client.send({ op: 6, d: { token: sandbox.connection.token, session_id: sessionId, seq: 1 } });
@@ -280,7 +282,7 @@ describe('misuse is answered with its close code', () => {
     ['intents that are no number', 4013, (token) => identify(token, { intents: 'all' })],
     ['missing intents', 4013, (token) => identify(token, { intents: undefined })],
   ])('%s: %i', async (_name, code, frame) => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = RawClient.to(sandbox);
     const payload = frame(sandbox.connection.token);
     if (typeof payload === 'string') client.sendText(payload);
@@ -291,14 +293,14 @@ describe('misuse is answered with its close code', () => {
   });
 
   test('a second identify: 4005', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox);
     client.send(identify(sandbox.connection.token));
     expect((await client.closed).code).toBe(4005);
   });
 
   test('privileged intents that are not switched on: 4014', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const bot = await sandbox.bots.create({ privilegedIntents: ['MessageContent'] });
     const client = RawClient.to(sandbox);
     client.send(identify(bot.token, { intents: GUILDS | GUILD_MEMBERS }));
@@ -309,14 +311,14 @@ describe('misuse is answered with its close code', () => {
   });
 
   test('no shard where shards are required: 4011', async () => {
-    await using sandbox = await createSandbox({ shards: 2 });
+    await using sandbox = await createSandbox({ rateLimits: false, shards: 2 });
     const client = RawClient.to(sandbox);
     client.send(identify(sandbox.connection.token));
     expect((await client.closed).code).toBe(4011);
   });
 
   test.each(['8', '11', 'x'])('API version %s: 4012', async (version) => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = RawClient.to(sandbox, `?v=${version}&encoding=json`);
     expect((await client.closed).code).toBe(4012);
     expect(client.frames).toEqual([]);
@@ -337,7 +339,7 @@ describe('misuse is answered with its close code', () => {
 
   test('no heartbeat: 4009, one and a half intervals after the last', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock, heartbeatIntervalMs: 40_000 });
+    await using sandbox = await createSandbox({ rateLimits: false, clock, heartbeatIntervalMs: 40_000 });
     const client = await RawClient.identified(sandbox);
     await clock.advance(59_999);
     await client.settled();
@@ -348,7 +350,7 @@ describe('misuse is answered with its close code', () => {
   });
 
   test.each(['?v=10&encoding=etf', '?v=10&compress=gzip', '/voice'])('refuses %s with 400', async (query) => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const ws = new WebSocket(`${sandbox.gatewayUrl}${query}`);
     const status = await new Promise((resolve) => {
       ws.once('unexpected-response', (_request, response) => resolve(response.statusCode));
@@ -362,7 +364,7 @@ describe('misuse is answered with its close code', () => {
 
 describe('faults', () => {
   test('cut with and without a close frame, by shard', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const polite = await RawClient.identified(sandbox);
     sandbox.faults.cut({ shardId: 1 });
     await polite.settled();
@@ -374,7 +376,7 @@ describe('faults', () => {
   });
 
   test('opcode 9 that is not resumable ends the session, the other keeps it', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const resume = async (client: RawClient): Promise<RawClient> => {
       const next = RawClient.to(sandbox);
       next.send({ op: 6, d: { token: sandbox.connection.token, session_id: client.sessionId, seq: client.seq } });
@@ -392,7 +394,7 @@ describe('faults', () => {
   });
 
   test('asks for a heartbeat, leaves heartbeats unanswered, loses dispatches, sends raw bytes, closes with a code', async () => {
-    await using sandbox = await createSandbox();
+    await using sandbox = await createSandbox({ rateLimits: false });
     const client = await RawClient.identified(sandbox);
     sandbox.faults.requestHeartbeat();
     await client.op(1);
@@ -416,7 +418,7 @@ describe('faults', () => {
 
   test('down refuses connections with 503, for a while or until up', async () => {
     const clock = createVirtualClock();
-    await using sandbox = await createSandbox({ clock });
+    await using sandbox = await createSandbox({ rateLimits: false, clock });
     const status = (): Promise<number | undefined> =>
       new Promise((resolve) => {
         const ws = new WebSocket(sandbox.gatewayUrl);

@@ -37,13 +37,15 @@ interface Timed {
 }
 type TimedEdge = Edge<Timed, Input, SessionEffect>;
 
-const GRANT = { botId: 'bot', privilegedIntents: 0 };
+const GRANT = { botId: 'bot', privilegedIntents: 0, identify: 'allowed' } as const;
 const IDENTIFY: ClientFrame = {
   kind: 'identify',
   token: new Redacted('x'),
   intents: 1,
   shard: undefined,
   compress: false,
+  largeThreshold: 50,
+  presence: undefined,
 };
 const FRAMES: readonly ClientFrame[] = [
   { kind: 'heartbeat' },
@@ -51,7 +53,7 @@ const FRAMES: readonly ClientFrame[] = [
   { ...IDENTIFY, intents: 2 },
   { ...IDENTIFY, shard: 'invalid' },
   { kind: 'resume', token: new Redacted('x'), sessionId: 's', seq: 1 },
-  { kind: 'request', request: { kind: 'presence' } },
+  { kind: 'request', request: { kind: 'presence', presence: undefined } },
   { kind: 'invalid', code: 4001, why: '' },
   { kind: 'invalid', code: 4002, why: '' },
 ];
@@ -101,6 +103,8 @@ function inputs({ now, state }: Timed): readonly Input[] {
     }
     all.push(
       { type: 'frame', socket: at, frame: IDENTIFY },
+      { type: 'frame', socket: at, frame: IDENTIFY, grant: { ...GRANT, identify: 'tooSoon' }, newId: 's' },
+      { type: 'frame', socket: at, frame: IDENTIFY, grant: { ...GRANT, identify: 'exhausted' }, newId: 's' },
       { type: 'frame', socket: at, frame: FRAMES[4] as ClientFrame },
     );
   }
@@ -148,6 +152,15 @@ function invariant({ from, input, to, effects }: TimedEdge): string | undefined 
     }
   }
   if (effects.some(({ type }) => type === 'request') && from.state.phase !== 'live') return 'requests need a session';
+  const isIdentify = input.type === 'frame' && input.frame === IDENTIFY && named === socketOf(from.state);
+  if (isIdentify && from.state.phase === 'greeting' && input.grant !== undefined && closes.length === 0) {
+    const isRefused = input.grant.identify !== 'allowed';
+    const invalid = effects.some((effect) => effect.type === 'send' && effect.frame.op === 9);
+    if (isRefused !== invalid || isRefused === (after !== undefined)) return 'an IDENTIFY too soon gets opcode 9 alone';
+  }
+  if (isIdentify && input.grant?.identify === 'exhausted' && from.state.phase === 'greeting' && closes.length !== 1) {
+    return 'a bot without IDENTIFYs left is closed';
+  }
   if (effects.some(({ type }) => type === 'start') !== (before === undefined && after !== undefined))
     return 'a session starts once';
   for (const effect of effects) {
@@ -247,6 +260,13 @@ const MUTANTS: Record<string, { readonly rule: string; readonly step: Step }> = 
     step: (state, input) =>
       input.type === 'adopt'
         ? reducer.step(state, { ...input, link: { ...input.link, heartbeatBy: Number.POSITIVE_INFINITY } })
+        : reducer.step(state, input),
+  },
+  'lets everyone identify at once': {
+    rule: 'an IDENTIFY too soon gets opcode 9 alone',
+    step: (state, input) =>
+      input.type === 'frame' && input.grant?.identify === 'tooSoon'
+        ? reducer.step(state, { ...input, grant: GRANT })
         : reducer.step(state, input),
   },
   'keeps the socket it closed': {

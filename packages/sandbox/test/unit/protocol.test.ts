@@ -52,7 +52,22 @@ describe('frames', () => {
     });
     expect(read(8, { guild_id: '1' })).toMatchObject({ kind: 'invalid', code: 4002 });
     expect(read(8, { guild_id: '1', user_ids: Array(101).fill('1') })).toMatchObject({ kind: 'invalid', code: 4002 });
-    expect(read(43, { guild_id: '1' })).toMatchObject({ kind: 'request', request: { kind: 'ignored', op: 43 } });
+    expect(read(8, { guild_id: '1', query: '', limit: 0, nonce: 'é'.repeat(17) })).toMatchObject({
+      request: { nonce: undefined, presences: false },
+    });
+    expect(read(43, { guild_id: '1' })).toMatchObject({ kind: 'invalid', code: 4002 });
+    expect(read(43, { guild_id: '1', fields: ['status', 7] })).toMatchObject({
+      request: { kind: 'channelInfo', guildId: '1', fields: ['status'] },
+    });
+    expect(read(31, { guild_ids: ['1', '2'] })).toMatchObject({ request: { guildIds: ['1', '2'] } });
+    expect(read(31, { guild_ids: ['x'] })).toMatchObject({ kind: 'invalid', code: 4002 });
+    expect(read(3, { status: 'dnd', activities: [{ name: 'chess', type: 0, secret: 1 }] })).toMatchObject({
+      request: { kind: 'presence', presence: { status: 'dnd', activities: [{ name: 'chess', type: 0 }] } },
+    });
+    expect(read(3, { status: 'invisible' })).toMatchObject({ request: { presence: undefined } });
+    for (const bad of [{ status: 'busy' }, { activities: 'none' }, { activities: [{}] }, 7]) {
+      expect(read(3, bad)).toMatchObject({ kind: 'invalid', code: 4002 });
+    }
     expect(read(6, { token: 'x', session_id: 's', seq: -1 })).toMatchObject({ kind: 'invalid', code: 4002 });
     expect(read(7, {})).toMatchObject({ kind: 'invalid', code: 4001 });
   });

@@ -63,6 +63,8 @@ const NEEDS: Partial<Record<E, number>> = {
   [E.WebhooksUpdate]: I.GuildWebhooks,
   [E.InviteCreate]: I.GuildInvites,
   [E.InviteDelete]: I.GuildInvites,
+  [E.VoiceChannelStatusUpdate]: I.Guilds,
+  [E.VoiceChannelStartTimeUpdate]: I.Guilds,
   [E.VoiceStateUpdate]: I.GuildVoiceStates,
   [E.VoiceChannelEffectSend]: I.GuildVoiceStates,
   [E.PresenceUpdate]: I.GuildPresences,

@@ -8,7 +8,8 @@
  */
 import type { Reducer, Stamp, TimerInput, Transition } from '@guildkit/core';
 import { CLOSE_CODES, type GatewayCloseCode, isSessionEnd } from './close-codes.js';
-import type { ClientFrame, ClientRequest } from './frames.js';
+import type { ClientFrame, ClientRequest, PresenceClaim } from './frames.js';
+import type { IdentifyVerdict } from './identify-ledger.js';
 import { judgeIntents } from './intents.js';
 
 /** The numbers of the protocol. */
@@ -41,6 +42,8 @@ export interface Session {
   readonly botId: string;
   readonly intents: number;
   readonly shard: readonly [id: number, count: number] | undefined;
+  /** Members over which a guild is large. */
+  readonly largeThreshold: number;
   /** Number of the last dispatch; 0 before READY. */
   readonly seq: number;
 }
@@ -56,6 +59,8 @@ export type SessionState =
 export interface Grant {
   readonly botId: string;
   readonly privilegedIntents: number;
+  /** What an IDENTIFY for the frame's shard gets. */
+  readonly identify: IdentifyVerdict;
 }
 
 /** Where a client wants to go on. */
@@ -117,7 +122,9 @@ export type SessionEffect =
   | { readonly type: 'close'; readonly socket: number; readonly code: number; readonly reason: string }
   | { readonly type: 'destroy'; readonly socket: number }
   /** A session began: register it and dispatch READY and its guilds. */
-  | { readonly type: 'start'; readonly session: Session }
+  | { readonly type: 'start'; readonly session: Session; readonly presence: PresenceClaim | undefined }
+  /** The bot has used up its IDENTIFYs: its sessions end and its token is void (Discord docs, Gateway: Identifying). */
+  | { readonly type: 'exhausted'; readonly botId: string }
   /** Find the session of a RESUME: `adopt` there, or `refused` here. */
   | { readonly type: 'find'; readonly claim: ResumeClaim; readonly link: Link }
   /** This actor now owns the socket: its former owner is `handedOver`. */
@@ -226,14 +233,21 @@ export function createSessionReducer(rules: SessionRules): Reducer<SessionState,
     if (frame.shard === undefined && rules.requiredShards > 1) return refuse(4011);
     const problem = judgeIntents(frame.intents, grant.privilegedIntents);
     if (problem !== undefined) return refuse(problem === 'invalid' ? 4013 : 4014);
+    if (grant.identify === 'exhausted') return withFirst({ type: 'exhausted', botId: grant.botId }, refuse(4004));
+    if (grant.identify === 'tooSoon') {
+      const invalid: SessionEffect = { type: 'send', socket: link.socket, frame: { op: 9, d: false } };
+      return { state: { phase: 'greeting', link }, effects: [invalid] };
+    }
     const session: Session = {
       id: newId,
       botId: grant.botId,
       intents: frame.intents as number,
       shard: frame.shard,
+      largeThreshold: frame.largeThreshold,
       seq: 0,
     };
-    return { state: { phase: 'live', link, session }, effects: [{ type: 'start', session }] };
+    const { presence } = frame;
+    return { state: { phase: 'live', link, session }, effects: [{ type: 'start', session, presence }] };
   }
 
   function onClosed(state: SessionState, socket: number, code: number, now: number): Step {

@@ -6,13 +6,14 @@ import {
   GatewayIntentBits,
   type GatewayReadyDispatchData,
 } from 'discord-api-types/v10';
+import { presencesOf } from '../world/presence.js';
 import type { Bot, Guild, User, World } from '../world/types.js';
 import { memberOf, userOf } from '../world/world.js';
 import { channelPayload, guildPayload, memberPayload, ownUserPayload, userPayload } from './guild.js';
 import { voiceStatePayload } from './voice.js';
 
-/** Guilds over this size are `large`: offline members are left out of what a client gets unasked. */
-const LARGE_GUILD = 250;
+/** Over this size no intent brings more members than those in voice. */
+const MAX_MEMBERS_UNASKED = 75_000;
 
 /** An application's flags say which privileged intents it has; the `LIMITED` ones are for under 100 guilds. */
 function applicationFlags(bot: Bot): ApplicationFlags {
@@ -46,29 +47,37 @@ export function readyPayload(input: {
 }
 
 /**
- * GUILD_CREATE. Without the GUILD_PRESENCES intent it lists the bot and those in voice only
- * (Discord docs, Gateway Events: Guild Create Extra Fields).
+ * GUILD_CREATE. Without the GUILD_PRESENCES intent it lists the bot and those in voice only; with it everyone, or in
+ * a guild over `largeThreshold` those who are online, have a role or nickname, or are in voice (Discord docs, Gateway
+ * Events: Request Guild Members).
  */
 export function guildCreatePayload(
   world: World,
   guild: Guild,
   botId: string,
   intents: number,
+  largeThreshold: number,
 ): GatewayGuildCreateDispatchData {
-  const everyone = (intents & GatewayIntentBits.GuildPresences) !== 0;
-  const shown = everyone ? [...guild.members.keys()] : [botId, ...guild.voiceStates.keys()];
+  const withPresences = (intents & GatewayIntentBits.GuildPresences) !== 0;
+  const isLarge = guild.members.size > largeThreshold;
+  const shown = [botId, ...guild.voiceStates.keys()];
+  if (withPresences && guild.members.size <= MAX_MEMBERS_UNASKED) {
+    for (const { userId, roles, nick } of guild.members.values()) {
+      if (!isLarge || roles.length > 0 || nick !== null || world.presences.has(userId)) shown.push(userId);
+    }
+  }
   const members = [...new Set(shown)].map((id) => memberPayload(memberOf(guild, id), userOf(world, id)));
   return {
     ...guildPayload(guild),
     joined_at: memberOf(guild, botId).joinedAt,
-    large: guild.members.size > LARGE_GUILD,
+    large: isLarge,
     unavailable: false,
     member_count: guild.members.size,
     voice_states: [...guild.voiceStates.values()].map((state) => voiceStatePayload(guild, state, state.channelId)),
     members,
     channels: [...guild.channels.values()].map(channelPayload),
     threads: [],
-    presences: [],
+    presences: withPresences ? presencesOf(world, guild) : [],
     stage_instances: [],
     guild_scheduled_events: [],
     soundboard_sounds: [],

@@ -1,4 +1,5 @@
 /** Owns the route table's shape and the matching of paths. Pure. */
+import type { APIGatewaySessionStartLimit } from 'discord-api-types/v10';
 import type { OAuthBook, TokenGrant } from '../oauth/book.js';
 import type { PermissionName } from '../world/permissions.js';
 import type { Bot, World } from '../world/types.js';
@@ -23,6 +24,8 @@ export interface RestServices {
   secretOf(applicationId: string): string;
   /** Keeps a file of a message; the oldest go when there are too many. */
   keepFile(attachmentId: string, file: UploadedFile): void;
+  /** What is left of a bot's IDENTIFYs. */
+  startLimit(botId: string): APIGatewaySessionStartLimit;
   /** ISO 8601 of a time in unix ms, as Discord writes it. */
   stamp(at: number): string;
 }

@@ -2,9 +2,6 @@
 import { ok } from '../rest/reply.js';
 import type { Route } from '../rest/router.js';
 
-/** Identifies a day for a bot in few guilds (Discord docs, Gateway: Session Start Limit). */
-const IDENTIFIES_A_DAY = 1000;
-
 export const gatewayRoutes: readonly Route[] = [
   {
     method: 'GET',
@@ -20,16 +17,7 @@ export const gatewayRoutes: readonly Route[] = [
     summary: 'Gateway URL, recommended shards and the session start limit',
     auth: 'bot',
     limit: { limit: 5, windowMs: 1000 },
-    handle: ({ gatewayUrl, shards, bot }) =>
-      ok({
-        url: gatewayUrl,
-        shards,
-        session_start_limit: {
-          total: IDENTIFIES_A_DAY,
-          remaining: Math.max(0, IDENTIFIES_A_DAY - bot.identifies),
-          reset_after: 86_400_000,
-          max_concurrency: 1,
-        },
-      }),
+    handle: ({ gatewayUrl, shards, bot, services }) =>
+      ok({ url: gatewayUrl, shards, session_start_limit: services.startLimit(bot.id) }),
   },
 ];

@@ -100,7 +100,6 @@ export function addBot(
     id: user.id,
     privilegedIntents: input.privilegedIntents,
     guildIds: new Set([guild.id]),
-    identifies: 0,
     commands: new Map(),
   };
   world.bots.set(bot.id, bot);

@@ -182,14 +182,26 @@ export interface Guild {
   readonly webhooks: Map<string, Webhook>;
 }
 
+/** How a user appears. */
+export interface Presence {
+  readonly status: 'online' | 'idle' | 'dnd';
+  readonly activities: readonly PresenceActivity[];
+}
+
+/** What a user is doing. */
+export interface PresenceActivity {
+  readonly name: string;
+  readonly type: number;
+  readonly state?: string | undefined;
+  readonly url?: string | undefined;
+}
+
 /** An application with its bot. The application's id is the bot user's, as with every application since 2016. */
 export interface Bot {
   readonly id: string;
   /** Privileged intents that are switched on for it, as bits. */
   readonly privilegedIntents: number;
   readonly guildIds: Set<string>;
-  /** Identifies used of `session_start_limit`. */
-  identifies: number;
   /** Its application commands, global ones and those of a guild. */
   readonly commands: Map<string, APIApplicationCommand>;
 }
@@ -200,6 +212,8 @@ export interface World {
   readonly random: Random;
   readonly guilds: Map<string, Guild>;
   readonly users: Map<string, User>;
+  /** By user; who is not in it is offline. */
+  readonly presences: Map<string, Presence>;
   readonly bots: Map<string, Bot>;
   readonly dms: Map<string, DmChannel>;
   /** Where the sandbox is reached, `http://127.0.0.1:8787`; empty until it listens. */

@@ -28,6 +28,7 @@ export function createWorld(seed: number): World {
     random: createRandom(seed),
     guilds: new Map(),
     users: new Map(),
+    presences: new Map(),
     bots: new Map(),
     dms: new Map(),
     site: { origin: '' },
