@@ -6,7 +6,7 @@ import { choice, flag, form, integer, list, permissions, readForm, snowflake, te
 import { withChannel, withGuild } from '../rest/guard.js';
 import { done, failure, invalidForm, missingPermissions, ok, type Reply, unknown } from '../rest/reply.js';
 import type { RestContext, Route } from '../rest/router.js';
-import { channelPermissions, guildPermissions, mayManageRole } from '../world/access.js';
+import { channelPermissions, guildPermissions, highestPosition, mayManageRole } from '../world/access.js';
 import { changeChannel } from '../world/channels.js';
 import { ALL_PERMISSIONS, holds } from '../world/permissions.js';
 import { changeRole, createRole, deleteRole, MAX_ROLES, type RoleChange } from '../world/roles.js';
@@ -84,6 +84,8 @@ export const roleRoutes: readonly Route[] = [
       if (roles.some(({ role }) => role.id === guild.id || !mayManageRole(guild, context.bot.id, role))) {
         return missingPermissions();
       }
+      // Nobody lifts a role above their own.
+      if (roles.some(({ position }) => position > highestPosition(guild, context.bot.id))) return missingPermissions();
       const events = roles.flatMap(({ role, position }) => changeRole(guild, role, { position }));
       return ok([...guild.roles.values()].map(rolePayload), events);
     }),

@@ -53,6 +53,10 @@ function highestRole(guild: Guild, userId: string): Role | undefined {
   );
 }
 
+/** Position of a member's highest role. */
+export const highestPosition = (guild: Guild, userId: string): number =>
+  guild.ownerId === userId ? Number.POSITIVE_INFINITY : (highestRole(guild, userId)?.position ?? 0);
+
 /** Whether one member may act on another: only on who stands lower, and nobody on the owner. */
 export function outranks(guild: Guild, actorId: string, targetId: string): boolean {
   if (guild.ownerId === targetId) return false;
