@@ -1,4 +1,5 @@
 /** Owns the `guildkit-sandbox` command: its flags, what it prints, and a clean stop. */
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '@guildkit/core';
 import { SANDBOX_ERRORS, SandboxError } from './errors.js';
@@ -20,6 +21,7 @@ Usage: guildkit-sandbox [options]
   --host <address>   Address to bind to (default 127.0.0.1)
   --allow-remote     Allow a host that other machines can reach
   --seed <n>         Same seed, same ids and tokens (default 1)
+  --tls <file>       Serve https and wss; the certificate to trust is written to this file
   --no-rate-limits   Switch REST and gateway rate limits off
   --json             Print one line of JSON instead of text
   --help             Print this
@@ -32,6 +34,7 @@ const FLAGS = {
   host: { type: 'string', default: '127.0.0.1' },
   'allow-remote': { type: 'boolean', default: false },
   seed: { type: 'string', default: '1' },
+  tls: { type: 'string' },
   'no-rate-limits': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -44,6 +47,7 @@ const EXIT_USAGE = 2;
 export async function runCommand(args: readonly string[], io: CommandIo): Promise<number> {
   let options: SandboxOptions;
   let json: boolean;
+  let certificateFile: string | undefined;
   try {
     const { values } = parseArgs({ args: [...args], options: FLAGS, strict: true });
     if (values.help) {
@@ -51,12 +55,14 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
       return 0;
     }
     json = values.json;
+    certificateFile = values.tls;
     options = {
       port: wholeNumber('port', values.port),
       seed: wholeNumber('seed', values.seed),
       host: values.host,
       allowRemote: values['allow-remote'],
       rateLimits: !values['no-rate-limits'],
+      tls: certificateFile !== undefined,
     };
   } catch (error) {
     io.err(`guildkit-sandbox: ${messageOf(error)}\nTry --help.\n`);
@@ -70,6 +76,15 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     const remedy = SandboxError.is(error) ? ` ${SANDBOX_ERRORS[error.code]}` : '';
     io.err(`guildkit-sandbox: ${messageOf(error)}${remedy}\n`);
     return error instanceof TypeError ? EXIT_USAGE : 1;
+  }
+  if (certificateFile !== undefined && sandbox.certificate !== undefined) {
+    try {
+      await writeFile(certificateFile, sandbox.certificate);
+    } catch (error) {
+      io.err(`guildkit-sandbox: ${messageOf(error)}\n`);
+      await sandbox.close();
+      return 1;
+    }
   }
   const stopped = new Promise<void>((resolve) => io.onStop(resolve));
   io.out(describe(sandbox, json));

@@ -124,7 +124,7 @@ function refusalOf({ remoteAddress, headers }: SocketRequest, port: number): str
   if (typeof headers.host !== 'string' || !hosts.includes(headers.host.toLowerCase())) return 'Unexpected Host header.';
   const { origin } = headers;
   if (origin === undefined) return undefined;
-  return typeof origin === 'string' && hosts.some((host) => origin === `http://${host}`)
+  return typeof origin === 'string' && hosts.some((host) => origin.replace(/^https?:\/\//, '') === host)
     ? undefined
     : 'Foreign Origin header.';
 }

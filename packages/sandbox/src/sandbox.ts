@@ -2,6 +2,7 @@
 import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
 import { ChannelType } from 'discord-api-types/v10';
 import { createChannels, type SandboxChannels } from './channels.js';
+import { createCertificate } from './codec/certificate.js';
 import { createToken, TokenBook } from './codec/token.js';
 import { handleControl, isLoopback } from './control-api.js';
 import { SandboxError } from './errors.js';
@@ -30,6 +31,8 @@ export interface SandboxOptions {
   readonly host?: string | undefined;
   /** Allows a `host` that others can reach. The control API stays on loopback. @defaultValue `false` */
   readonly allowRemote?: boolean | undefined;
+  /** Serves https and wss with a certificate of its own: {@link Sandbox.certificate}. @defaultValue `false` */
+  readonly tls?: boolean | undefined;
   /** `false` switches limits off, a number multiplies them. @defaultValue `true` */
   readonly rateLimits?: boolean | number | undefined;
   /** What HELLO asks for. A connection without a heartbeat for half an interval more is closed. @defaultValue `41_250`, as Discord */
@@ -84,6 +87,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly connection: { readonly token: string; readonly apiBase: string; readonly guildId: string };
   /** What `GET /gateway` answers, without a query. */
   readonly gatewayUrl: string;
+  /** With `tls`: the authority's certificate, PEM, for a client's `ca` or `NODE_EXTRA_CA_CERTS`. */
+  readonly certificate: string | undefined;
   /** Base address of the control API. */
   readonly controlUrl: string;
   /** The guild that every bot and person is in. */
@@ -113,6 +118,7 @@ const DEFAULTS = {
   port: 0,
   host: '127.0.0.1',
   allowRemote: false,
+  tls: false,
   rateLimits: true,
   heartbeatIntervalMs: 41_250,
   resumeWindowMs: 180_000,
@@ -149,6 +155,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     port: check.integer(0, 65_535),
     host: check.text(),
     allowRemote: check.boolean(),
+    tls: check.boolean(),
     rateLimits: (value) =>
       typeof value === 'boolean' || (typeof value === 'number' && value > 0 && Number.isFinite(value))
         ? undefined
@@ -184,7 +191,9 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   guild.systemChannelId = text.id;
 
   const authority = (): string => `${urlHost(host)}:${server?.port ?? settings.port}`;
-  const gatewayUrl = (): string => `ws://${authority()}/gateway`;
+  const secure = settings.tls ? 's' : '';
+  const origin = (): string => `http${secure}://${authority()}`;
+  const gatewayUrl = (): string => `ws${secure}://${authority()}/gateway`;
   const botOf = (token: string) => world.bots.get(tokens.ownerOf(token) ?? '');
 
   const { hub, startLimit } = createGatewaySide({
@@ -246,13 +255,15 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     wallTime: () => clock.wallTime(),
   });
   const describe = () => ({
-    apiBase: `http://${authority()}/api/v10`,
+    apiBase: `${origin()}/api/v10`,
     gatewayUrl: gatewayUrl(),
     guildId: guild.id,
     textChannelId: text.id,
     voiceChannelId: voice.id,
   });
 
+  // The machine's time: the client judges it by that.
+  const tls = settings.tls ? createCertificate(certifiedHosts(host), systemClock.wallTime()) : undefined;
   server = await listen({
     host,
     port: settings.port,
@@ -260,6 +271,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     control: (request) =>
       handleControl({ people, channels, faults, traffic, describe, port: () => server?.port ?? 0 }, request),
     clock,
+    tls,
     nextRestFault({ method, target }) {
       const fault = faults.nextRestFault(method, target);
       if (fault !== undefined) {
@@ -276,7 +288,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     },
   });
   const listener = server;
-  world.site.origin = `http://${authority()}`;
+  world.site.origin = origin();
 
   function close(): Promise<void> {
     closed ??= (async () => {
@@ -288,9 +300,10 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   }
 
   return {
-    connection: { token: firstBot.token, apiBase: `http://${authority()}/api/v10`, guildId: guild.id },
+    connection: { token: firstBot.token, apiBase: `${origin()}/api/v10`, guildId: guild.id },
     gatewayUrl: gatewayUrl(),
-    controlUrl: `http://${urlHost(host)}:${listener.port}/control/v1`,
+    certificate: tls?.authority,
+    controlUrl: `${origin()}/control/v1`,
     guildId: guild.id,
     textChannelId: text.id,
     voiceChannelId: voice.id,
@@ -342,6 +355,12 @@ function rulesOf(settings: Settings): GatewayRules {
 }
 
 const scaleOf = (rateLimits: boolean | number): number => (typeof rateLimits === 'number' ? rateLimits : 1);
+
+/** What a certificate is for: loopback by every name, and the bound address. */
+function certifiedHosts(host: string): readonly string[] {
+  const bound = urlHost(host).replaceAll(/[[\]]/g, '');
+  return [...new Set(['localhost', '127.0.0.1', '::1', bound])];
+}
 
 /** How a bound address is written in a URL. The unspecified addresses are reached through loopback. */
 function urlHost(host: string): string {

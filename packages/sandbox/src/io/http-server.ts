@@ -1,7 +1,9 @@
 /** Owns the one listening port: reads requests within bounds, hands each to REST or control, and upgrades to the gateway. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '@guildkit/core';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Compression, compressionProblem } from '../codec/compression.js';
@@ -23,6 +25,8 @@ export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
+  /** Key and certificates; without them the server is plain HTTP. */
+  readonly tls: { readonly key: string; readonly chain: string } | undefined;
   /** Everything under `/api`, and what nothing else answers. */
   rest(request: SocketRequest): RestResponse;
   /** What disturbs a request of `/api`; `undefined` when nothing does. */
@@ -53,12 +57,21 @@ const GATEWAY_PATHS: readonly string[] = ['/', '/gateway', '/gateway/'];
 
 /** Starts listening. */
 export async function listen(options: HttpServerOptions): Promise<HttpServer> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void answer(options, request, response);
-  });
+  };
+  const { tls } = options;
+  const server =
+    tls === undefined
+      ? createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, onRequest)
+      : createTlsServer({ requestTimeout: REQUEST_TIMEOUT_MS, key: tls.key, cert: tls.chain }, onRequest);
   const upgrader = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, perMessageDeflate: false });
-  // Upgrades that are left without an answer.
-  const silent = new Set<Duplex>();
+  // Every TCP connection: also those that an upgrade took, or that never got to a request.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('upgrade', (request, socket, head) => {
     // A peer that resets while it is refused must not bring the process down.
     socket.on('error', () => socket.destroy());
@@ -68,7 +81,6 @@ export async function listen(options: HttpServerOptions): Promise<HttpServer> {
     if (typeof query === 'string' || refusal !== undefined) {
       options.onGatewayRefused(describeRefusal(refusal));
       refuse(socket, refusal);
-      if (refusal?.answer === 'silence') silent.add(socket.once('close', () => silent.delete(socket)));
       return;
     }
     upgrader.handleUpgrade(request, socket, head, (ws) => options.onGateway(ws, query, socket));
@@ -80,8 +92,7 @@ export async function listen(options: HttpServerOptions): Promise<HttpServer> {
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
-        for (const socket of silent) socket.destroy();
+        for (const socket of connections) socket.destroy();
       }),
   };
 }
@@ -130,7 +141,7 @@ async function disturb(
   const proper = instead === undefined || carriedOut ? rest(request) : undefined;
   if (instead === 'silence') return;
   if (instead === 'reset') {
-    response.socket?.resetAndDestroy();
+    if (response.socket !== null) reset(response.socket);
     return;
   }
   const reply = instead === undefined ? proper : failureOf({ ...fault, answer: instead });
@@ -189,8 +200,7 @@ function readBody(message: IncomingMessage, most: number): Promise<Buffer | 'abo
 function refuse(socket: Duplex, refusal: UpgradeRefusal | undefined): void {
   if (refusal === undefined || refusal.answer === 'silence') return;
   if (refusal.answer === 'reset') {
-    if (socket instanceof Socket) socket.resetAndDestroy();
-    else socket.destroy();
+    reset(socket);
     return;
   }
   const { answer, retryAfterSeconds, text = '' } = refusal;
@@ -203,6 +213,12 @@ function refuse(socket: Duplex, refusal: UpgradeRefusal | undefined): void {
   ];
   // Destroyed once written: the peer may leave its half open, and the server could then never close.
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+/** Resets the TCP connection; below TLS Node only lets it be destroyed. */
+function reset(socket: Duplex): void {
+  if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+  else socket.destroy();
 }
 
 const describeRefusal = (refusal: UpgradeRefusal | undefined): string =>
