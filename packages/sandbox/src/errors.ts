@@ -6,6 +6,8 @@ export const SANDBOX_ERRORS = {
   ERR_SANDBOX_ADDRESS_REMOTE: 'Bind to 127.0.0.1 or ::1, or pass `allowRemote: true` (`--allow-remote`).',
   ERR_SANDBOX_PORT_UNAVAILABLE: 'Leave `port` out to get a free one, or stop what listens there.',
   ERR_SANDBOX_CLOSED: 'Create a new sandbox: this one was closed.',
+  ERR_SANDBOX_AUTHORIZE_REFUSED:
+    'Check `client_id` and `redirect_uri`: register the address with `sandbox.oauth.setRedirectUris`.',
   ERR_SANDBOX_CHANNEL_UNKNOWN: 'Use the id of a channel that exists: `sandbox.channels.list()`.',
   ERR_SANDBOX_CHANNEL_NOT_VOICE: 'Use the id of a voice or stage channel.',
   ERR_SANDBOX_CHANNEL_FULL: 'Raise the channel’s `user_limit`, or let someone leave first.',

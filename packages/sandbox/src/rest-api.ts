@@ -3,10 +3,12 @@
  * sockets, so it can be driven by itself. Refuses to know what a route does.
  */
 import { messageOf } from '@guildkit/core';
-import { deriveSecret, sha256 } from './codec/derive.js';
+import { clientSecretOf, sha256 } from './codec/derive.js';
 import { FileStore } from './codec/files.js';
 import { parseMultipart, parseUrlEncoded } from './codec/form-body.js';
-import { OAuthBook, type TokenGrant } from './protocol/oauth/book.js';
+import { SandboxError } from './errors.js';
+import { isLocalUri, judgeAuthorize } from './protocol/oauth/authorize.js';
+import { OAuthBook, type TokenGrant, type TokenPair } from './protocol/oauth/book.js';
 import { guard } from './protocol/rest/guard.js';
 import { judgeLimits } from './protocol/rest/limits.js';
 import type { RateLimiter } from './protocol/rest/rate-limit.js';
@@ -30,6 +32,7 @@ import {
   type UploadedFile,
 } from './protocol/rest/router.js';
 import { NOT_EMULATED, ROUTES } from './protocol/routes/index.js';
+import { approve, deny } from './protocol/routes/oauth.js';
 import type { WorldEvent } from './protocol/world/events.js';
 import type { Bot, World } from './protocol/world/types.js';
 import type { TrafficLog } from './traffic.js';
@@ -94,6 +97,8 @@ interface ReadBody {
 /** Discord's REST API over the world. */
 export class RestApi {
   readonly oauth: OAuthBook;
+  /** Addresses that applications may be returned to; for one that has none any on this machine. */
+  readonly redirectUris = new Map<string, readonly string[]>();
   private readonly files = new FileStore();
   private readonly services: RestServices;
 
@@ -102,7 +107,11 @@ export class RestApi {
     this.services = {
       oauth: this.oauth,
       sha256,
-      secretOf: (applicationId) => deriveSecret(options.seed, 'client-secret', applicationId).slice(0, 32),
+      acceptsRedirect: (applicationId, uri) => {
+        const registered = this.redirectUris.get(applicationId);
+        return registered === undefined ? isLocalUri(uri) : registered.includes(uri);
+      },
+      secretOf: (applicationId) => clientSecretOf(options.seed, applicationId),
       keepFile: (id, file) => this.files.add(id, file),
       startLimit: options.startLimit,
       stamp: options.stamp,
@@ -112,6 +121,26 @@ export class RestApi {
   /** An application's client secret. */
   secretOf(applicationId: string): string {
     return this.services.secretOf(applicationId);
+  }
+
+  /** What an authorize address leads to when a person agrees, or denies: where the browser is sent. */
+  decide(url: string, userId: string | undefined): string {
+    const { query } = splitTarget(url);
+    const context = this.contextOf({ bot: undefined, grant: undefined }, {}, query, {
+      method: 'GET',
+      target: url,
+      headers: {},
+      body: '',
+    });
+    const judged = judgeAuthorize(context, query);
+    if (judged.kind === 'refuse') throw new SandboxError('ERR_SANDBOX_AUTHORIZE_REFUSED', judged.says);
+    if (judged.kind === 'redirect') return judged.location;
+    return userId === undefined ? deny(judged.request) : approve(context, judged.request, userId);
+  }
+
+  /** Tokens for a consent that nobody was asked for. */
+  grant(clientId: string, userId: string, scopes: readonly string[]): TokenPair {
+    return this.oauth.grant({ clientId, userId, scopes }, this.options.wallTime());
   }
 
   /** Answers a request. Never throws: a handler that fails is a counted 500. */

@@ -3,12 +3,14 @@ import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
 import { ChannelType } from 'discord-api-types/v10';
 import { createChannels, type SandboxChannels } from './channels.js';
 import { createCertificate } from './codec/certificate.js';
+import { clientSecretOf } from './codec/derive.js';
 import { createToken, TokenBook } from './codec/token.js';
 import { handleControl, isLoopback } from './control-api.js';
 import { SandboxError } from './errors.js';
 import { createFaults, type Faults } from './faults.js';
 import { createGatewaySide, type GatewayRules } from './gateway-side.js';
 import { type HttpServer, listen } from './io/http-server.js';
+import { createOAuth, type SandboxOAuth } from './oauth.js';
 import { checkPermissions, createPeople, type People } from './people.js';
 import { CLOSE_CODES } from './protocol/gateway/close-codes.js';
 import { ALL_PRIVILEGED, PRIVILEGED_INTENTS, type PrivilegedIntentName } from './protocol/gateway/intents.js';
@@ -61,6 +63,8 @@ export interface SandboxBot {
   readonly id: string;
   /** Without the `Bot ` before it. */
   readonly token: string;
+  /** Secret of its application, for OAuth2. */
+  readonly clientSecret: string;
 }
 
 /** The sandbox's bots. */
@@ -101,6 +105,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly bots: SandboxBots;
   /** Simulated people. */
   readonly people: People;
+  /** Login with OAuth2: an application's credentials, and consent without a browser. */
+  readonly oauth: SandboxOAuth;
   /** The guild's channels, without a bot. */
   readonly channels: SandboxChannels;
   /** What can be made to go wrong. */
@@ -218,7 +224,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     const token = createToken(user.id, settings.seed);
     tokens.add(user.id, token);
     broadcast(events);
-    return { id: user.id, token };
+    return { id: user.id, token, clientSecret: clientSecretOf(settings.seed, user.id) };
   }
 
   function resetToken(botId: string): SandboxBot {
@@ -229,7 +235,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     const token = createToken(botId, settings.seed, generation);
     tokens.add(botId, token);
     hub.fault({ type: 'cut', close: { code: 4004, reason: CLOSE_CODES[4004].reason } }, { botId });
-    return { id: botId, token };
+    return { id: botId, token, clientSecret: clientSecretOf(settings.seed, botId) };
   }
 
   const firstBot = createBot(settings.botName, ALL_PRIVILEGED);
@@ -320,6 +326,11 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
       resetToken: async (botId) => resetToken(botId),
     },
     people,
+    oauth: createOAuth(rest, {
+      clientId: firstBot.id,
+      origin: world.site.origin,
+      isKnown: (userId) => world.users.get(userId)?.bot === false,
+    }),
     channels,
     faults,
     traffic,

@@ -340,3 +340,120 @@ describe('rate limits', () => {
     expect(answers[0]?.headers.get('x-ratelimit-limit')).toBeNull();
   });
 });
+
+describe('limits inside limits', () => {
+  const LATER = 600_000;
+
+  test('a channel is renamed twice in ten minutes, and otherwise changed as the bucket says', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock });
+    const path = `/channels/${sandbox.voiceChannelId}`;
+    const patch = (body: unknown) => call(sandbox, 'PATCH', path, { body });
+    const answers = [await patch({ name: 'a' }), await patch({ name: 'b' }), await patch({ name: 'c' })];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
+    const refused = answers[2];
+    expect(refused?.body).toEqual({ message: 'You are being rate limited.', retry_after: 600, global: false });
+    expect(refused?.headers.get('retry-after')).toBe('600');
+    expect(refused?.headers.get('x-ratelimit-scope')).toBe('user');
+    // As Discord: the bucket itself says that there is room.
+    expect(Number(refused?.headers.get('x-ratelimit-remaining'))).toBeGreaterThan(0);
+    expect((await patch({ user_limit: 4 })).status).toBe(200);
+    await clock.advance(LATER);
+    expect((await patch({ name: 'c' })).status).toBe(200);
+  });
+
+  test('reactions share one bucket: one in 250 ms', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock });
+    const anna = await sandbox.people.create({ name: 'anna' });
+    const { id } = await anna.send(sandbox.textChannelId, 'x');
+    const path = `/channels/${sandbox.textChannelId}/messages/${id}/reactions/${encodeURIComponent('👍')}/@me`;
+    const [put, remove] = [await call(sandbox, 'PUT', path), await call(sandbox, 'DELETE', path)];
+    expect([put.status, remove.status]).toEqual([204, 429]);
+    expect(put.headers.get('x-ratelimit-bucket')).toBe(remove.headers.get('x-ratelimit-bucket'));
+    expect(remove.body.retry_after).toBe(0.25);
+    expect(remove.headers.get('retry-after')).toBe('1');
+    await clock.advance(250);
+    expect((await call(sandbox, 'DELETE', path)).status).toBe(204);
+  });
+
+  test('deleting a message is counted by its age', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock });
+    const anna = await sandbox.people.create({ name: 'anna' });
+    const buckets: (string | null)[] = [];
+    const send = async () => (await anna.send(sandbox.textChannelId, 'x')).id;
+    const [old, middle] = [await send(), await send()];
+    const remove = async (id: string) => {
+      const answer = await call(sandbox, 'DELETE', `/channels/${sandbox.textChannelId}/messages/${id}`);
+      expect(answer.status).toBe(204);
+      buckets.push(answer.headers.get('x-ratelimit-bucket'));
+    };
+    await clock.advance(10_000);
+    await remove(middle);
+    await clock.advance(15 * 86_400_000);
+    await remove(old);
+    await remove(await send());
+    expect(new Set(buckets).size).toBe(3);
+  });
+
+  test('a channel that all bots fill together is of scope shared', async () => {
+    const clock = createVirtualClock();
+    // A tenth: five messages in ten seconds of all bots together.
+    await using sandbox = await createSandbox({ clock, rateLimits: 0.1 });
+    const bots = await Promise.all(Array.from({ length: 6 }, () => sandbox.bots.create()));
+    const answers = [];
+    for (const { token } of bots) {
+      const body = { content: 'x' };
+      answers.push(await call(sandbox, 'POST', `/channels/${sandbox.textChannelId}/messages`, { token, body }));
+    }
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 429]);
+    expect(answers[5]?.headers.get('x-ratelimit-scope')).toBe('shared');
+    expect(answers[5]?.body).toMatchObject({ global: false, retry_after: 10 });
+  });
+
+  test('an OAuth2 token and a bot are counted apart', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock, rateLimits: 0.1 });
+    const anna = await sandbox.people.create({ name: 'anna' });
+    const { accessToken } = sandbox.oauth.tokensFor(anna);
+    const init = { token: null, headers: { authorization: `Bearer ${accessToken}` } };
+    for (let n = 0; n < 3; n += 1) expect((await call(sandbox, 'GET', '/users/@me')).status).toBe(200);
+    expect((await call(sandbox, 'GET', '/users/@me')).status).toBe(429);
+    expect((await call(sandbox, 'GET', '/users/@me', init)).status).toBe(200);
+  });
+});
+
+describe('too many invalid requests', () => {
+  const raw = async (sandbox: Sandbox) => {
+    const response = await fetch(`${sandbox.connection.apiBase}/users/@me`, { headers: { authorization: 'Bot x' } });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+
+  test('end in a ban by page: no JSON, no limit headers, for what is left of ten minutes', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock, rateLimits: 0.001 });
+    for (let n = 0; n < 10; n += 1) expect((await raw(sandbox)).status).toBe(401);
+    await clock.advance(60_000);
+    const banned = await raw(sandbox);
+    expect(banned.status).toBe(429);
+    expect(banned.headers.get('content-type')).toContain('text/html');
+    expect(banned.headers.get('retry-after')).toBe('540');
+    expect(banned.headers.get('x-ratelimit-bucket')).toBeNull();
+    expect(banned.headers.get('via')).toBeNull();
+    expect(banned.text).toContain('1015');
+    const fine = await fetch(`${sandbox.connection.apiBase}/gateway`);
+    expect(fine.status).toBe(429);
+    await clock.advance(540_000);
+    expect((await raw(sandbox)).status).toBe(401);
+  });
+
+  test('404 is not one of them', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock, rateLimits: 0.001 });
+    for (let n = 0; n < 12; n += 1) {
+      await clock.advance(60_000);
+      expect((await call(sandbox, 'GET', `/users/${n + 1}`)).status).toBe(404);
+    }
+  });
+});

@@ -89,3 +89,14 @@ test('a bucket hash depends on the route and nothing else', () => {
   expect(bucketHash('GET /a')).not.toBe(bucketHash('POST /a'));
   expect(bucketHash('GET /a')).toMatch(/^[0-9a-f]{32}$/);
 });
+
+test('401, 403 and 429 count as invalid, but for scope shared', () => {
+  const limiter = new RateLimiter(0.0005);
+  const at = (status: number, scope?: string) => {
+    limiter.countInvalid(status, scope, 0);
+    return limiter.bannedFor(0) !== undefined;
+  };
+  expect([at(401), at(403), at(429, 'user'), at(429, 'shared'), at(404), at(500)]).not.toContain(true);
+  expect([at(429, 'global'), at(401)]).toEqual([false, true]);
+  expect([limiter.bannedFor(1), limiter.bannedFor(600_000)]).toEqual([599_999, undefined]);
+});

@@ -118,6 +118,15 @@ export class OAuthBook {
     }
   }
 
+  /** Whether a user's tokens for an application cover all of some scopes. */
+  hasConsent({ clientId, userId, scopes }: Consent, now: number): boolean {
+    for (const other of this.byAccess.values()) {
+      if (other.clientId !== clientId || other.userId !== userId || now >= other.expiresAt) continue;
+      if (scopes.every((scope) => other.scopes.includes(scope))) return true;
+    }
+    return false;
+  }
+
   /** What an access token is good for; `undefined` when it is not. */
   find(accessToken: string, now: number): TokenGrant | undefined {
     const authorization = this.byAccess.get(accessToken);

@@ -20,6 +20,8 @@ export interface RestServices {
   readonly oauth: OAuthBook;
   /** SHA-256 of a text as base64url (RFC 7636 §4.2). */
   sha256(text: string): string;
+  /** Whether an application may be returned to at an address. */
+  acceptsRedirect(applicationId: string, uri: string): boolean;
   /** An application's client secret. */
   secretOf(applicationId: string): string;
   /** Keeps a file of a message; the oldest go when there are too many. */

@@ -7,6 +7,7 @@ import { guildRoutes } from './guilds.js';
 import { inviteRoutes } from './invites.js';
 import { memberRoutes } from './members.js';
 import { messageRoutes } from './messages.js';
+import { oauthRoutes } from './oauth.js';
 import { reactionRoutes } from './reactions.js';
 import { roleRoutes } from './roles.js';
 import { userRoutes } from './users.js';
@@ -45,4 +46,5 @@ export const ROUTES: readonly Route[] = [
   ...inviteRoutes,
   ...webhookRoutes,
   ...commandRoutes,
+  ...oauthRoutes,
 ];
