@@ -29,6 +29,13 @@ export type {
   RetryEvent,
 } from './events.js';
 export type { PermissionOverwriteInput } from './input.js';
+export type {
+  AttemptOutcome,
+  RequestOutcome,
+  RestInstrumentation,
+  TracedAttempt,
+  TracedRequest,
+} from './instrumentation.js';
 export type { RestStats } from './io/executor.js';
 export { createFetchTransport, type FetchFunction, type FetchResponse } from './io/fetch-transport.js';
 export type { Transport, TransportRequest, TransportResponse } from './io/transport.js';

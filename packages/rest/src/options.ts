@@ -10,6 +10,7 @@ import {
   systemClock,
 } from '@guildkit/core';
 import type { Dispatcher } from 'undici';
+import type { RestInstrumentation } from './instrumentation.js';
 import type { Transport } from './io/transport.js';
 import type { RateLimitStore } from './rate-limit-store.js';
 
@@ -50,6 +51,8 @@ export interface DiscordRestClientOptions {
   readonly transport?: 'undici' | 'fetch' | Transport | undefined;
   /** An undici dispatcher, such as a `ProxyAgent`, for the undici transport. You close it. */
   readonly dispatcher?: Dispatcher | undefined;
+  /** Hooks for spans. @defaultValue none */
+  readonly instrumentation?: RestInstrumentation | undefined;
   readonly logger?: Logger | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
@@ -75,6 +78,7 @@ export interface ResolvedOptions {
   readonly userAgent: { readonly url: string; readonly version: string } | undefined;
   readonly transport: 'undici' | 'fetch' | Transport;
   readonly dispatcher: Dispatcher | undefined;
+  readonly instrumentation: RestInstrumentation | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
@@ -97,6 +101,7 @@ const DEFAULTS = {
   userAgent: undefined,
   transport: 'undici',
   dispatcher: undefined,
+  instrumentation: undefined,
   logger: silentLogger,
   clock: systemClock,
   random: Math.random,
@@ -127,6 +132,9 @@ const CHECKS: OptionChecks<ResolvedOptions> = {
     value === 'undici' || value === 'fetch' || isTransport(value)
       ? undefined
       : 'must be "undici", "fetch" or a Transport',
+  instrumentation: check.optional((value) =>
+    typeof value === 'object' && value !== null ? undefined : 'must be an object of hooks',
+  ),
   dispatcher: check.optional((value) =>
     typeof (value as { dispatch?: unknown } | null)?.dispatch === 'function'
       ? undefined

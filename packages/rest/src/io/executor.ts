@@ -5,6 +5,7 @@
 import { type Clock, type Logger, messageOf } from '@guildkit/core';
 import { type DiscordRestError, InvalidRequestBudgetError } from '../errors.js';
 import type { RestEvents } from '../events.js';
+import { type AttemptOutcome, type RequestOutcome, type RestInstrumentation, Tracing } from '../instrumentation.js';
 import type { ResponseSchema } from '../options.js';
 import { agedBudget, budgetRelief, countInvalid, EMPTY_BUDGET, isInvalid } from '../protocol/invalid-budget.js';
 import { bucketHash, observe, type ResponseHeaders, tooMany } from '../protocol/rate-limit-headers.js';
@@ -53,6 +54,7 @@ export interface ExecutorOptions {
   readonly invalidRequestLimit: number;
   /** Limits shared with other processes. */
   readonly rateLimitStore: RateLimitStore | undefined;
+  readonly instrumentation: RestInstrumentation | undefined;
   /** Tells tokens apart in the store. */
   readonly namespace: string;
   /** Removes secrets from text that others wrote. */
@@ -109,6 +111,7 @@ export class Executor {
   private readonly options: ExecutorOptions;
   private readonly limiter: Limiter;
   private readonly shared: SharedLimits | undefined;
+  private readonly tracing: Tracing | undefined;
   /** Those that go on, each at its `place`. Not a Set: V8 keeps the tables it outgrows, and with them what was in there. */
   private readonly runs: Run[] = [];
   private budget = EMPTY_BUDGET;
@@ -119,6 +122,12 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.options = options;
     const { clock, globalRequestsPerSecond, bucketIdleMs, emit, logger, rateLimitStore: store, namespace } = options;
+    const { instrumentation } = options;
+    if (instrumentation !== undefined) {
+      this.tracing = new Tracing(instrumentation, (error, hook) =>
+        logger.error({ error: messageOf(error), hook }, 'instrumentation: a hook failed'),
+      );
+    }
     if (store !== undefined) {
       this.shared = new SharedLimits({ store, clock, logger, namespace, globalRequestsPerSecond });
     }
@@ -161,17 +170,28 @@ export class Executor {
     this.arm(run, Math.min(run.deadlineAt, clock.now() + attemptTimeoutMs));
     run.place = this.runs.push(run) - 1;
     this.counters.requests += 1;
+    const end = this.traced(run);
     try {
       const { status, value } = await this.attempts(run);
-      return schema === undefined ? value : checked(run, schema, status, value);
+      const result = schema === undefined ? value : checked(run, schema, status, value);
+      end?.({ attempts: run.attempts, error: undefined });
+      return result;
     } catch (error) {
       this.counters.failures += 1;
+      end?.({ attempts: run.attempts, error });
       throw error;
     } finally {
       this.remove(run);
       clock.clearTimer(run.timer);
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
     }
+  }
+
+  private traced(run: Run): ((outcome: RequestOutcome) => void) | undefined {
+    if (this.tracing === undefined) return undefined;
+    const { method, route, requestId: id } = factsOf(run);
+    run.traced = { method, route, id };
+    return this.tracing.request(run.traced);
   }
 
   private remove({ place }: Run): void {
@@ -342,23 +362,32 @@ export class Executor {
     run.attempts += 1;
     run.pending = outgoing;
     this.counters.inFlight += 1;
+    const end = this.tracedAttempt(run);
     try {
       const response = await transport.send(outgoing);
       this.onHead(run, response, sentAt);
       const text = await response.text();
+      end?.({ status: response.status, requestId: run.requestId, error: undefined });
       return { status: response.status, headers: response.headers, text };
     } catch (error) {
       const failure = toFailure(error);
       const spent = failure.kind !== 'unsent';
       // Does nothing when the head came and was settled.
       this.settle(run, { spent, done: spent });
-      if (run.stopped !== undefined) throw run.stopped;
-      return this.broken(run, failure);
+      const broken = this.broken(run, failure);
+      const reason = run.stopped ?? broken.error;
+      end?.({ status: undefined, requestId: run.requestId, error: reason });
+      if (run.stopped !== undefined || failure.kind === 'oversized') throw reason;
+      return broken;
     } finally {
       this.counters.inFlight -= 1;
       run.pending = undefined;
       run.attemptEndsAt = Number.POSITIVE_INFINITY;
     }
+  }
+
+  private tracedAttempt({ traced: request, attempts: attempt }: Run): ((outcome: AttemptOutcome) => void) | undefined {
+    return request === undefined ? undefined : this.tracing?.attempt({ request, attempt });
   }
 
   private onHead(run: Run, { status, headers }: TransportResponse, sentAt: number): void {
@@ -374,8 +403,12 @@ export class Executor {
 
   private broken(run: Run, failure: TransportFailure): Failed {
     const { kind, systemCode, cause } = failure;
-    if (kind === 'oversized') throw oversizedError(run, this.options.maxResponseBytes);
-    const error = run.attemptExpired ? networkError(run, 'ETIMEDOUT', undefined) : networkError(run, systemCode, cause);
+    const error =
+      kind === 'oversized'
+        ? oversizedError(run, this.options.maxResponseBytes)
+        : run.attemptExpired
+          ? networkError(run, 'ETIMEDOUT', undefined)
+          : networkError(run, systemCode, cause);
     return { failure: { kind: 'network', neverSent: kind === 'unsent' }, error };
   }
 

@@ -9,6 +9,7 @@ import {
   type RequestPhase,
   RequestTimeoutError,
 } from '../errors.js';
+import type { TracedRequest } from '../instrumentation.js';
 import { readApiError } from '../protocol/api-error-body.js';
 import type { TooMany } from '../protocol/rate-limit-headers.js';
 import type { RouteInfo } from '../protocol/route.js';
@@ -54,6 +55,8 @@ export interface Run {
   stopped: DiscordRestError | undefined;
   /** What it waits for. */
   pending: Pending | undefined;
+  /** As hooks see it; `undefined` without hooks. */
+  traced: TracedRequest | undefined;
   /** Slots shared with other processes. */
   lease: Lease | undefined;
   /** When the attempt that goes on must end; `Infinity` without one of its own. */
@@ -94,6 +97,7 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
     requestId: `local:${id}`,
     stopped: undefined,
     pending: undefined,
+    traced: undefined,
     lease: undefined,
     attemptEndsAt: Number.POSITIVE_INFINITY,
     attemptExpired: false,
