@@ -122,6 +122,13 @@ exports.scenario = (format, modules, other) => {
       assert.ok(DiscordApiError.is(refused), `expected a DiscordApiError, got ${refused}`);
       assert.ok(ForeignApiError.is(refused), 'not known by the other format');
       assert.equal(refused.status, 404);
+      const wrong = await rest.getChannel('not an id').catch((error) => error);
+      for (const { DiscordApiError, DiscordRestError, InvalidInputError } of [modules, other].map(
+        (m) => m['@guildkit/rest'],
+      )) {
+        assert.ok(InvalidInputError.is(wrong) && DiscordRestError.is(wrong) && DiscordRestError.is(refused));
+        assert.ok(!DiscordApiError.is(wrong) && !InvalidInputError.is(refused));
+      }
     } finally {
       client?.close();
       await hub.close();
