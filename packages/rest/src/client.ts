@@ -95,10 +95,14 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
    * @param route Path below the API's base, ids in place: `Routes.channel(id)` of discord-api-types.
    * @throws DiscordApiError when Discord refuses it; other `DiscordRestError`s for network, limits, deadline and abort.
    */
-  async request<T = unknown>(method: HttpMethod, route: string, options?: RequestOptions): Promise<T> {
-    const checked = checkRequestOptions(options);
-    const prepared = prepare(this.prepareContext, method, route, checked);
-    return (await this.executor.execute(prepared, checked.schema)) as T;
+  request<T = unknown>(method: HttpMethod, route: string, options?: RequestOptions): Promise<T> {
+    try {
+      const checked = checkRequestOptions(options);
+      const prepared = prepare(this.prepareContext, method, route, checked);
+      return this.executor.execute(prepared, checked.schema) as Promise<T>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**

@@ -23,21 +23,19 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The transport for Node. */
 export function createUndiciTransport(options: UndiciTransportOptions): Transport {
-  const own =
-    options.dispatcher === undefined
-      ? new Agent({
-          connections: options.maxConnections,
-          connect: { timeout: CONNECT_TIMEOUT_MS },
-          // The request's own deadline covers both, and undici's timers cost more.
-          headersTimeout: 0,
-          bodyTimeout: 0,
-        })
-      : undefined;
-  const dispatcher = options.dispatcher ?? own;
+  const dispatcher =
+    options.dispatcher ??
+    new Agent({
+      connections: options.maxConnections,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      // The request's own deadline covers both, and undici's timers cost more.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
 
   return {
-    async send(request) {
-      if (dispatcher === undefined) throw new TransportFailure('unsent', 'CLOSED');
+    // Not an async function: it would resolve with a promise, which takes three turns of the microtask queue.
+    send(request) {
       const { method, origin, path, headers, body } = request;
       const exchange = new Exchange(request);
       try {
@@ -46,12 +44,12 @@ export function createUndiciTransport(options: UndiciTransportOptions): Transpor
           exchange,
         );
       } catch (error) {
-        throw toFailure(error);
+        exchange.onResponseError(undefined, error as Error);
       }
       return exchange.head;
     },
     async close() {
-      await own?.destroy();
+      if (options.dispatcher === undefined) await dispatcher.destroy();
     },
   };
 }

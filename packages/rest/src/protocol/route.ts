@@ -40,16 +40,19 @@ export function routeOf(method: string, path: string): RouteInfo {
   const [top = '', id = '', token] = segments;
   let template = segments.length === 0 ? '/' : '';
   for (let at = 0; at < segments.length; at += 1) template += `/${templated(segments, segments[at] ?? '', at)}`;
-  const name = { method, template, route: `${method} ${template}` };
+  const route = `${method} ${template}`;
   if (top === 'interactions' && id !== '') {
-    return { ...name, major: `interactions/${id}/${token ?? ''}`, majorId: id, exempt: true };
+    return { method, template, route, major: `interactions/${id}/${token ?? ''}`, majorId: id, exempt: true };
   }
   if (top === 'webhooks' && id !== '' && token !== undefined) {
     // A follow-up of an interaction is a webhook of the application, told by its token's length and shape.
-    return { ...name, major: `webhooks/${id}/${token}`, majorId: id, exempt: isInteractionToken(token) };
+    const exempt = isInteractionToken(token);
+    return { method, template, route, major: `webhooks/${id}/${token}`, majorId: id, exempt };
   }
-  if (MAJORS.has(top) && SNOWFLAKE.test(id)) return { ...name, major: `${top}/${id}`, majorId: id, exempt: false };
-  return { ...name, major: '', majorId: '', exempt: false };
+  if (MAJORS.has(top) && SNOWFLAKE.test(id)) {
+    return { method, template, route, major: `${top}/${id}`, majorId: id, exempt: false };
+  }
+  return { method, template, route, major: '', majorId: '', exempt: false };
 }
 
 function templated(segments: readonly string[], segment: string, at: number): string {
