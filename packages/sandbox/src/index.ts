@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { BotOptions, SandboxBot, SandboxBots } from './bots.js';
 export type { ChannelKind, SandboxChannel, SandboxChannels } from './channels.js';
 export { SANDBOX_ERRORS, SandboxError, type SandboxErrorCode } from './errors.js';
 export type { Faults, FaultTarget, RestFaultOptions, UpgradeRefusalOptions, WithheldAnswer } from './faults.js';
@@ -12,5 +13,6 @@ export type { MessageInput, People, Person, PersonOptions } from './people.js';
 export type { PrivilegedIntentName } from './protocol/gateway/intents.js';
 export type { Scope } from './protocol/oauth/authorize.js';
 export type { PermissionName } from './protocol/world/permissions.js';
-export { createSandbox, type Sandbox, type SandboxBot, type SandboxBots, type SandboxOptions } from './sandbox.js';
+export { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.js';
+export type { MainIds, SandboxState } from './state.js';
 export type { Traffic, TrafficCounters, TrafficEntry } from './traffic.js';

@@ -1,32 +1,35 @@
 /** Owns the sandbox's public face: puts world, REST, gateway, people and faults behind one port. */
 import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
-import { ChannelType } from 'discord-api-types/v10';
+import { type BotRegistry, createBots, type SandboxBots } from './bots.js';
 import { createChannels, type SandboxChannels } from './channels.js';
 import { createCertificate } from './codec/certificate.js';
-import { clientSecretOf } from './codec/derive.js';
-import { createToken, TokenBook } from './codec/token.js';
 import { handleControl, isLoopback } from './control-api.js';
 import { SandboxError } from './errors.js';
 import { createFaults, type Faults } from './faults.js';
 import { createGatewaySide, type GatewayRules } from './gateway-side.js';
 import { type HttpServer, listen } from './io/http-server.js';
 import { createOAuth, type SandboxOAuth } from './oauth.js';
-import { checkPermissions, createPeople, type People } from './people.js';
+import { createPeople, type People } from './people.js';
 import { CLOSE_CODES } from './protocol/gateway/close-codes.js';
-import { ALL_PRIVILEGED, PRIVILEGED_INTENTS, type PrivilegedIntentName } from './protocol/gateway/intents.js';
 import { RateLimiter } from './protocol/rest/rate-limit.js';
-import { createChannel } from './protocol/world/channels.js';
 import type { WorldEvent } from './protocol/world/events.js';
-import { addBot } from './protocol/world/members.js';
-import { bitsOf, type PermissionName } from './protocol/world/permissions.js';
-import { addGuild, addUser, createWorld } from './protocol/world/world.js';
 import { RestApi } from './rest-api.js';
+import { beginWorld, loadState, type MainIds, type SandboxState, saveState } from './state.js';
 import { type Traffic, TrafficLog } from './traffic.js';
 
 /** Settings of {@link createSandbox}. */
 export interface SandboxOptions {
   /** Same seed, same ids and tokens. @defaultValue `1` */
   readonly seed?: number | undefined;
+  /**
+   * `'seed'`: the same in every run. `'clock'`: they carry the time, as Discord's, for clients that read the age of a
+   * message from its id.
+   *
+   * @defaultValue `'seed'`
+   */
+  readonly ids?: 'seed' | 'clock' | undefined;
+  /** What `sandbox.save()` gave: begins with it, and with its seed. */
+  readonly state?: SandboxState | undefined;
   /** 0 for a free one. @defaultValue `0` */
   readonly port?: number | undefined;
   /** Address to bind to. @defaultValue `'127.0.0.1'` */
@@ -57,34 +60,6 @@ export interface SandboxOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** A bot account. */
-export interface SandboxBot {
-  /** Of its user and its application. */
-  readonly id: string;
-  /** Without the `Bot ` before it. */
-  readonly token: string;
-  /** Secret of its application, for OAuth2. */
-  readonly clientSecret: string;
-}
-
-/** The sandbox's bots. */
-export interface SandboxBots {
-  /**
-   * Creates an application with a bot in the guild.
-   *
-   * @param options `privilegedIntents`: which are switched on for it, all by default; `permissions`: of its role,
-   * beside those of @everyone, an administrator by default.
-   * @throws TypeError for an unknown intent or permission.
-   */
-  create(options?: {
-    name?: string | undefined;
-    privilegedIntents?: readonly PrivilegedIntentName[] | undefined;
-    permissions?: readonly PermissionName[] | undefined;
-  }): Promise<SandboxBot>;
-  /** Gives a bot a new token; its sessions end with 4004. @throws RangeError for an id that is no bot's. */
-  resetToken(botId: string): Promise<SandboxBot>;
-}
-
 /** A running sandbox. */
 export interface Sandbox extends AsyncDisposable {
   /** What a client is given: spreads into the options of the REST and gateway clients. */
@@ -113,14 +88,19 @@ export interface Sandbox extends AsyncDisposable {
   readonly faults: Faults;
   /** What clients did. */
   readonly traffic: Traffic;
+  /** The state as JSON, for `createSandbox({ state })`: a fixture. */
+  save(): SandboxState;
   /** Ends every connection and stops listening. Calling it again does nothing. */
   close(): Promise<void>;
 }
 
-type Settings = { readonly [Key in keyof SandboxOptions]-?: Exclude<SandboxOptions[Key], undefined> };
+type Settings = {
+  readonly [Key in Exclude<keyof SandboxOptions, 'state'>]-?: Exclude<SandboxOptions[Key], undefined>;
+};
 
 const DEFAULTS = {
   seed: 1,
+  ids: 'seed',
   port: 0,
   host: '127.0.0.1',
   allowRemote: false,
@@ -156,8 +136,10 @@ const MIN_HEARTBEAT_GRACE_MS = 5_000;
  * @throws SandboxError `ERR_SANDBOX_ADDRESS_REMOTE`, `ERR_SANDBOX_PORT_UNAVAILABLE`.
  */
 export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> {
-  const settings = resolveOptions<Settings>('createSandbox', DEFAULTS, options, {
+  const { state, ...rest } = options ?? {};
+  const settings = resolveOptions<Settings>('createSandbox', DEFAULTS, rest, {
     seed: check.integer(0),
+    ids: (value) => (value === 'seed' || value === 'clock' ? undefined : "must be 'seed' or 'clock'"),
     port: check.integer(0, 65_535),
     host: check.text(),
     allowRemote: check.boolean(),
@@ -180,27 +162,31 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     throw new SandboxError('ERR_SANDBOX_ADDRESS_REMOTE', `${host} can be reached from other machines.`);
   }
 
-  const world = createWorld(settings.seed);
-  const tokens = new TokenBook();
-  /** How often each bot's token was reset. */
-  const generations = new Map<string, number>();
   const traffic = new TrafficLog(() => clock.wallTime());
   const stamp = (at: number): string => new Date(at).toISOString().replace('Z', '000+00:00');
   const timestamp = (): string => stamp(clock.wallTime());
   let server: HttpServer | undefined;
   let closed: Promise<void> | undefined;
 
-  const owner = addUser(world, { username: 'owner', globalName: 'Owner', avatar: null, bot: false });
-  const guild = addGuild(world, { name: settings.guildName, ownerId: owner.id, joinedAt: timestamp() });
-  const text = createChannel(world, guild, { name: 'general', type: ChannelType.GuildText }).channel;
-  const voice = createChannel(world, guild, { name: 'General', type: ChannelType.GuildVoice }).channel;
-  guild.systemChannelId = text.id;
-
+  const seed = state?.seed ?? settings.seed;
+  const now = settings.ids === 'clock' ? () => clock.wallTime() : undefined;
+  const { world, guild, main } =
+    state === undefined
+      ? beginWorld(seed, now, { guildName: settings.guildName, joinedAt: timestamp() })
+      : loadState(state, now);
   const authority = (): string => `${urlHost(host)}:${server?.port ?? settings.port}`;
   const secure = settings.tls ? 's' : '';
   const origin = (): string => `http${secure}://${authority()}`;
   const gatewayUrl = (): string => `ws${secure}://${authority()}/gateway`;
-  const botOf = (token: string) => world.bots.get(tokens.ownerOf(token) ?? '');
+  const bots: BotRegistry = createBots({
+    world,
+    guild,
+    seed,
+    generations: new Map(Object.entries(state?.generations ?? {})),
+    broadcast,
+    expel: (botId) => hub.fault({ type: 'cut', close: { code: 4004, reason: CLOSE_CODES[4004].reason } }, { botId }),
+    timestamp,
+  });
 
   const { hub, startLimit } = createGatewaySide({
     world,
@@ -209,8 +195,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     rules: rulesOf(settings),
     gatewayUrl,
     voiceEndpoint: authority,
-    botOf,
-    voidToken: (botId) => tokens.revoke(botId),
+    botOf: (token) => bots.of(token),
+    voidToken: (botId) => bots.revoke(botId),
   });
   const faults = createFaults(hub, clock, traffic);
 
@@ -219,26 +205,10 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     hub.broadcast(events);
   }
 
-  function createBot(name: string, privilegedIntents: number, permissions?: bigint): SandboxBot {
-    const { user, events } = addBot(world, guild, { name, joinedAt: timestamp(), privilegedIntents, permissions });
-    const token = createToken(user.id, settings.seed);
-    tokens.add(user.id, token);
-    broadcast(events);
-    return { id: user.id, token, clientSecret: clientSecretOf(settings.seed, user.id) };
-  }
-
-  function resetToken(botId: string): SandboxBot {
-    if (!world.bots.has(botId)) throw new RangeError(`bots.resetToken: there is no bot ${botId}`);
-    const generation = (generations.get(botId) ?? 0) + 1;
-    generations.set(botId, generation);
-    tokens.revoke(botId);
-    const token = createToken(botId, settings.seed, generation);
-    tokens.add(botId, token);
-    hub.fault({ type: 'cut', close: { code: 4004, reason: CLOSE_CODES[4004].reason } }, { botId });
-    return { id: botId, token, clientSecret: clientSecretOf(settings.seed, botId) };
-  }
-
-  const firstBot = createBot(settings.botName, ALL_PRIVILEGED);
+  const firstBot =
+    main.botId === '' ? bots.add({ name: settings.botName }) : bots.list().find(({ id }) => id === main.botId);
+  if (firstBot === undefined) throw new TypeError('createSandbox: option "state" names a first bot that it lacks');
+  const mainIds: MainIds = { ...main, botId: firstBot.id };
   const people = createPeople({
     world,
     guild,
@@ -246,14 +216,14 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     moment: () => ({ now: clock.wallTime(), stamp: timestamp() }),
   });
   const channels = createChannels(world, guild, broadcast);
-  const rest = new RestApi({
+  const api = new RestApi({
     world,
     traffic,
-    seed: settings.seed,
+    seed,
     limiter: settings.rateLimits === false ? undefined : new RateLimiter(scaleOf(settings.rateLimits)),
     shards: settings.shards,
     gatewayUrl,
-    botOf,
+    botOf: (token) => bots.of(token),
     startLimit,
     stamp,
     broadcast: (events) => hub.broadcast(events),
@@ -264,8 +234,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     apiBase: `${origin()}/api/v10`,
     gatewayUrl: gatewayUrl(),
     guildId: guild.id,
-    textChannelId: text.id,
-    voiceChannelId: voice.id,
+    textChannelId: main.textChannelId,
+    voiceChannelId: main.voiceChannelId,
   });
 
   // The machine's time: the client judges it by that.
@@ -273,7 +243,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
   server = await listen({
     host,
     port: settings.port,
-    rest: (request) => rest.handle(request),
+    rest: (request) => api.handle(request),
     control: (request) =>
       handleControl({ people, channels, faults, traffic, describe, port: () => server?.port ?? 0 }, request),
     clock,
@@ -311,22 +281,11 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     certificate: tls?.authority,
     controlUrl: `${origin()}/control/v1`,
     guildId: guild.id,
-    textChannelId: text.id,
-    voiceChannelId: voice.id,
-    bots: {
-      async create({ name = 'bot', privilegedIntents, permissions } = {}) {
-        checkPermissions('bots.create', permissions);
-        const unknown = privilegedIntents?.find((intent) => !Object.hasOwn(PRIVILEGED_INTENTS, intent));
-        if (unknown !== undefined) {
-          throw new TypeError(`bots.create: "${unknown}" is not one of ${Object.keys(PRIVILEGED_INTENTS).join(', ')}`);
-        }
-        const bits = privilegedIntents?.reduce((all, intent) => all | PRIVILEGED_INTENTS[intent], 0);
-        return createBot(name, bits ?? ALL_PRIVILEGED, permissions && bitsOf(permissions));
-      },
-      resetToken: async (botId) => resetToken(botId),
-    },
+    textChannelId: main.textChannelId,
+    voiceChannelId: main.voiceChannelId,
+    bots: { create: bots.create, list: bots.list, resetToken: bots.resetToken },
     people,
-    oauth: createOAuth(rest, {
+    oauth: createOAuth(api, {
       clientId: firstBot.id,
       origin: world.site.origin,
       isKnown: (userId) => world.users.get(userId)?.bot === false,
@@ -334,6 +293,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     channels,
     faults,
     traffic,
+    save: () => saveState(world, { seed, main: mainIds, generations: bots.generations }),
     close,
     [Symbol.asyncDispose]: close,
   };

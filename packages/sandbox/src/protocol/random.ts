@@ -3,15 +3,21 @@
 /** A source of numbers in `[0, 1)`. */
 export type Random = () => number;
 
+/** A stream that can be gone on with: `createRandom(random.state)` gives the same numbers from there. */
+export interface SeededRandom extends Random {
+  readonly state: number;
+}
+
 /** Creates a seeded stream (mulberry32: one 32-bit word of state, good enough for ids, not for secrets that matter). */
-export function createRandom(seed: number): Random {
+export function createRandom(seed: number): SeededRandom {
   let state = seed >>> 0;
-  return () => {
+  const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+  return Object.defineProperty(next, 'state', { get: () => state }) as SeededRandom;
 }
 
 /** Random text over an alphabet. */

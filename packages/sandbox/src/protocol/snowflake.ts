@@ -1,6 +1,6 @@
 /**
  * Owns Discord's ids (Discord docs, API Reference: Snowflakes): 42 bits of milliseconds since 2015, 22 bits below.
- * Ids come from the seed and a counter alone, so a run can be repeated whatever the clock says.
+ * Ids come from the seed and a counter alone, so a run can be repeated whatever the clock says, or from the clock.
  */
 
 /** First second of 2015, unix ms. */
@@ -13,19 +13,41 @@ const SEED_STRIDE_MS = 60_000;
 /** Seeds wrap after about two years. */
 const SEED_SLOTS = 2 ** 20;
 
+/** How far an id source is. */
+export interface IdState {
+  readonly used: number;
+  /** Milliseconds since 2015 of the last id. */
+  readonly lastMs: number;
+}
+
 /** Makes ids. */
 export interface IdSource {
   next(): string;
+  readonly state: IdState;
 }
 
-/** Creates the id source of a seed. */
-export function createIdSource(seed: number): IdSource {
+/** The low bits that tell ids of one millisecond apart. */
+const IDS_PER_MS = 0x1000;
+
+/**
+ * Creates the id source of a seed.
+ *
+ * @param now Unix ms: then ids carry the time of their creation, as Discord's do, and differ between two runs.
+ * @param from Where an earlier source stopped.
+ */
+export function createIdSource(seed: number, now?: (() => number) | undefined, from?: IdState | undefined): IdSource {
   const base = FIRST_ID_MS - DISCORD_EPOCH_MS + (Math.abs(Math.trunc(seed)) % SEED_SLOTS) * SEED_STRIDE_MS;
-  let counter = 0;
+  let { used, lastMs } = from ?? { used: 0, lastMs: 0 };
   return {
     next() {
-      counter += 1;
-      return ((BigInt(base + counter) << 22n) | BigInt(counter & 0xfff)).toString();
+      used += 1;
+      const least = lastMs + (now === undefined || used % IDS_PER_MS === 0 ? 1 : 0);
+      const wanted = now === undefined ? base + used : now() - DISCORD_EPOCH_MS;
+      lastMs = Math.max(least, Math.trunc(wanted));
+      return ((BigInt(lastMs) << 22n) | BigInt(used % IDS_PER_MS)).toString();
+    },
+    get state() {
+      return { used, lastMs };
     },
   };
 }

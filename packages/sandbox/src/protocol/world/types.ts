@@ -3,7 +3,7 @@
  * serialises; Discord's wire shapes are made from it in `payloads/`.
  */
 import type { APIApplicationCommand, APIEmbed, APIOverwrite, ChannelType } from 'discord-api-types/v10';
-import type { Random } from '../random.js';
+import type { SeededRandom } from '../random.js';
 import type { IdSource } from '../snowflake.js';
 
 /** A user account: a person's or a bot's. */
@@ -209,7 +209,7 @@ export interface Bot {
 /** Everything. */
 export interface World {
   readonly ids: IdSource;
-  readonly random: Random;
+  readonly random: SeededRandom;
   readonly guilds: Map<string, Guild>;
   readonly users: Map<string, User>;
   /** By user; who is not in it is offline. */

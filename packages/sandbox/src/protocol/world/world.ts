@@ -21,10 +21,10 @@ const EVERYONE_PERMISSIONS =
   PermissionFlagsBits.Stream |
   PermissionFlagsBits.UseVAD;
 
-/** Creates an empty world. */
-export function createWorld(seed: number): World {
+/** Creates an empty world. @param now Unix ms, when ids are to carry the time. */
+export function createWorld(seed: number, now?: () => number): World {
   return {
-    ids: createIdSource(seed),
+    ids: createIdSource(seed, now),
     random: createRandom(seed),
     guilds: new Map(),
     users: new Map(),
