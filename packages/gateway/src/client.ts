@@ -390,7 +390,6 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       case 'resumed':
         view.sessionSince ??= this.settings.clock.wallTime();
         this.log.info({ shardId, replayed: news.replayed }, 'gateway session resumed');
-        if (view.inherited) this.tellInherited(view);
         this.emitEvent('resumed', { shardId, replayed: news.replayed });
         this.readiness?.progress.shardResumed(shardId);
         this.requests.onResumed(shardId);
@@ -462,6 +461,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       if (this.tracing === undefined) this.tellDispatch(payload, meta, now);
       else this.tracing.dispatch({ name, ...meta }, () => this.tellDispatch(payload, meta, now));
     }
+    if (name === 'RESUMED' && view.inherited) this.tellInherited(view, seq, now);
     // Behind the listeners: a stored number says that everything up to it was told, and is in the map beside it.
     if (view.keeper.isDue(seq)) this.save(view);
   }
@@ -554,11 +554,12 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     view.keeper.save(session, { userId, startedAt: view.sessionSince, voice });
   }
 
-  /** No GUILD_CREATE comes with a resume: what an earlier process knew, and what was replayed on top, is told instead. */
-  private tellInherited(view: ShardView): void {
-    view.inherited = false;
-    const traceId = resumeTraceIdOf(view.tag, view.shard.state.session?.seq ?? 0);
-    this.feed.tellSnapshots(this.guildsOf(view), traceId, this.settings.clock.wallTime());
+  /**
+   * No GUILD_CREATE comes with a resume: what an earlier process knew, and what was replayed on top, is told instead. At
+   * each RESUMED: a replay can hold one of an earlier resume, and what is told there may be behind what was told before.
+   */
+  private tellInherited(view: ShardView, seq: number, now: number): void {
+    this.feed.tellSnapshots(this.guildsOf(view), resumeTraceIdOf(view.tag, seq), now);
   }
 
   private guildsOf({ shard }: ShardView): (guildId: string) => boolean {

@@ -60,7 +60,11 @@ export function driveContext(stream: object, flush: number, boundary: Boundary):
   }
 
   return {
-    close: () => context.close(),
+    close() {
+      // Node ends the process when a closed context is written to.
+      failure ??= 'the stream is closed';
+      context.close();
+    },
     push(chunk) {
       if (failure !== undefined) return corrupt(failure);
       // The bytes are looked at first: what they announce may be more than we take.

@@ -52,7 +52,9 @@ export function createPortableInflater(): Inflater {
   }
 
   return {
-    close() {},
+    close() {
+      failure ??= 'the stream is closed';
+    },
     push(chunk) {
       if (failure !== undefined) return corrupt(failure);
       pieces.push(chunk);

@@ -28,7 +28,9 @@ export function createPortableZstdInflater(): Inflater {
   });
 
   return {
-    close() {},
+    close() {
+      failure ??= 'the stream is closed';
+    },
     push(chunk) {
       if (failure !== undefined) return corrupt(failure);
       const isComplete = boundary.after(chunk);

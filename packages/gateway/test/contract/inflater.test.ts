@@ -105,6 +105,14 @@ describe.each<[string, StreamName, InflaterFactory]>([
     }
   });
 
+  test('what comes after the end is not read', async () => {
+    const [message] = await compress(['late']);
+    const inflater = create();
+    inflater.close();
+    inflater.close();
+    expect(read(inflater, message as Buffer)).toBe('corrupt');
+  });
+
   test('no bytes are no message', () => {
     const inflater = create();
     expect(read(inflater, Buffer.alloc(0))).toBe('more');

@@ -85,19 +85,35 @@ test('after a resume the replayed events are told with where people came from, t
   await second.client.close();
 });
 
-test('the snapshot is told once, not after every later resume', async () => {
+test('the snapshot is told at each RESUMED: one that is replayed comes in the middle', async () => {
   const store = memorySessionStore();
   await (await firstProcess(store)).client.detach();
   const second = start(store);
   const { connected, socket } = await second.resuming();
   socket.receive(dispatch('RESUMED', 4));
+  socket.receive(dispatch('VOICE_STATE_UPDATE', 5, voice('bob', null)));
+  socket.receive(dispatch('RESUMED', 6));
   await connected;
-  socket.close(1006);
-  await second.clock.advance(1_000);
-  second.last().receive({ op: 10, d: { heartbeat_interval: 40_000 } });
-  second.last().receive(dispatch('RESUMED', 5));
-  expect(named(second.events)).toEqual([['voice.snapshot', undefined]]);
+  expect(named(second.events)).toEqual([
+    ['voice.snapshot', undefined],
+    ['voice.left', 'bob'],
+    ['voice.snapshot', undefined],
+  ]);
+  expect(new Set(second.events.map(({ id }) => id)).size).toBe(3);
   await second.client.close();
+});
+
+test('a session of its own is resumed without a snapshot', async () => {
+  const first = await firstProcess(memorySessionStore());
+  const events: DomainEvent[] = [];
+  first.client.onEvent('*', (event) => events.push(event));
+  first.last().close(1006);
+  await first.clock.advance(1_000);
+  first.last().receive({ op: 10, d: { heartbeat_interval: 40_000 } });
+  first.last().receive(dispatch('RESUMED', 4));
+  expect(first.client.health().state).toBe('ready');
+  expect(events).toEqual([]);
+  await first.client.close();
 });
 
 test('when the session is gone, the new one tells what happened since it was stored', async () => {
