@@ -6,13 +6,25 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const LIMIT = 1_000_000;
 const WINDOW_MS = 1_000;
 const BODY = JSON.stringify({ id: '900000000000000000', type: 0, name: 'table', content: 'x'.repeat(400) });
+/** As many headers as Discord sends behind its edge. */
 const HEAD = [
   'HTTP/1.1 200 OK',
-  'content-type: application/json',
-  `content-length: ${BODY.length}`,
-  'connection: keep-alive',
-  'cf-ray: 8f0000000000abcd-FRA',
+  'Date: Fri, 02 Jan 2026 03:04:05 GMT',
+  'Content-Type: application/json',
+  `Content-Length: ${BODY.length}`,
+  'Connection: keep-alive',
+  `Set-Cookie: __cfruid=${'0'.repeat(40)}-1700000000; path=/; domain=.discord.com; HttpOnly; Secure; SameSite=None`,
+  `Set-Cookie: _cfuvid=${'0'.repeat(43)}-1700000000000-0.0.1.1-604800000; path=/; domain=.discord.com; HttpOnly; Secure; SameSite=None`,
+  'strict-transport-security: max-age=31536000; includeSubDomains; preload',
   'via: 1.1 google',
+  'alt-svc: h3=":443"; ma=86400',
+  'cf-cache-status: DYNAMIC',
+  'report-to: {"endpoints":[{"url":"https:\\/\\/a.example\\/report\\/v4"}],"group":"cf-nel","max_age":604800}',
+  'nel: {"success_fraction":0,"report_to":"cf-nel","max_age":604800}',
+  'x-content-type-options: nosniff',
+  "content-security-policy: frame-ancestors 'none'; default-src 'none'",
+  'Server: cloudflare',
+  'CF-RAY: 8f0000000000abcd-FRA',
   'x-ratelimit-bucket: 0123456789abcdef0123456789abcdef',
   `x-ratelimit-limit: ${LIMIT}`,
 ].join('\r\n');

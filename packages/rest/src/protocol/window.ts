@@ -194,16 +194,17 @@ function settled(from: WindowState, inFlight: number, { spent, observed, blockMs
   const seen = typeof observed === 'object' ? observed : undefined;
   const limit = seen?.limit ?? (observed === 'none' ? (state.limit ?? Number.POSITIVE_INFINITY) : state.limit);
   const windowMs = seen === undefined ? state.windowMs : windowOf(state, seen);
-  const after: WindowState = {
+  // Nothing to count against where there is no limit.
+  const counts = spent && windowMs > 0 && limit !== Number.POSITIVE_INFINITY;
+  return {
     ...state,
     inFlight,
     limit,
     windowMs,
+    held: counts ? heldFor(state.held, windowMs, now) : state.held,
     server: seen === undefined ? state.server : serverOf(state, seen, now),
     blockedUntil: blockMs === undefined ? state.blockedUntil : Math.max(state.blockedUntil, now + blockMs),
   };
-  // Nothing to count against where there is no limit.
-  return spent && windowMs > 0 && limit !== Number.POSITIVE_INFINITY ? withHeld(after, now) : after;
 }
 
 /** The first request of a window sees its whole length; a later one less, which must not shorten what is known. */
@@ -232,8 +233,7 @@ function wholeWindow(resetAfterMs: number): number {
   return whole - resetAfterMs <= resetAfterMs / 10 ? whole : resetAfterMs;
 }
 
-function withHeld(state: WindowState, now: number): WindowState {
+function heldFor(held: HeldSlots, windowMs: number, now: number): HeldSlots {
   // A window that was relearned shorter must not free a later request before an earlier one: the order is kept.
-  const until = Math.max(now + state.windowMs, lastFree(state.held));
-  return { ...state, held: hold(state.held, until, state.windowMs) };
+  return hold(held, Math.max(now + windowMs, lastFree(held)), windowMs);
 }
