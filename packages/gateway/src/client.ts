@@ -14,36 +14,35 @@ import {
   type VoiceSignalling,
   type VoiceStateRequest,
 } from '@guildkit/core';
-import type { GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
+import type { APIGatewayBotInfo, GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
 import { ConnectWait } from './connect-wait.js';
 import { DomainFeed, VoiceSignals } from './domain-feed.js';
-import { fatalError, GatewayError } from './errors.js';
+import { budgetSpentError, fatalError, GatewayError } from './errors.js';
 import type { ClosedEvent, DispatchDataMap, DispatchMeta, DispatchName, GatewayEvents } from './events.js';
 import type { GatewayHealth } from './health.js';
 import { Tracing } from './instrumentation.js';
 import { fetchGatewayInfoFrom, untilGatewayInfo } from './io/gateway-info.js';
-import { localIdentifyQueue } from './io/identify-queue.js';
+import { BudgetKeeper, withinBudget } from './io/identify-budget.js';
+import { type IdentifyQueue, localIdentifyQueue } from './io/identify-queue.js';
 import { SessionKeeper } from './io/session-keeper.js';
-import { memorySessionStore, type SessionStore, sessionKey } from './io/session-store.js';
+import { budgetKey, memorySessionStore, type SessionStore, sessionKey, tokenHash } from './io/session-store.js';
 import { Shard, type ShardNews } from './io/shard.js';
 import { ListenerTable } from './listeners.js';
 import type { GuildMembersOptions, GuildMembersRequest } from './member-requests.js';
 import { type DiscordGatewayClientOptions, layoutOf, resolveSettings, rulesOf, type Settings } from './options.js';
-import { presencePayload, voiceStatePayload } from './payloads.js';
+import { encodePayload, presencePayload, voiceStatePayload } from './payloads.js';
 import { inflaterFor } from './platform.js';
 import { fields, objects, text } from './protocol/fields.js';
 import { type Dispatch, OPCODES } from './protocol/frames.js';
+import type { SessionStartLimit } from './protocol/identify-budget.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
-import { Readiness } from './protocol/readiness.js';
+import { isGuildDispatch, Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
 import { shardOf } from './protocol/snowflake.js';
 import { resumeTraceIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
 import { GatewayRequests } from './requests.js';
 import { type ShardView, shardHealth } from './shard-view.js';
 import type { SoundboardSounds, SoundboardSoundsOptions } from './soundboard-requests.js';
-
-/** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
-const MAX_PAYLOAD_BYTES = 4_096;
 
 /** Options of {@link DiscordGatewayClient.send}. */
 export interface SendOptions {
@@ -78,6 +77,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private readonly signals: VoiceSignals;
   private readonly feed: DomainFeed;
   private readonly requests: GatewayRequests;
+  private budget: BudgetKeeper | undefined;
   private readonly tracing: Tracing | undefined;
   private readonly dispatchListeners: ListenerTable<[data: unknown, meta: DispatchMeta]>;
   private readonly abort = new AbortController();
@@ -156,11 +156,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
    * @throws GatewayError (rejects) `ERR_GATEWAY_SEND_*`, `ERR_GATEWAY_PAYLOAD_TOO_LARGE`, `ERR_GATEWAY_CLIENT_CLOSED`.
    */
   async send(payload: GatewaySendPayload, options: SendOptions = {}): Promise<void> {
-    const encoded = JSON.stringify(payload);
-    const bytes = new TextEncoder().encode(encoded).length;
-    if (bytes > MAX_PAYLOAD_BYTES) {
-      throw new GatewayError('ERR_GATEWAY_PAYLOAD_TOO_LARGE', `The payload has ${bytes} bytes`);
-    }
+    const { encoded, bytes } = encodePayload(payload);
     const view = options.shardId === undefined ? [...this.views.values()][0] : this.views.get(options.shardId);
     if (view === undefined) {
       if (this.ending !== undefined) throw this.closedError();
@@ -229,7 +225,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   /** How things are, as numbers. */
   health(): GatewayHealth {
     const shards = Array.from(this.views.values(), shardHealth);
-    return { state: this.state, since: this.stateSince, userId: this.signals.userId, shards };
+    const { state, stateSince: since, budget } = this;
+    return { state, since, userId: this.signals.userId, identifyBudget: budget?.budget, shards };
   }
 
   /** Ends the connection; Discord ends the session and shows the bot offline. Calling it again waits for the same end. */
@@ -278,8 +275,9 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
 
   private async start(): Promise<void> {
     const { apiBase, fetchGatewayInfo, shards, backoff, clock, random, alertAfterAttempts } = this.settings;
+    const fetchInfo = fetchGatewayInfo ?? fetchGatewayInfoFrom(apiBase.replace(/\/+$/, ''), this.token, clock);
     const info = await untilGatewayInfo({
-      fetchInfo: fetchGatewayInfo ?? fetchGatewayInfoFrom(apiBase.replace(/\/+$/, ''), this.token, clock),
+      fetchInfo,
       backoff,
       clock,
       random,
@@ -296,12 +294,11 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const createInflater = await inflaterFor(compression);
     const layout = layoutOf(shards, info.shards);
     this.shardCount = layout.count;
-    const identifyQueue = this.settings.identifyQueue ?? localIdentifyQueue({ clock });
+    const hash = await tokenHash(this.token.reveal());
+    const identifyQueue = this.openIdentifyQueue(hash, info.session_start_limit, fetchInfo);
     for (const id of layout.ids) {
-      const key = await sessionKey(this.token.reveal(), this.intents, id, layout.count);
-      const keeper = new SessionKeeper(this.store, key, clock, (action, cause) => {
-        this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', `The session store could not ${action}`, { cause }));
-      });
+      const key = sessionKey(hash, this.intents, id, layout.count);
+      const keeper = new SessionKeeper(this.store, key, clock, this.onStoreFailure);
       const stored = await keeper.load();
       this.abort.signal.throwIfAborted();
       this.signals.userId ??= stored?.userId;
@@ -343,6 +340,32 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     }
     await this.untilReady();
   }
+
+  /** The queue of the options, or one of our own, that stops before the day's IDENTIFYs are spent. */
+  private openIdentifyQueue(
+    hash: string,
+    limit: SessionStartLimit | undefined,
+    fetchInfo: (signal: AbortSignal) => Promise<APIGatewayBotInfo>,
+  ): IdentifyQueue {
+    const { clock, identifyQueue = localIdentifyQueue({ clock }) } = this.settings;
+    this.budget = new BudgetKeeper({
+      store: this.store.identifyBudgets,
+      key: budgetKey(hash),
+      clock,
+      limit,
+      refresh: async () => (await fetchInfo(this.abort.signal)).session_start_limit,
+      onFailure: this.onStoreFailure,
+      onSpent: (budget) => {
+        const error = budgetSpentError(budget);
+        this.fail(error);
+        this.alert({ shardId: undefined, attempts: 0, reason: error.code, code: undefined });
+      },
+    });
+    return withinBudget(identifyQueue, this.budget);
+  }
+
+  private readonly onStoreFailure = (action: 'load' | 'save', cause: unknown): void =>
+    this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', `The session store could not ${action}`, { cause }));
 
   private async untilReady(): Promise<void> {
     const { clock, logger, guildsTimeoutMs } = this.settings;
@@ -575,5 +598,3 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     return new GatewayError('ERR_GATEWAY_CLIENT_CLOSED', 'The gateway client is closed');
   }
 }
-
-const isGuildDispatch = (name: string): boolean => name === 'GUILD_CREATE' || name === 'GUILD_DELETE';

@@ -1,6 +1,7 @@
 /** Owns the package's errors: one class, one closed set of codes, a remedy for each. */
 import { GuildkitError, isErrorNamed } from '@guildkit/core';
 import type { FatalCloseCode } from './protocol/close-codes.js';
+import type { IdentifyBudget } from './protocol/identify-budget.js';
 import { privilegedIntentsIn } from './protocol/intents.js';
 
 /** What to do about each error. The messages end with it. */
@@ -98,4 +99,11 @@ export function fatalError(shardId: number, status: number | undefined, intents:
   const named =
     known === 'ERR_GATEWAY_INTENTS_DISALLOWED' ? ` (asked for: ${privilegedIntentsIn(intents).join(', ')})` : '';
   return new GatewayError(known, `Discord closed the connection with ${status}${named}`, { shardId, status });
+}
+
+/** The error of a day's IDENTIFYs that are spent but for those that are kept back. */
+export function budgetSpentError({ remaining, resetAt }: IdentifyBudget): GatewayError {
+  const until = new Date(resetAt).toISOString();
+  const what = `No new session until ${until}: ${remaining} IDENTIFYs are left`;
+  return new GatewayError('ERR_GATEWAY_IDENTIFY_BUDGET_SPENT', what, { retryable: true });
 }

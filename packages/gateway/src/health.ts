@@ -1,4 +1,5 @@
 /** Owns the shape of `health()`. */
+import type { IdentifyBudget } from './protocol/identify-budget.js';
 import type { SessionPhase } from './protocol/session-types.js';
 
 /** How one shard is. Times are unix ms. */
@@ -39,5 +40,7 @@ export interface GatewayHealth {
   /** Since when, unix ms. */
   readonly since: number;
   readonly userId: string | undefined;
+  /** IDENTIFYs that are left of the day's; `undefined` before `connect()`. */
+  readonly identifyBudget: IdentifyBudget | undefined;
   readonly shards: readonly ShardHealth[];
 }

@@ -28,6 +28,7 @@ export type {
   TracedDispatch,
   TracedSend,
 } from './instrumentation.js';
+export type { IdentifyBudgetStore } from './io/identify-budget.js';
 export {
   type IdentifyPermit,
   type IdentifyQueue,
@@ -39,6 +40,7 @@ export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
 export type { GuildMembersOptions, GuildMembersRequest, GuildMembersResult } from './member-requests.js';
 export type { CompressionName, DiscordGatewayClientOptions, ShardsOption } from './options.js';
 export { type FileSessionStoreOptions, fileSessionStore } from './platform.js';
+export type { IdentifyBudget } from './protocol/identify-budget.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';
 export type { GapRecovery, SessionPhase, SessionReason } from './protocol/session-types.js';
 export type { VoiceChannel } from './protocol/voice-map.js';

@@ -1,14 +1,30 @@
 /** Owns the payloads that the client makes of its methods' arguments, and their checks. Refuses sending. */
 import type { VoiceStateRequest } from '@guildkit/core';
-import type { GatewayPresenceUpdateData, GatewayUpdatePresence, GatewayVoiceStateUpdate } from 'discord-api-types/v10';
+import type {
+  GatewayPresenceUpdateData,
+  GatewaySendPayload,
+  GatewayUpdatePresence,
+  GatewayVoiceStateUpdate,
+} from 'discord-api-types/v10';
+import { GatewayError } from './errors.js';
 import { fields } from './protocol/fields.js';
 import { OPCODES } from './protocol/frames.js';
 import { isSnowflake } from './protocol/snowflake.js';
 
+/** Docs, Gateway: Sending Events: "events can be up to 4096 bytes long". */
+const MAX_PAYLOAD_BYTES = 4_096;
 /** Docs, Gateway Events: Update Presence: Status Types. */
 const STATUSES: readonly unknown[] = ['online', 'dnd', 'idle', 'invisible', 'offline'];
 /** Docs, Gateway Events: Activity Types. */
 const MAX_ACTIVITY_TYPE = 5;
+
+/** A payload as it is sent. @throws GatewayError `ERR_GATEWAY_PAYLOAD_TOO_LARGE`. */
+export function encodePayload(payload: GatewaySendPayload): { readonly encoded: string; readonly bytes: number } {
+  const encoded = JSON.stringify(payload);
+  const bytes = new TextEncoder().encode(encoded).length;
+  if (bytes <= MAX_PAYLOAD_BYTES) return { encoded, bytes };
+  throw new GatewayError('ERR_GATEWAY_PAYLOAD_TOO_LARGE', `The payload has ${bytes} bytes`);
+}
 
 /**
  * Discord docs, Gateway Events: Update Presence.

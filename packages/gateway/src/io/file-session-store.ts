@@ -1,8 +1,9 @@
 /**
- * Owns sessions in files: one per shard, replaced as a whole, readable by their owner alone. Node only, and loaded
+ * Owns sessions in files, and the count of IDENTIFYs: one per shard, replaced as a whole, readable by their owner alone. Node only, and loaded
  * only when it is used.
  */
-import { isStoredSession, type SessionStore } from './session-store.js';
+import { type IdentifyBudget, isIdentifyBudget } from '../protocol/identify-budget.js';
+import { isStoredSession, type SessionStore, type StoredSession } from './session-store.js';
 
 /** Options of {@link fileSessionStore}. */
 export interface FileSessionStoreOptions {
@@ -15,7 +16,7 @@ const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
 /**
- * Keeps sessions in a directory, for the next process on this machine.
+ * Keeps sessions, and the count of IDENTIFYs, in a directory, for the next process on this machine.
  *
  * @throws TypeError when the directory is not named.
  */
@@ -30,34 +31,49 @@ export function fileSessionStore({ directory }: FileSessionStoreOptions): Sessio
   };
   let writes = 0;
 
+  async function read(key: string): Promise<unknown> {
+    const { readFile } = await import('node:fs/promises');
+    const text = await readFile(fileOf(key), 'utf8').catch(ifMissing(undefined));
+    return text === undefined ? undefined : parse(text);
+  }
+
+  async function replace(key: string, value: StoredSession | IdentifyBudget): Promise<void> {
+    const { mkdir, open, rename, rm } = await import('node:fs/promises');
+    const file = fileOf(key);
+    writes += 1;
+    const draft = `${file}.${process.pid}-${writes}.tmp`;
+    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+    try {
+      const handle = await open(draft, 'wx', FILE_MODE);
+      try {
+        await handle.writeFile(JSON.stringify(value));
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+      // POSIX rename replaces in one step: a reader meets the old session or the new one, never half of one.
+      await rename(draft, file);
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
+    }
+  }
+
   return {
-    async load(key) {
-      const { readFile } = await import('node:fs/promises');
-      const text = await readFile(fileOf(key), 'utf8').catch(ifMissing(undefined));
-      return text === undefined ? undefined : parseSession(text);
+    identifyBudgets: {
+      async load(key) {
+        const budget = await read(key);
+        return isIdentifyBudget(budget) ? budget : undefined;
+      },
+      save: replace,
     },
 
-    async save(key, session) {
-      const { mkdir, open, rename, rm } = await import('node:fs/promises');
-      const file = fileOf(key);
-      writes += 1;
-      const draft = `${file}.${process.pid}-${writes}.tmp`;
-      await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
-      try {
-        const handle = await open(draft, 'wx', FILE_MODE);
-        try {
-          await handle.writeFile(JSON.stringify(session));
-          await handle.datasync();
-        } finally {
-          await handle.close();
-        }
-        // POSIX rename replaces in one step: a reader meets the old session or the new one, never half of one.
-        await rename(draft, file);
-      } catch (error) {
-        await rm(draft, { force: true });
-        throw error;
-      }
+    async load(key) {
+      const session = await read(key);
+      return isStoredSession(session) ? session : undefined;
     },
+
+    save: replace,
 
     async remove(key) {
       const { rm } = await import('node:fs/promises');
@@ -66,11 +82,10 @@ export function fileSessionStore({ directory }: FileSessionStoreOptions): Sessio
   };
 }
 
-/** What is no session any more is as good as none: the client then identifies. */
-function parseSession(text: string) {
+/** What cannot be read any more is as good as nothing: the client then identifies. */
+function parse(text: string): unknown {
   try {
-    const session: unknown = JSON.parse(text);
-    return isStoredSession(session) ? session : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

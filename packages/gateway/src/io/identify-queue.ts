@@ -4,21 +4,31 @@
  */
 import { type Clock, systemClock } from '@guildkit/core';
 
-/** A wish to identify. */
+/** A shard's wish to identify. */
 export interface IdentifyRequest {
   readonly shardId: number;
-  /** `session_start_limit.max_concurrency`. */
+  /** `session_start_limit.max_concurrency`: shards of the same `shardId % maxConcurrency` share a bucket. */
   readonly maxConcurrency: number;
-  /** Fires when the wish is withdrawn. */
+  /** Fires when the wish is withdrawn: the shard was closed, or its connection lost. */
   readonly signal: AbortSignal;
 }
 
 /** Leave to identify, or how long to stay away. */
 export type IdentifyPermit = { readonly granted: true } | { readonly granted: false; readonly retryAfterMs: number };
 
-/** Says which shard may identify next. Several processes of one bot need one that they share. */
+/**
+ * Says which shard may identify next. Several processes of one bot need one that they share; every implementation
+ * passes `test/contract/identify-queue-suite.ts`. The day's budget is not its business: the client counts that.
+ *
+ * Within a bucket it grants one wish in 5 s, in the order of asking; buckets do not wait for each other. A wish that is
+ * withdrawn before it was granted costs nothing. A permit is used at once, and need not be given back.
+ */
 export interface IdentifyQueue {
-  /** Settles when it is this shard's turn. Rejects when the signal fires. */
+  /**
+   * Settles when it is this shard's turn, or with `granted: false` and a delay when it cannot be soon.
+   *
+   * @throws The signal's reason (rejects) when it fires first. Any other failure makes the shard ask again, with backoff.
+   */
   acquire(request: IdentifyRequest): Promise<IdentifyPermit>;
 }
 

@@ -1,5 +1,7 @@
 /** Owns where a session is kept between processes. Refuses to decide when: the client does. */
+import type { IdentifyBudget } from '../protocol/identify-budget.js';
 import type { StoredVoice } from '../protocol/voice-record.js';
+import type { IdentifyBudgetStore } from './identify-budget.js';
 
 /** A session as it is kept. */
 export interface StoredSession {
@@ -27,12 +29,21 @@ export interface SessionStore {
   save(key: string, session: StoredSession): Promise<void>;
   /** Forgets a session; an unknown key is ignored. */
   remove(key: string): Promise<void>;
+  /** Keeps the count of IDENTIFYs too. @defaultValue it is counted for the client's life, from what Discord said */
+  readonly identifyBudgets?: IdentifyBudgetStore | undefined;
 }
 
 /** Keeps sessions as long as the process lives. Pass the same store to the next client to resume. */
 export function memorySessionStore(): SessionStore {
   const sessions = new Map<string, StoredSession>();
+  const budgets = new Map<string, IdentifyBudget>();
   return {
+    identifyBudgets: {
+      load: async (key) => budgets.get(key),
+      save: async (key, budget) => {
+        budgets.set(key, budget);
+      },
+    },
     load: async (key) => sessions.get(key),
     save: async (key, session) => {
       sessions.set(key, session);
@@ -56,9 +67,19 @@ export function isStoredSession(value: unknown): value is StoredSession {
   );
 }
 
-/** Names a session. Another token, other intents or another shard layout must not resume it. */
-export async function sessionKey(token: string, intents: number, shardId: number, count: number): Promise<string> {
+/** Names a token without giving it away. */
+export async function tokenHash(token: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token));
   const hash = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${hash.slice(0, 32)}-${intents}-${shardId}-${count}`;
+  return hash.slice(0, 32);
+}
+
+/** Names a session. Another token, other intents or another shard layout must not resume it. */
+export function sessionKey(hash: string, intents: number, shardId: number, count: number): string {
+  return `${hash}-${intents}-${shardId}-${count}`;
+}
+
+/** Names a bot's count of IDENTIFYs: it is one for all shards and intents. */
+export function budgetKey(hash: string): string {
+  return `${hash}-identify`;
 }

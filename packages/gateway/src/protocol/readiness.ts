@@ -3,6 +3,11 @@
  * each guild that is waited for. Refuses time: the client bounds the wait.
  */
 
+/** Whether a dispatch says that a guild came, or is unavailable. */
+export function isGuildDispatch(name: string): boolean {
+  return name === 'GUILD_CREATE' || name === 'GUILD_DELETE';
+}
+
 /** Progress of a `connect()`. */
 export class Readiness {
   private readonly shards: Set<number>;

@@ -20,6 +20,8 @@ export interface SessionRules extends OutboxRules {
   readonly invalidSessionWaitMs: { readonly min: number; readonly max: number };
   /** The longest `Retry-After` that is believed. */
   readonly maxRetryAfterMs: number;
+  /** The longest wait for a permit that is obeyed: a day's budget comes anew, with some leeway. */
+  readonly maxPermitDelayMs: number;
   /** Failed tries in a row that raise `alert`. */
   readonly alertAfterAttempts: number;
   /** Time without a ready session that raises `degraded`. */
@@ -52,6 +54,7 @@ export const SESSION_RULES = {
   backoff: { baseMs: 1_000, capMs: 30_000, minMs: 250 },
   invalidSessionWaitMs: { min: 1_000, max: 5_000 },
   maxRetryAfterMs: 3_600_000,
+  maxPermitDelayMs: 90_000_000,
   alertAfterAttempts: 5,
   degradedAfterMs: 300_000,
   gapRestMs: 600_000,

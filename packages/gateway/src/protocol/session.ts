@@ -126,7 +126,11 @@ function socketInput<P>(
       };
     case 'permitDenied':
       if (state.phase !== 'awaitingPermit') return stay(state);
-      return drop(rules, state, input, { reason: 'permitDenied', close: 'end', minDelayMs: input.retryAfterMs });
+      return drop(rules, state, input, {
+        reason: 'permitDenied',
+        close: 'end',
+        minDelayMs: Math.min(input.retryAfterMs, rules.maxPermitDelayMs),
+      });
     case 'socketClosed': {
       const { next } = rules.closeCode(input.code);
       const cause: SessionCause = { reason: 'socketClosed', code: input.code };
@@ -396,7 +400,11 @@ function refused<P>(
   const delay = refusalDelay(input.status);
   if (delay === 'never') return end(state, cause, true);
   const minDelayMs = delay === 'cap' ? rules.backoff.capMs : delay === 'retryAfter' ? (input.retryAfterMs ?? 0) : 0;
-  return drop(rules, state, input, { ...cause, close: 'terminate', minDelayMs });
+  return drop(rules, state, input, {
+    ...cause,
+    close: 'terminate',
+    minDelayMs: Math.min(minDelayMs, rules.maxRetryAfterMs),
+  });
 }
 
 interface Loss {
@@ -421,9 +429,8 @@ function drop<P>(rules: SessionRules, state: Live, stamp: Stamp, loss: Loss): St
   if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
   const attempts = state.attempts + 1;
   if (attempts === rules.alertAfterAttempts) effects.push({ type: 'alert', attempts, cause });
-  const minDelayMs = Math.min(loss.minDelayMs ?? 0, rules.maxRetryAfterMs);
   const atOnce = loss.atOnce === true && state.attempts === 0;
-  const delayMs = atOnce ? 0 : Math.max(minDelayMs, backoffDelay(state.attempts, random, rules.backoff));
+  const delayMs = atOnce ? 0 : Math.max(loss.minDelayMs ?? 0, backoffDelay(state.attempts, random, rules.backoff));
   return {
     state: {
       ...common(state),

@@ -114,7 +114,7 @@ test('killed with SIGKILL again and again, the next process resumes, and every e
   }
 
   async function storedSeq(): Promise<number> {
-    const [file = ''] = (await readdir(join(directory, 'store'))).filter((name) => name.endsWith('.json'));
+    const [file = ''] = (await readdir(join(directory, 'store'))).filter((name) => name.endsWith('-0-1.json'));
     return file === '' ? 0 : JSON.parse(await readFile(join(directory, 'store', file), 'utf8')).seq;
   }
 

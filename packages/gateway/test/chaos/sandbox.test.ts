@@ -329,8 +329,9 @@ test('a process that was killed resumes from its file; what came since is delive
   const sandbox = await startSandbox();
   const first = makeClient(sandbox, { sessionStore: fileSessionStore({ directory }) });
   await first.client.connect();
-  await vi.waitFor(async () => expect(await readdir(directory)).toHaveLength(1));
-  const [file = ''] = await readdir(directory);
+  const sessions = async () => (await readdir(directory)).filter((name) => name.endsWith('-0-1.json'));
+  await vi.waitFor(async () => expect(await sessions()).toHaveLength(1));
+  const [file = ''] = await sessions();
   const stored = await readFile(join(directory, file));
   const person = await sandbox.people.create({ name: 'ann' });
   await person.joinVoice(sandbox.voiceChannelId);

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileSessionStore, memorySessionStore, type SessionStore } from '@guildkit/gateway';
+import { fileSessionStore, type IdentifyBudgetStore, memorySessionStore, type SessionStore } from '@guildkit/gateway';
 import { afterEach, describe, expect, test } from 'vitest';
 
 const directories: string[] = [];
@@ -52,6 +52,27 @@ describe.each<[string, () => Promise<SessionStore>]>([
     }
     for (const read of await Promise.all(reads)) expect(read?.seq).toBeTypeOf('number');
     expect(await store.load('a')).toEqual(session(20));
+  });
+});
+
+describe.each<[string, () => Promise<SessionStore>]>([
+  ['memory', async () => memorySessionStore()],
+  ['file', async () => fileSessionStore({ directory: join(await emptyDirectory(), 'made') })],
+])('%s store, counts of IDENTIFYs', (_name, make) => {
+  const budget = (remaining: number) => ({ total: 1_000, remaining, resetAt: 5_000 });
+
+  test('gives what was kept last, by key, beside the sessions', async () => {
+    const store = await make();
+    const budgets = store.identifyBudgets as IdentifyBudgetStore;
+    expect(await budgets.load('bot')).toBeUndefined();
+    await store.save('a', session(1));
+    await budgets.save('bot', budget(9));
+    await budgets.save('other', budget(3));
+    await budgets.save('bot', budget(8));
+    expect(await budgets.load('bot')).toEqual(budget(8));
+    expect(await budgets.load('a')).toBeUndefined();
+    await store.remove('a');
+    expect(await budgets.load('other')).toEqual(budget(3));
   });
 });
 

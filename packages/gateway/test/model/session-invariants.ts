@@ -150,7 +150,12 @@ export const INVARIANTS = {
   'every waiting phase has a deadline': ({ to, input, reducer, rules }) => {
     if (to.phase === 'idle' || to.phase === 'closed') return true;
     const at = reducer.deadline(to);
-    const longest = Math.max(rules.permitTimeoutMs, rules.maxRetryAfterMs, rules.maxHeartbeatMs);
+    const longest = Math.max(
+      rules.permitTimeoutMs,
+      rules.maxRetryAfterMs,
+      rules.maxPermitDelayMs,
+      rules.maxHeartbeatMs,
+    );
     if (at === undefined || at - input.now > longest) return false;
     return to.phase === 'ready' || 'until' in to;
   },

@@ -33,6 +33,7 @@ export const MODEL_RULES: SessionRules = {
   backoff: { baseMs: 20, capMs: 40, minMs: 10 },
   invalidSessionWaitMs: { min: 20, max: 40 },
   maxRetryAfterMs: 40,
+  maxPermitDelayMs: 40,
   alertAfterAttempts: 2,
   degradedAfterMs: 50,
   gapRestMs: 30,

@@ -6,7 +6,7 @@ import { localIdentifyQueue, memorySessionStore } from '@guildkit/gateway';
 import { createVirtualClock } from '@guildkit/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { fetchGatewayInfoFrom, untilGatewayInfo } from '../../src/io/gateway-info.js';
-import { isStoredSession, sessionKey } from '../../src/io/session-store.js';
+import { budgetKey, isStoredSession, sessionKey, tokenHash } from '../../src/io/session-store.js';
 import { retryAfterOf } from '../../src/io/socket.js';
 
 test('one shard of a bucket identifies in five seconds, buckets do not wait for each other', async () => {
@@ -126,16 +126,19 @@ test('Retry-After in seconds, as a date, or as nonsense', () => {
 });
 
 test('sessions are kept under a name that tells token, intents and shard apart, and holds no secret', async () => {
-  const keys = await Promise.all([
-    sessionKey('token-a', 1, 0, 1),
-    sessionKey('token-b', 1, 0, 1),
-    sessionKey('token-a', 2, 0, 1),
-    sessionKey('token-a', 1, 1, 2),
-    sessionKey('token-a', 1, 0, 2),
-  ]);
-  expect(new Set(keys).size).toBe(5);
+  const [a, b] = [await tokenHash('token-a'), await tokenHash('token-b')];
+  const keys = [
+    sessionKey(a, 1, 0, 1),
+    sessionKey(b, 1, 0, 1),
+    sessionKey(a, 2, 0, 1),
+    sessionKey(a, 1, 1, 2),
+    sessionKey(a, 1, 0, 2),
+    budgetKey(a),
+    budgetKey(b),
+  ];
+  expect(new Set(keys).size).toBe(7);
   expect(keys.join()).not.toContain('token');
-  expect(await sessionKey('token-a', 1, 0, 1)).toBe(keys[0]);
+  expect(await tokenHash('token-a')).toBe(a);
 });
 
 test('the memory store keeps, gives and forgets', async () => {
