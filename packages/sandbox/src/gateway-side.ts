@@ -1,6 +1,7 @@
 /** Owns the gateway's side of a sandbox: what the hub asks of the world, of tokens and of limits. */
 import type { Clock } from '@guildkit/core';
 import { GatewayHub } from './io/gateway-hub.js';
+import { GuildShapes } from './protocol/gateway/guild-shapes.js';
 import { IdentifyLedger, type IdentifyRules } from './protocol/gateway/identify-ledger.js';
 import { MemberRequestLimits } from './protocol/gateway/member-request.js';
 import { carryOut, hangUp, welcome } from './protocol/gateway/requests.js';
@@ -49,6 +50,7 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
   const ledger = new IdentifyLedger(rules.identify);
   const memberLimits = new MemberRequestLimits(rules.wholeListMs);
   const voiceSessions = new VoiceSessions();
+  const shapes = new GuildShapes(world);
   const hub = new GatewayHub({
     clock,
     traffic,
@@ -64,7 +66,12 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
       ledger.record(botId, shard?.[0] ?? 0, clock.now());
       return setPresence(world, botId, claim === undefined ? (world.presences.get(botId) ?? ONLINE) : claim.presence);
     },
-    welcome: (session, version) => welcome(world, session, { version, resumeUrl: options.gatewayUrl() }),
+    welcome: (session, version) =>
+      welcome(world, session, {
+        version,
+        resumeUrl: options.gatewayUrl(),
+        guildCreate: (guild) => shapes.of(guild, session),
+      }),
     request: (session, request) =>
       carryOut(world, session, request, {
         voiceEndpoint: options.voiceEndpoint(),
@@ -72,7 +79,11 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
         memberLimits,
         voiceSessions,
       }),
-    follow: (event) => voiceSessions.observe(event, clock.wallTime()),
+    follow(event) {
+      // What is for one session alone tells of the world, and does not change it.
+      if (event.sessionId === undefined) shapes.changed();
+      return voiceSessions.observe(event, clock.wallTime());
+    },
     onSessionEnd(session, isLast) {
       return [...hangUp(world, session), ...(isLast ? setPresence(world, session.botId, undefined) : [])];
     },

@@ -3,7 +3,7 @@
 /** One connection's stream. */
 export interface Compressor {
   /** The bytes of the next message. */
-  compress(text: string): Buffer;
+  compress(message: string | Buffer): Buffer;
   /** Frees what is held outside of JavaScript's memory. */
   close(): void;
 }

@@ -4,80 +4,34 @@
  */
 import * as zlib from 'node:zlib';
 import type { Compressor } from './compressor.js';
+import { createNativeCompressor, type NativeStream, readsBack } from './native-stream.js';
 
 /** What this Node's `node:zlib` may have beyond the types of the oldest supported Node. */
 interface ZstdModule {
-  createZstdCompress(): ZstdInternals;
+  createZstdCompress(options: { params: Record<number, number> }): NativeStream;
   zstdDecompressSync(input: Uint8Array, options: { finishFlush: number }): Buffer;
 }
 
-/** What is used of it beyond its documented interface: the same that its own synchronous functions use. */
-interface ZstdInternals {
-  readonly _handle: {
-    onerror: (message: string) => void;
-    writeSync(
-      flush: number,
-      input: Uint8Array,
-      inputOffset: number,
-      inputLength: number,
-      output: Uint8Array,
-      outputOffset: number,
-      outputLength: number,
-    ): void;
-  };
-  /** Filled by `writeSync`: room left in the output, bytes left of the input. */
-  readonly _writeState: Uint32Array;
-  close(): void;
-}
-
-/** `ZSTD_e_continue` and `ZSTD_e_flush` (RFC 8878 has no name for them; zstd.h has). */
+/** `ZSTD_e_continue`, `ZSTD_e_flush` and parameters of zstd.h. */
 const CONTINUE = 0;
 const FLUSH = 1;
-const OUTPUT_BYTES = 64 * 1024;
+const COMPRESSION_LEVEL = 100;
+const WINDOW_LOG = 101;
+/** A window of 128 KiB: a default context takes over a megabyte a connection. */
+const SMALL = { [COMPRESSION_LEVEL]: 1, [WINDOW_LOG]: 17 };
 
 const zstd = zlib as unknown as Partial<ZstdModule>;
 
-/** Drives one native context directly, so that a message is compressed synchronously and the frame stays open. */
+/** Makes a compressor for one connection. */
 export function createZstdStream(): Compressor {
-  const stream = (zstd as ZstdModule).createZstdCompress();
-  const { _handle: handle, _writeState: left } = stream;
-  const output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
-  let failure: string | undefined;
-  handle.onerror = (message) => {
-    failure = message;
-  };
-  return {
-    compress(text) {
-      const input = Buffer.from(text);
-      const pieces: Buffer[] = [];
-      let offset = 0;
-      let room = 0;
-      do {
-        handle.writeSync(FLUSH, input, offset, input.length - offset, output, 0, OUTPUT_BYTES);
-        if (failure !== undefined) throw new Error(`zstd: ${failure}`);
-        room = left[0] ?? 0;
-        offset = input.length - (left[1] ?? 0);
-        pieces.push(Buffer.from(output.subarray(0, OUTPUT_BYTES - room)));
-        // A full output means that more of it waits inside.
-      } while (room === 0 || offset < input.length);
-      return Buffer.concat(pieces);
-    },
-    close: () => stream.close(),
-  };
+  return createNativeCompressor((zstd as ZstdModule).createZstdCompress({ params: SMALL }), FLUSH);
 }
 
 /** Whether this Node's zlib has inside what {@link createZstdStream} expects there. */
 export function nativeZstdWorks(create: () => Compressor = createZstdStream): boolean {
-  try {
-    const stream = create();
-    const texts = ['{"op":11,"probe":"guildkit"}', '{"op":11,"probe":"guildkit again"}'];
-    const bytes = Buffer.concat(texts.map((text) => stream.compress(text)));
-    stream.close();
-    const read = (zstd as ZstdModule).zstdDecompressSync(bytes, { finishFlush: CONTINUE }).toString();
-    return read === texts.join('');
-  } catch {
-    return false;
-  }
+  return readsBack(create, (stream) =>
+    (zstd as ZstdModule).zstdDecompressSync(stream, { finishFlush: CONTINUE }).toString(),
+  );
 }
 
 let problem: string | undefined | null = null;

@@ -31,7 +31,7 @@ import {
 import { shardOf } from '../protocol/snowflake.js';
 import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
 import type { TrafficLog } from '../traffic.js';
-import { GatewayPort, type PortFault } from './gateway-port.js';
+import { GatewayPort, OutgoingFrame, type PortFault } from './gateway-port.js';
 
 /** What the hub asks of the rest of the sandbox. */
 export interface GatewayHubOptions {
@@ -98,6 +98,13 @@ export class GatewayHub {
   private sockets = 0;
   private acks = true;
   private delayMs = 0;
+  /** The dispatch that is being handed out, and to how many sessions it went. */
+  private batch: { readonly event: string; sent: number } | undefined;
+  /** Frames of the last dispatch, by number. */
+  private frames: { readonly json: string; readonly bySeq: Map<number, OutgoingFrame> } = {
+    json: '',
+    bySeq: new Map(),
+  };
   private readonly withheld = new Set<Withholdable>();
 
   constructor(private readonly options: GatewayHubOptions) {
@@ -314,6 +321,8 @@ export class GatewayHub {
     }
     const guarded = withoutContent(event);
     const subject = subjectOf(event);
+    const batch = { event: event.name as string, sent: 0 };
+    this.batch = batch;
     for (const actor of this.sessions.values()) {
       const session = sessionOf(actor);
       if (session === undefined || event.botIds?.includes(session.botId) === false) continue;
@@ -322,6 +331,9 @@ export class GatewayHub {
       const shown = guarded === undefined || guarded.mayRead(session) ? input : guarded.input;
       actor.driver.dispatch(session.botId === subject ? { ...shown, needs: 0 } : shown);
     }
+    this.batch = undefined;
+    // One line however many sessions got it: the log is bounded.
+    if (batch.sent > 0) this.options.traffic.add('gateway', 'out', event.name, { sessions: batch.sent });
   }
 
   private refuse(actor: Actor, reason: 'unknown' | 'invalidSeq'): void {
@@ -334,11 +346,22 @@ export class GatewayHub {
     if (socket !== undefined) this.sendDispatch(socket, seq, event);
   }
 
-  private sendDispatch(socket: number, seq: number, { name, json }: DispatchEvent): void {
+  private sendDispatch(socket: number, seq: number, event: DispatchEvent): void {
     const { traffic } = this.options;
     traffic.counters.dispatches += 1;
-    traffic.add('gateway', 'out', name, { socket, seq });
-    this.connections.get(socket)?.port.sendDispatch(`{"t":"${name}","s":${seq},"op":0,"d":${json}}`);
+    if (this.batch?.event === event.name) this.batch.sent += 1;
+    else traffic.add('gateway', 'out', event.name, { socket, seq });
+    this.connections.get(socket)?.port.sendDispatch(this.frameOf(seq, event));
+  }
+
+  /** Sessions of one age share the number of a dispatch, and so its bytes. */
+  private frameOf(seq: number, { name, json }: DispatchEvent): OutgoingFrame {
+    if (this.frames.json !== json) this.frames = { json, bySeq: new Map() };
+    const known = this.frames.bySeq.get(seq);
+    if (known !== undefined) return known;
+    const frame = new OutgoingFrame(`{"t":"${name}","s":${seq},"op":0,"d":${json}}`);
+    this.frames.bySeq.set(seq, frame);
+    return frame;
   }
 
   private connectionOf(actor: Actor): Connection | undefined {
@@ -360,8 +383,20 @@ function nameOf(frame: ClientFrame): string {
   return frame.kind === 'invalid' ? `invalid (${frame.why})` : frame.kind.toUpperCase();
 }
 
+/** The texts of data that several dispatches share. */
+const sharedTexts = new WeakMap<object, string>();
+
+function textOf({ name, data }: WorldEvent): string {
+  if (name !== GatewayDispatchEvents.GuildCreate) return JSON.stringify(data ?? {});
+  const known = sharedTexts.get(data as object);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(data);
+  sharedTexts.set(data as object, text);
+  return text;
+}
+
 function toDispatch(event: WorldEvent): Extract<SessionInput, { type: 'dispatch' }> {
-  const json = JSON.stringify(event.data ?? {});
+  const json = textOf(event);
   return { type: 'dispatch', event: { name: event.name, json }, needs: intentsFor(event.name, event.guildId !== '') };
 }
 

@@ -21,6 +21,19 @@ export type PortFault =
   /** Disarm everything but the delay. */
   | { readonly type: 'none' };
 
+/** A message on its way to one or many connections: encoded once. */
+export class OutgoingFrame {
+  private encoded: Buffer | undefined;
+
+  constructor(readonly text: string) {}
+
+  /** The text in UTF-8. Not to be written to: all connections send the same bytes. */
+  get bytes(): Buffer {
+    this.encoded ??= Buffer.from(this.text);
+    return this.encoded;
+  }
+}
+
 /** What a port needs. */
 export interface GatewayPortOptions {
   readonly ws: WebSocket;
@@ -47,12 +60,12 @@ export class GatewayPort {
   private toDrop = 0;
   private toDuplicate = 0;
   private toReorder = 0;
-  private held: string[] = [];
+  private held: OutgoingFrame[] = [];
   private spoilNext = false;
   private halveNext = false;
   private broken = false;
   private delayMs = 0;
-  private readonly late: { readonly text: string; readonly at: number }[] = [];
+  private readonly late: { readonly frame: OutgoingFrame; readonly at: number }[] = [];
   private timer: unknown;
 
   constructor(private readonly options: GatewayPortOptions) {
@@ -66,26 +79,26 @@ export class GatewayPort {
 
   /** Sends a frame that no fault of dispatches concerns. */
   send(text: string): void {
-    this.write(text);
+    this.write(new OutgoingFrame(text));
   }
 
   /** Sends a dispatch, or what a fault makes of it. */
-  sendDispatch(text: string): void {
+  sendDispatch(frame: OutgoingFrame): void {
     if (this.toDrop > 0) {
       this.toDrop -= 1;
       return;
     }
     if (this.toReorder > 0) {
       this.toReorder -= 1;
-      this.held.unshift(text);
+      this.held.unshift(frame);
       if (this.toReorder > 0) return;
       this.letGo();
       return;
     }
-    this.queue(text);
+    this.queue(frame);
     if (this.toDuplicate === 0) return;
     this.toDuplicate -= 1;
-    this.queue(text);
+    this.queue(frame);
   }
 
   /** Sends bytes as they are. */
@@ -153,10 +166,10 @@ export class GatewayPort {
     for (const each of this.held.splice(0)) this.queue(each);
   }
 
-  private queue(text: string): void {
+  private queue(frame: OutgoingFrame): void {
     // What waits already keeps its place: a shorter delay does not overtake.
     if (this.delayMs === 0 && this.late.length === 0) {
-      this.write(text);
+      this.write(frame);
       return;
     }
     if (this.late.length >= MAX_LATE) {
@@ -164,7 +177,7 @@ export class GatewayPort {
       return;
     }
     const at = Math.max(this.options.clock.now() + this.delayMs, this.late.at(-1)?.at ?? 0);
-    this.late.push({ text, at });
+    this.late.push({ frame, at });
     this.arm();
   }
 
@@ -178,7 +191,7 @@ export class GatewayPort {
         const now = clock.now();
         for (let due = this.late[0]; due !== undefined && due.at <= now; due = this.late[0]) {
           this.late.shift();
-          this.write(due.text);
+          this.write(due.frame);
         }
         this.arm();
       },
@@ -191,36 +204,37 @@ export class GatewayPort {
     this.timer = undefined;
   }
 
-  private write(text: string): void {
+  private write(frame: OutgoingFrame): void {
     if (!this.isOpen) return;
     if (this.options.ws.bufferedAmount > MAX_BUFFERED_BYTES) {
       this.terminate();
       return;
     }
-    const message = this.encode(text);
-    if (this.halveNext) this.writeHalf(message);
-    else this.options.ws.send(message, ignore);
+    const { bytes, binary } = this.encode(frame);
+    if (this.halveNext) this.writeHalf(bytes, binary);
+    else this.options.ws.send(bytes, { binary }, ignore);
   }
 
-  private encode(text: string): string | Buffer {
+  private encode(frame: OutgoingFrame): { readonly bytes: Buffer; readonly binary: boolean } {
     if (this.compressor !== undefined) {
-      const message = this.compressor.compress(text);
-      if (!this.spoilNext) return message;
+      const bytes = this.compressor.compress(frame.bytes);
+      if (!this.spoilNext) return { bytes, binary: true };
       this.spoilNext = false;
-      return spoil(message);
+      return { bytes: spoil(bytes), binary: true };
     }
-    return this.compressPayloads && text.length >= MIN_PAYLOAD_COMPRESSION_BYTES ? deflateSync(text) : text;
+    const { bytes } = frame;
+    return this.compressPayloads && bytes.length >= MIN_PAYLOAD_COMPRESSION_BYTES
+      ? { bytes: deflateSync(bytes), binary: true }
+      : { bytes, binary: false };
   }
 
-  private writeHalf(message: string | Buffer): void {
+  private writeHalf(payload: Buffer, isBinary: boolean): void {
     this.broken = true;
     const { tcp } = this.options;
     if (tcp === undefined) {
       this.terminate();
       return;
     }
-    const payload = Buffer.from(message as string);
-    const isBinary = typeof message !== 'string';
     tcp.write(Buffer.concat([frameHeader(payload.length, isBinary), payload.subarray(0, payload.length >> 1)]), () =>
       tcp.destroy(),
     );

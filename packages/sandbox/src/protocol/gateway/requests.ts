@@ -1,6 +1,6 @@
 /** Owns what a session is told when it begins, and what its requests (opcodes 3, 4, 8, 31 and 43) do to the world. */
-import { GatewayDispatchEvents } from 'discord-api-types/v10';
-import { guildCreatePayload, readyPayload } from '../payloads/ready.js';
+import { GatewayDispatchEvents, type GatewayGuildCreateDispatchData } from 'discord-api-types/v10';
+import { readyPayload } from '../payloads/ready.js';
 import { randomHex } from '../random.js';
 import { shardOf } from '../snowflake.js';
 import { type WorldEvent, worldEvent } from '../world/events.js';
@@ -23,11 +23,19 @@ export interface RequestServices {
   readonly voiceSessions: VoiceSessions;
 }
 
+/** What a welcome needs beside world and session. */
+export interface WelcomeInput {
+  readonly version: number;
+  readonly resumeUrl: string;
+  /** Makes GUILD_CREATE; the same object for sessions that see the same. */
+  guildCreate(guild: Guild): GatewayGuildCreateDispatchData;
+}
+
 /** READY, then GUILD_CREATE for each guild of the session's shard. */
 export function welcome(
   world: World,
   session: Session,
-  { version, resumeUrl }: { readonly version: number; readonly resumeUrl: string },
+  { version, resumeUrl, guildCreate }: WelcomeInput,
 ): readonly WorldEvent[] {
   const bot = world.bots.get(session.botId);
   if (bot === undefined) return [];
@@ -46,13 +54,7 @@ export function welcome(
   });
   return [
     worldEvent(GatewayDispatchEvents.Ready, '', ready),
-    ...guilds.map((guild) =>
-      worldEvent(
-        GatewayDispatchEvents.GuildCreate,
-        guild.id,
-        guildCreatePayload(world, guild, bot.id, session.intents, session.largeThreshold),
-      ),
-    ),
+    ...guilds.map((guild) => worldEvent(GatewayDispatchEvents.GuildCreate, guild.id, guildCreate(guild))),
   ];
 }
 
