@@ -5,10 +5,10 @@
 import { messageOf } from '@guildkit/core';
 import * as z from 'zod';
 import { FAULT_ROUTES } from './control-faults.js';
+import { PEOPLE_ROUTES } from './control-people.js';
 import { BadBody, type ControlContext, type ControlRoute, read } from './control-route.js';
 import { SandboxError } from './errors.js';
 import type { SocketRequest } from './io/http-server.js';
-import type { Person } from './people.js';
 import { matchRoute } from './protocol/rest/router.js';
 import type { RestResponse } from './rest-api.js';
 
@@ -22,52 +22,30 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     summary: 'Addresses and ids, without the token',
     handle: async ({ describe }) => describe(),
   },
-  {
-    method: 'GET',
-    path: '/people',
-    summary: 'All people',
-    handle: async ({ people }) => people.list().map(show),
-  },
-  {
-    method: 'POST',
-    path: '/people',
-    summary: 'Create a person: `{ name, avatar?, nick? }`',
-    handle: async ({ people }, _params, body) => show(await people.create(read(personBody, body))),
-  },
-  {
-    method: 'POST',
-    path: '/people/:personId/join',
-    summary: 'Join a voice channel: `{ channelId }`',
-    handle: act((person, body) => person.joinVoice(read(channelBody, body).channelId)),
-  },
-  {
-    method: 'POST',
-    path: '/people/:personId/leave',
-    summary: 'Leave voice',
-    handle: act((person) => person.leaveVoice()),
-  },
-  {
-    method: 'POST',
-    path: '/people/:personId/move',
-    summary: 'Be moved to another voice channel: `{ channelId }`',
-    handle: act((person, body) => person.moveTo(read(channelBody, body).channelId)),
-  },
-  {
-    method: 'POST',
-    path: '/people/:personId/voice',
-    summary: 'Change how they are in voice: `{ mute?, deaf?, video? }`',
-    handle: act(async (person, body) => {
-      const { mute, deaf, video } = read(voiceBody, body);
-      if (mute !== undefined) await person.setMute(mute);
-      if (deaf !== undefined) await person.setDeaf(deaf);
-      if (video !== undefined) await person.setVideo(video);
-    }),
-  },
+  ...PEOPLE_ROUTES,
   {
     method: 'GET',
     path: '/channels',
     summary: 'All channels',
     handle: async ({ channels }) => channels.list(),
+  },
+  {
+    method: 'POST',
+    path: '/channels',
+    summary: 'Create a channel: `{ name, kind?, parentId?, userLimit? }`',
+    handle: async ({ channels }, _params, body) => channels.create(read(channelBody, body)),
+  },
+  {
+    method: 'DELETE',
+    path: '/channels/:channelId',
+    summary: 'Delete a channel',
+    handle: async ({ channels }, { channelId = '' }) => channels.delete(channelId),
+  },
+  {
+    method: 'GET',
+    path: '/channels/:channelId/messages',
+    summary: 'The messages of a channel, oldest first',
+    handle: async ({ channels }, { channelId = '' }) => channels.messages(channelId),
   },
   ...FAULT_ROUTES,
   {
@@ -78,23 +56,22 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
   },
 ];
 
-const personBody = z.object({
-  name: z.string().min(1).max(32),
-  avatar: z.string().max(64).nullish(),
-  nick: z.string().max(32).nullish(),
+const channelBody = z.object({
+  name: z.string().min(1).max(100),
+  kind: z.enum(['text', 'voice', 'category', 'announcement', 'stage']).optional(),
+  parentId: z.string().max(20).nullish(),
+  userLimit: z.int().min(0).max(99).optional(),
 });
-const channelBody = z.object({ channelId: z.string().min(1).max(20) });
-const voiceBody = z.object({
-  mute: z.boolean().optional(),
-  deaf: z.boolean().optional(),
-  video: z.boolean().optional(),
-});
+
 /** Status of each error a person or channel may answer with. */
 const STATUS: Partial<Record<string, number>> = {
   ERR_SANDBOX_CHANNEL_UNKNOWN: 404,
   ERR_SANDBOX_PERSON_UNKNOWN: 404,
   ERR_SANDBOX_CHANNEL_FULL: 409,
   ERR_SANDBOX_PERSON_NOT_CONNECTED: 409,
+  ERR_SANDBOX_PERSON_NOT_MEMBER: 409,
+  ERR_SANDBOX_MESSAGE_UNKNOWN: 404,
+  ERR_SANDBOX_PERMISSION_MISSING: 403,
 };
 
 /** Answers one control request. */
@@ -134,16 +111,6 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address);
 }
 
-function act(
-  action: (person: Person, body: unknown) => Promise<void>,
-): (context: ControlContext, params: Readonly<Record<string, string>>, body: unknown) => Promise<unknown> {
-  return async ({ people }, params, body) => {
-    const person = people.get(params.personId ?? '');
-    await action(person, body);
-    return show(person);
-  };
-}
-
 function readJson({ body, headers }: SocketRequest): { readonly value: unknown } | undefined {
   if (body === '') return { value: undefined };
   // A form or text/plain body needs no preflight, so another page could send it.
@@ -154,8 +121,6 @@ function readJson({ body, headers }: SocketRequest): { readonly value: unknown }
     return undefined;
   }
 }
-
-const show = ({ id, name, channelId }: Person) => ({ id, name, channelId });
 
 const fail = (status: number, code: string, message: string): RestResponse =>
   respond(status, { error: { code, message } });

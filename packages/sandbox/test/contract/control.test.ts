@@ -9,7 +9,8 @@ async function control(sandbox: Sandbox, method: string, path: string, body?: un
     method,
     ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   });
-  return { status: response.status, body: await response.json() };
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the answer holds
+  return { status: response.status, body: (await response.json()) as any };
 }
 
 /** `fetch` sets Host and Origin by itself: this does not. */
@@ -28,13 +29,16 @@ test('people join, move, mute and leave', async () => {
   await using sandbox = await createSandbox();
   const client = await RawClient.identified(sandbox);
   const made = await control(sandbox, 'POST', '/people', { name: 'anna' });
-  expect(made).toEqual({ status: 200, body: { id: expect.any(String), name: 'anna', channelId: null } });
+  expect(made).toEqual({
+    status: 200,
+    body: { id: expect.any(String), name: 'anna', channelId: null, isMember: true, roles: [] },
+  });
   const { id } = made.body as { id: string };
   const lounge = await sandbox.channels.create({ name: 'Lounge' });
   await control(sandbox, 'POST', `/people/${id}/join`, { channelId: sandbox.voiceChannelId });
   await control(sandbox, 'POST', `/people/${id}/move`, { channelId: lounge.id });
   await control(sandbox, 'POST', `/people/${id}/voice`, { mute: true, video: true });
-  expect((await control(sandbox, 'GET', '/people')).body).toEqual([{ id, name: 'anna', channelId: lounge.id }]);
+  expect((await control(sandbox, 'GET', '/people')).body).toMatchObject([{ id, name: 'anna', channelId: lounge.id }]);
   expect((await control(sandbox, 'GET', '/channels')).body).toHaveLength(3);
   await control(sandbox, 'POST', `/people/${id}/leave`);
   await client.settled();
@@ -46,6 +50,38 @@ test('people join, move, mute and leave', async () => {
     [lounge.id, true, true],
     [null, true, false],
   ]);
+});
+
+test('people write, react, type and moderate', async () => {
+  await using sandbox = await createSandbox();
+  const { textChannelId: channelId, voiceChannelId } = sandbox;
+  const post = async (path: string, body?: unknown) => (await control(sandbox, 'POST', path, body ?? {})).body;
+  const anna = await post('/people', { name: 'anna' });
+  const mod = await post('/people', { name: 'mod', permissions: ['MoveMembers', 'MuteMembers'] });
+  const as = `/people/${anna.id}`;
+  const sent = await post(`${as}/send`, { channelId, content: 'hello' });
+  await post(`${as}/edit`, { channelId, messageId: sent.id, content: 'hello!' });
+  await post(`${as}/react`, { channelId, messageId: sent.id, emoji: '👍' });
+  await post(`/people/${mod.id}/react`, { channelId, messageId: sent.id, emoji: '👍' });
+  await post(`${as}/react`, { channelId, messageId: sent.id, emoji: '👍', remove: true });
+  await post(`${as}/type`, { channelId });
+  expect((await control(sandbox, 'GET', `/channels/${channelId}/messages`)).body).toMatchObject([
+    { authorName: 'anna', content: 'hello!', reactions: [{ emoji: '👍', userIds: [mod.id] }] },
+  ]);
+  await post('/people/owner/delete', { channelId, messageId: sent.id });
+  expect(sandbox.channels.messages(channelId)).toEqual([]);
+  await post(`${as}/join`, { channelId: voiceChannelId });
+  await post(`/people/${mod.id}/moderate`, { personId: anna.id, act: 'mute' });
+  await post(`/people/${mod.id}/moderate`, { personId: anna.id, act: 'disconnect' });
+  expect(sandbox.people.get(anna.id).channelId).toBeNull();
+  const refused = await control(sandbox, 'POST', `${as}/moderate`, { personId: mod.id, act: 'kick' });
+  expect(refused).toMatchObject({ status: 403, body: { error: { code: 'ERR_SANDBOX_PERMISSION_MISSING' } } });
+  expect(await post(`${as}/guild/leave`)).toMatchObject({ isMember: false });
+  expect(await post(`${as}/guild/join`)).toMatchObject({ isMember: true });
+  const made = await post('/channels', { name: 'Lounge' });
+  expect(made).toMatchObject({ kind: 'voice' });
+  await control(sandbox, 'DELETE', `/channels/${made.id}`);
+  expect(sandbox.channels.list()).toHaveLength(2);
 });
 
 test('faults, traffic and the address book', async () => {
