@@ -38,7 +38,7 @@ import type { SessionStartLimit } from './protocol/identify-budget.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
 import { isGuildDispatch, Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
-import { shardOf } from './protocol/snowflake.js';
+import { guildsOfShards, shardOf } from './protocol/snowflake.js';
 import { resumeTraceIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
 import { GatewayRequests } from './requests.js';
 import { type ShardView, shardHealth } from './shard-view.js';
@@ -160,10 +160,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const view = options.shardId === undefined ? [...this.views.values()][0] : this.views.get(options.shardId);
     if (view === undefined) {
       if (this.ending !== undefined) throw this.closedError();
-      throw new GatewayError(
-        'ERR_GATEWAY_SEND_FAILED',
-        'The payload was not sent: no such shard, or connect() was not called',
-      );
+      const what = 'The payload was not sent: the shard is not of this client, or connect() was not called';
+      throw new GatewayError('ERR_GATEWAY_SEND_FAILED', what);
     }
     const { shard } = view;
     const send = (): Promise<void> =>
@@ -370,7 +368,9 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private async untilReady(): Promise<void> {
     const { clock, logger, guildsTimeoutMs } = this.settings;
     const expectGuilds = (this.intents & INTENTS.Guilds) !== 0;
-    const progress = new Readiness([...this.views.keys()], this.guildIds, expectGuilds);
+    const shardIds = [...this.views.keys()];
+    const wanted = this.guildIds && guildsOfShards(this.guildIds, shardIds, this.shardCount);
+    const progress = new Readiness(shardIds, wanted, expectGuilds);
     const onSettled = (): void => {
       this.readiness = undefined;
     };

@@ -25,7 +25,7 @@ export const GATEWAY_ERROR_REMEDIES = {
   ERR_GATEWAY_DISPATCH_MALFORMED: 'Nothing to do: no domain event was made of that dispatch.',
   ERR_GATEWAY_SEND_TIMEOUT: 'The connection was not ready in time, or too much waits. Send again later, or less.',
   ERR_GATEWAY_SEND_ABORTED: 'The signal passed to send() fired before the payload went out.',
-  ERR_GATEWAY_SEND_FAILED: 'The socket closed at that moment. Send again.',
+  ERR_GATEWAY_SEND_FAILED: 'Send again when the connection is ready, from the process that runs the shard.',
   ERR_GATEWAY_SEND_QUEUE_FULL: 'Too many sends wait for a connection. Send less, or wait for ready.',
   ERR_GATEWAY_PAYLOAD_TOO_LARGE: 'Discord refuses payloads over 4096 bytes. Split it.',
   ERR_GATEWAY_REQUEST_TIMEOUT:
