@@ -46,7 +46,7 @@ export const SESSION_RULES = {
   maxQueuedSends: 1_000,
   // Docs, Gateway: Rate Limiting: 120 in 60 s. A second more: frames that left that far apart may arrive closer.
   sendLimit: { limit: 120, windowMs: 61_000 },
-  // Not in the docs of the gateway; in those of the Social SDK, and in every bot's experience: 5 in 20 s.
+  // Docs, Game SDK: Activities, UpdateActivity: 5 in 20 s. Those of the gateway do not name it.
   presenceLimit: { limit: 5, windowMs: 21_000 },
   spareBeats: 3,
   maxHeartbeatMs: 90_000,
