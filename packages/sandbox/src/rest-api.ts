@@ -168,9 +168,11 @@ export class RestApi {
       reason === undefined ? undefined : { reason: decode(reason).slice(0, 512) },
     );
     if (reply.events !== undefined) this.options.broadcast(reply.events);
-    const type = reply.html === undefined ? 'application/json' : 'text/html; charset=utf-8';
     const body = reply.html ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
-    return { status: reply.status, headers: { 'content-type': type, ...reply.headers }, body };
+    // Nothing has no type: clients parse whatever calls itself JSON.
+    const type = reply.html === undefined ? 'application/json' : 'text/html; charset=utf-8';
+    const headers = { ...(body === '' ? {} : { 'content-type': type }), ...reply.headers };
+    return { status: reply.status, headers, body };
   }
 
   private answer(request: RestRequest): Reply {

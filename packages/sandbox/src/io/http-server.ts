@@ -174,7 +174,8 @@ function pause(clock: Clock, response: ServerResponse, ms: number): Promise<bool
 
 function send(response: ServerResponse, { status, headers, body }: RestResponse): void {
   if (response.destroyed) return;
-  response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
+  // 204 must not name a length (RFC 9110 §8.6).
+  response.writeHead(status, { ...(status === 204 ? {} : { 'content-length': Buffer.byteLength(body) }), ...headers });
   response.end(body);
 }
 
