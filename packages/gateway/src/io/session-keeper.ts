@@ -16,7 +16,8 @@ export type KeptBeside = Pick<StoredSession, 'userId' | 'startedAt' | 'voice'>;
 export class SessionKeeper {
   private savedAt: number;
   private savedSeq: number | undefined;
-  private writes: Promise<void> = Promise.resolve();
+  private next: (() => Promise<void>) | undefined;
+  private writing: Promise<void> | undefined;
 
   constructor(
     private readonly store: SessionStore,
@@ -63,12 +64,28 @@ export class SessionKeeper {
   }
 
   /** Resolves when everything is written. */
-  flush(): Promise<void> {
-    return this.writes;
+  async flush(): Promise<void> {
+    await this.writing;
   }
 
-  /** One write after the other: a removal must not be overtaken by an older save. */
+  /**
+   * One write after the other: a removal must not be overtaken by an older save. Of those that wait for a slow store only
+   * the last is worth writing.
+   */
   private write(action: () => Promise<void>): void {
-    this.writes = this.writes.then(action).catch((error: unknown) => this.onFailure('save', error));
+    this.next = action;
+    this.writing ??= this.writeAll();
+  }
+
+  private async writeAll(): Promise<void> {
+    for (let action = this.next; action !== undefined; action = this.next) {
+      this.next = undefined;
+      try {
+        await action();
+      } catch (error) {
+        this.onFailure('save', error);
+      }
+    }
+    this.writing = undefined;
   }
 }

@@ -85,8 +85,8 @@ const changeOf = ({ event, payload }: DomainEvent): Change => {
 
 test('killed with SIGKILL again and again, the next process resumes, and every event is heard, with who was where', async () => {
   const program = join(directory, 'killable.cjs');
-  await bundleForNode('killable.ts', program);
-  const sandbox = await createSandbox({ rateLimits: false });
+  await bundleForNode(new URL('../support/killable.ts', import.meta.url), program);
+  const sandbox = await createSandbox({ rateLimits: false, replayLimit: 100_000 });
   const random = seeded(7);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const tables = [sandbox.voiceChannelId];
@@ -140,14 +140,17 @@ test('killed with SIGKILL again and again, the next process resumes, and every e
         if (random() < 0.3) await new Promise((resolve) => setImmediate(resolve));
       }
       // Some get to store where they are, some do not.
-      if (round % 2 === 0) await vi.waitFor(async () => expect(await storedSeq()).toBeGreaterThan(before));
+      while (round % 2 === 0 && (await storedSeq()) <= before) {
+        await somethingHappens();
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
       await life.kill();
       for (let n = 0; n < 10; n += 1) await somethingHappens();
     }
     const last = live(program, sandbox.connection);
     lives.push(last);
     await last.connected;
-    await vi.waitFor(() => expect(heard()).toHaveLength(happened.length), { timeout: 10_000 });
+    await vi.waitFor(() => expect(heard().length).toBeGreaterThanOrEqual(happened.length), { timeout: 10_000 });
 
     expect(heard()).toEqual(happened);
     expect(sandbox.traffic.counters).toMatchObject({ identifies: 1, resumes: 5, resumesRefused: 0 });

@@ -15,11 +15,11 @@ const COMMON = {
   },
 } as const satisfies BuildOptions;
 
-/** A program for Node in one file. @param entry Relative to `test/support`. */
-export function bundleForNode(entry: string, outfile: string): Promise<BuildResult> {
+/** A program for Node in one file. */
+export function bundleForNode(entry: URL, outfile: string): Promise<BuildResult> {
   return build({
     ...COMMON,
-    entryPoints: [fromHere(entry)],
+    entryPoints: [fileURLToPath(entry)],
     outfile,
     platform: 'node',
     format: 'cjs',

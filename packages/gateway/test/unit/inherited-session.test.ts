@@ -201,6 +201,37 @@ test('in quiet times the number is stored with the next heartbeat', async () => 
   await first.client.close();
 });
 
+test('a store that is slower than events come gets the newest, one after the other', async () => {
+  const memory = memorySessionStore();
+  const waiting: (() => void)[] = [];
+  const seqs: number[] = [];
+  const store: SessionStore = {
+    ...memory,
+    async save(key, session) {
+      seqs.push(session.seq);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      await memory.save(key, session);
+    },
+  };
+  const first = await firstProcess(store);
+  for (let seq = 4; seq < 10; seq += 1) {
+    await first.clock.advance(5_000);
+    first.last().receive(dispatch('VOICE_STATE_UPDATE', seq, voice('eve', seq % 2 === 0 ? '10' : '20')));
+  }
+  await first.clock.advance(0);
+  expect(seqs).toEqual([1]);
+  waiting.shift()?.();
+  await first.clock.advance(0);
+  expect(seqs).toEqual([1, 9]);
+  const detached = first.client.detach();
+  for (let turn = 0; turn < 3; turn += 1) {
+    await first.clock.advance(0);
+    waiting.shift()?.();
+  }
+  await detached;
+  expect(seqs).toEqual([1, 9, 9]);
+});
+
 test('a record that cannot be read costs the knowledge, not the session', async () => {
   const store = memorySessionStore();
   await (await firstProcess(store)).client.detach();
