@@ -114,7 +114,8 @@ export function createBots(context: BotsContext): BotRegistry {
       context.expel(botId);
       return bot;
     },
-    of: (token) => world.bots.get(tokens.ownerOf(token) ?? ''),
+    // Discord takes the header's form in IDENTIFY, too, and some clients send it.
+    of: (token) => world.bots.get(tokens.ownerOf(token.replace(/^Bot /, '')) ?? ''),
     revoke: (botId) => tokens.revoke(botId),
   };
 }
