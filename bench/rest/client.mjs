@@ -6,7 +6,7 @@ const [name, origin, total] = process.argv.slice(2);
 const count = Number(total);
 const CHANNELS = 200;
 const AT_ONCE = 64;
-const WARM_UP = 4_000;
+const WARM_UP = 10_000;
 
 const { request } = await REST_CLIENTS[name]({ origin });
 let answered = 0;

@@ -107,6 +107,7 @@ const BOT_PLAN: readonly Step[] = ['hidden', 'bucket', 'global'];
 /** The identity whose requests the global window counts. */
 export const BOT_IDENTITY = 'bot';
 const GLOBAL_WINDOW_MS = 1_000;
+const WINDOW = { step: stepWindow, deadline: windowDeadline };
 /** A slot given back unused. */
 const UNSPENT = { type: 'settle', spent: false } as const satisfies WindowInput;
 
@@ -328,7 +329,7 @@ export class Limiter {
   ): Stage {
     const { clock, events } = this.options;
     const driver = createDriver<WindowState, WindowInput, WindowEffect>({
-      reducer: { step: stepWindow, deadline: windowDeadline },
+      reducer: WINDOW,
       initial: initialWindow(known),
       clock,
       run: (effect) => this.run(stage, effect),

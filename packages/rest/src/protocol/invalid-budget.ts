@@ -19,6 +19,7 @@ export const EMPTY_BUDGET: InvalidBudget = { slices: [], count: 0 };
 
 /** The count without what is over ten minutes old. */
 export function agedBudget(budget: InvalidBudget, now: number): InvalidBudget {
+  if (budget.count === 0) return budget;
   // A slice is dropped when its youngest request is too old.
   const slices = budget.slices.filter((slice) => slice.at + SLICE_MS + INVALID_WINDOW_MS > now);
   if (slices.length === budget.slices.length) return budget;
