@@ -57,7 +57,10 @@ export interface RequestContext {
   send(payload: GatewaySendPayload, options: { shardId: number; signal: AbortSignal }): Promise<void>;
 }
 
-/** Requests of one guild that Discord works on at a time. Of the whole list it would only refuse a second one. */
+/**
+ * Requests of one guild that are under way at a time. Of the whole list Discord would only refuse a second one (docs,
+ * Change Log: Introducing Rate Limit When Requesting All Guild Members: one in 30 s, by guild).
+ */
 const MAX_AT_ONCE = { some: 4, all: 1 } as const;
 /** Docs, Gateway Events: Request Guild Members: at most 100 by id. */
 const MAX_USER_IDS = 100;
@@ -200,7 +203,7 @@ export class MemberRequests {
         ? { guild_id: guildId, query, limit, presences, nonce }
         : { guild_id: guildId, user_ids: [...userIds], presences, nonce };
     return {
-      lane: this.laneOf(guildId, userIds === undefined && query === '' ? 'all' : 'some'),
+      lane: this.laneOf(guildId, userIds === undefined && query === '' && limit === 0 ? 'all' : 'some'),
       shardId: this.context.shardOf(guildId),
       expiresAt: this.context.clock.now() + timeoutMs,
       payload: { op: OPCODES.requestGuildMembers as GatewayRequestGuildMembers['op'], d: wanted },
@@ -269,7 +272,7 @@ export class MemberRequests {
       lane.active.add(next);
       this.transmit(next);
     }
-    if (lane.active.size + lane.waiting.length === 0 && now >= lane.freeAt) this.lanes.delete(lane.key);
+    if (isIdle(lane, now)) this.lanes.delete(lane.key);
   }
 
   private transmit(pending: Pending): void {
@@ -289,6 +292,9 @@ export class MemberRequests {
 
   private laneOf(guildId: string, kind: keyof typeof MAX_AT_ONCE): Lane {
     const key = `${guildId} ${kind}`;
+    const now = this.context.clock.now();
+    // Those that were kept only for their limit.
+    for (const lane of this.lanes.values()) if (isIdle(lane, now)) this.lanes.delete(lane.key);
     const lane = this.lanes.get(key) ?? {
       key,
       most: MAX_AT_ONCE[kind],
@@ -300,6 +306,10 @@ export class MemberRequests {
     this.lanes.set(key, lane);
     return lane;
   }
+}
+
+function isIdle({ active, waiting, freeAt }: Lane, now: number): boolean {
+  return active.size + waiting.length === 0 && now >= freeAt;
 }
 
 function checked(options: GuildMembersOptions): Settings {
