@@ -72,6 +72,14 @@ describe('frames', () => {
     expect(read(7, {})).toMatchObject({ kind: 'invalid', code: 4001 });
   });
 
+  test('a token may have the prefix of REST', () => {
+    const frames = [
+      { op: 2, d: { token: 'Bot x', intents: 1, properties: {} } },
+      { op: 6, d: { token: 'Bot x', session_id: 's', seq: 1 } },
+    ].map((frame) => parseClientFrame(JSON.stringify(frame)));
+    expect(frames.map((frame) => 'token' in frame && frame.token.reveal())).toEqual(['x', 'x']);
+  });
+
   test('a token does not show', () => {
     const frame = parseClientFrame(JSON.stringify({ op: 2, d: { token: 'very-secret', intents: 1, properties: {} } }));
     expect(JSON.stringify(frame)).not.toContain('very-secret');

@@ -113,7 +113,7 @@ function parseIdentify(d: unknown): ClientFrame {
   if (presence === 'invalid') return undecodable('identify presence');
   return {
     kind: 'identify',
-    token: new Redacted(d.token),
+    token: tokenOf(d.token),
     intents: d.intents,
     shard: parseShard(d.shard),
     compress: d.compress === true,
@@ -128,8 +128,11 @@ function parseResume(d: unknown): ClientFrame {
   if (!isFields(d) || typeof d.token !== 'string' || typeof d.session_id !== 'string' || !isSeq(d.seq)) {
     return undecodable('resume');
   }
-  return { kind: 'resume', token: new Redacted(d.token), sessionId: d.session_id, seq: d.seq };
+  return { kind: 'resume', token: tokenOf(d.token), sessionId: d.session_id, seq: d.seq };
 }
+
+/** Unlike documented, the service also takes the token as REST's header has it; clients rely on that. */
+const tokenOf = (text: string): Redacted => new Redacted(text.replace(/^Bot /i, ''));
 
 function parseShard(shard: unknown): ShardClaim {
   if (shard === undefined || shard === null) return undefined;
