@@ -15,12 +15,12 @@ export interface StoredVoiceGuild {
 
 /** Who was in voice, as it is kept with a session. */
 export interface StoredVoice {
-  readonly version: typeof VERSION;
+  readonly version: 1;
   readonly guilds: readonly StoredVoiceGuild[];
 }
 
 /** Raised when the shape changes: a record of another version is as good as none. */
-const VERSION = 1;
+const VERSION = 1 satisfies StoredVoice['version'];
 
 /** People and channels in one record, about 2 MB as JSON. Guilds that do not fit are left out, each as a whole. */
 export const MAX_RECORD_ENTRIES = 10_000;
