@@ -1,0 +1,88 @@
+/**
+ * A month of faults in virtual time, with its figures: `node packages/gateway/soak/month.mjs [--days=30] [--seed=1]`.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url));
+
+function option(name, fallback) {
+  const found = process.argv.slice(2).find((argument) => argument.startsWith(`--${name}=`));
+  const value = found === undefined ? fallback : Number(found.slice(name.length + 3));
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${name} must be a whole number above 0`);
+  process.exit(2);
+}
+
+const days = option('days', 30);
+const seed = option('seed', 1);
+const count = (value) => value.toLocaleString('en');
+const seconds = (ms) => `${(ms / 1_000).toFixed(1)} s`;
+const percent = (share) => `${(share * 100).toFixed(3)} %`;
+const list = (counts) =>
+  Object.entries(counts)
+    .map(([name, value]) => `${name} ${count(value)}`)
+    .join(', ');
+
+const folder = mkdtempSync(join(tmpdir(), 'guildkit-soak-'));
+const report = join(folder, 'gateway.json');
+console.log(`${days} days of virtual time, seed ${seed}`);
+const started = performance.now();
+const { status } = spawnSync(
+  process.execPath,
+  [vitest, 'run', '--project', 'node', 'packages/gateway/test/model/soak.test.ts'],
+  {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {
+      ...process.env,
+      GUILDKIT_SOAK_DAYS: String(days),
+      GUILDKIT_SOAK_SEED: String(seed),
+      GUILDKIT_SOAK_REPORT: report,
+    },
+  },
+);
+if (existsSync(report)) print(JSON.parse(readFileSync(report, 'utf8')));
+rmSync(folder, { recursive: true, force: true });
+console.log(`took ${seconds(performance.now() - started)}`);
+process.exitCode = status ?? 1;
+
+function print(figures) {
+  const { recoveryMs, events, sends, heapMb } = figures;
+  const faults = Object.values(figures.faults).reduce((sum, one) => sum + one, 0);
+  const rows = [
+    ['faults', `${count(faults)}: ${list(figures.faults)}`],
+    [
+      'connected',
+      `${percent(figures.connectedShare)} of the time in which Discord could be reached (all but ${figures.unavailableHours.toFixed(2)} h)`,
+    ],
+    [
+      'outages',
+      `${count(figures.outages)}, ${percent(figures.within30s)} over within 30 s of the fault, or of Discord's return`,
+    ],
+    [
+      'recovery',
+      `p50 ${seconds(recoveryMs.p50)}, p90 ${seconds(recoveryMs.p90)}, p99 ${seconds(recoveryMs.p99)}, max ${seconds(recoveryMs.max)}`,
+    ],
+    [
+      'events',
+      `${count(events.happened)} happened, ${count(events.delivered)} delivered once and in order, ${count(events.coveredBySession)} in sessions that ended and were told, ${count(events.coveredByGap)} in gaps that were told`,
+    ],
+    ['sends', `${count(sends.made)}: ${count(sends.sent)} sent, ${count(sends.rejected)} rejected, 0 open`],
+    ['heap', `${heapMb.early.toFixed(1)} MB after a tenth of the time, ${heapMb.late.toFixed(1)} MB at the end`],
+    ['connections', list(figures.discord)],
+    ['told', list(figures.told)],
+    ['checks', `${figures.checks} in calm weather; wrong: ${figures.wrong.length}`],
+  ];
+  for (const [name, text] of rows) console.log(`${name.padEnd(12)} ${text}`);
+  console.log(`\n${'what followed which fault'.padEnd(30)} outages    median       max`);
+  for (const { cause, outages, medianMs, maxMs } of figures.byCause) {
+    console.log(
+      `${cause.padEnd(30)} ${count(outages).padStart(7)} ${seconds(medianMs).padStart(9)} ${seconds(maxMs).padStart(9)}`,
+    );
+  }
+}

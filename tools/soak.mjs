@@ -1,0 +1,27 @@
+/**
+ * The long runs of every package, `packages/<name>/soak/*.mjs`, one after the other.
+ *
+ * `npm run soak [-- name [--option=value …]]`: all packages, or the one that is named with its options.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './lib/workspace.mjs';
+
+const [wanted, ...options] = process.argv.slice(2);
+const runs = readdirSync(join(root, 'packages')).flatMap((name) => {
+  const folder = join(root, 'packages', name, 'soak');
+  return existsSync(folder) ? readdirSync(folder).map((file) => ({ name, path: join(folder, file) })) : [];
+});
+
+const known = new Set(runs.map(({ name }) => name));
+if (wanted !== undefined && !known.has(wanted)) {
+  console.error(`no soak of "${wanted}". Known: ${[...known].join(', ')}`);
+  process.exit(2);
+}
+for (const { name, path } of runs) {
+  if (wanted !== undefined && name !== wanted) continue;
+  console.log(`\n── ${name}`);
+  const { status } = spawnSync(process.execPath, [path, ...options], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
+}
