@@ -54,7 +54,10 @@ export const SCOPE_RULES: Readonly<Record<Scope, SessionRules>> = {
   life: { ...MODEL_RULES, maxQueuedSends: 1, sendLimit: UNLIMITED, presenceLimit: UNLIMITED },
   sends: {
     ...MODEL_RULES,
-    permitTimeoutMs: 20,
+    helloTimeoutMs: 10,
+    permitTimeoutMs: 10,
+    readyTimeoutMs: 10,
+    resumeTimeoutMs: 10,
     backoff: { baseMs: 20, capMs: 20, minMs: 10 },
     alertAfterAttempts: Number.POSITIVE_INFINITY,
     degradedAfterMs: Number.POSITIVE_INFINITY,
