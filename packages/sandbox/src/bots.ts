@@ -115,7 +115,7 @@ export function createBots(context: BotsContext): BotRegistry {
       return bot;
     },
     // Discord takes the header's form in IDENTIFY, too, and some clients send it.
-    of: (token) => world.bots.get(tokens.ownerOf(token.replace(/^Bot /, '')) ?? ''),
+    of: (token) => world.bots.get(tokens.ownerOf(token) ?? ''),
     revoke: (botId) => tokens.revoke(botId),
   };
 }

@@ -9,7 +9,7 @@ export { SANDBOX_ERRORS, SandboxError, type SandboxErrorCode } from './errors.js
 export type { Faults, FaultTarget, RestFaultOptions, UpgradeRefusalOptions, WithheldAnswer } from './faults.js';
 export type { SandboxMessage } from './messages.js';
 export type { SandboxOAuth, SandboxTokens } from './oauth.js';
-export type { MessageInput, People, Person, PersonOptions } from './people.js';
+export type { MessageInput, People, Person, PersonOptions, PersonStatus } from './people.js';
 export type { PrivilegedIntentName } from './protocol/gateway/intents.js';
 export type { Scope } from './protocol/oauth/authorize.js';
 export type { PermissionName } from './protocol/world/permissions.js';

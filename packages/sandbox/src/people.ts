@@ -67,6 +67,13 @@ export interface Person {
   setDeaf(deafened: boolean): Promise<void>;
   /** Switches their camera. @throws SandboxError `ERR_SANDBOX_PERSON_NOT_CONNECTED`. */
   setVideo(on: boolean): Promise<void>;
+  /**
+   * Appears online or otherwise: PRESENCE_UPDATE for bots with the intent. A new person is offline.
+   *
+   * @param activity What they are doing: shown as playing it.
+   * @throws TypeError for another status.
+   */
+  setPresence(status: PersonStatus, activity?: string): Promise<void>;
   /** Joins the guild; nothing when in it. */
   joinGuild(): Promise<void>;
   /** Leaves the guild, and voice with it; nothing when not in it. The account stays. */
@@ -96,6 +103,9 @@ export interface Person {
   /** Removes someone who stands lower from the guild, as a moderator with KICK_MEMBERS. */
   kick(personId: string): Promise<void>;
 }
+
+/** How a person appears. */
+export type PersonStatus = 'online' | 'idle' | 'dnd' | 'offline';
 
 /** All simulated people. */
 export interface People {

@@ -1,8 +1,8 @@
 /** Owns what one simulated person can do. The world decides; this asks on their behalf and turns refusals into errors. */
-import { PermissionFlagsBits as P } from 'discord-api-types/v10';
+import { ActivityType, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import { SandboxError, type SandboxErrorCode } from './errors.js';
 import { type SandboxMessage, showMessage } from './messages.js';
-import type { MessageInput, Person } from './people.js';
+import type { MessageInput, Person, PersonStatus } from './people.js';
 import { randomHex } from './protocol/random.js';
 import { typingEvent } from './protocol/routes/messages.js';
 import { guildPermissions, outranks } from './protocol/world/access.js';
@@ -11,6 +11,7 @@ import type { WorldEvent } from './protocol/world/events.js';
 import { addMember, changeMember, removeMember } from './protocol/world/members.js';
 import { deleteMessage, editMessage, type Moment, mayHere, postMessage } from './protocol/world/messages.js';
 import { type ChannelPlace, openDm } from './protocol/world/places.js';
+import { setPresence } from './protocol/world/presence.js';
 import { addReaction, isEmoji, removeReaction } from './protocol/world/reactions.js';
 import type { Guild, Member, Message, VoiceState, World } from './protocol/world/types.js';
 import {
@@ -33,6 +34,7 @@ export interface PeopleContext {
   moment(): Moment;
 }
 
+const STATUSES: readonly PersonStatus[] = ['online', 'idle', 'dnd', 'offline'];
 /** Characters in a message. */
 const MAX_CONTENT_CHARS = 2000;
 
@@ -95,6 +97,12 @@ export class SimulatedPerson implements Person {
 
   async setVideo(on: boolean): Promise<void> {
     this.change({ selfVideo: on });
+  }
+
+  async setPresence(status: PersonStatus, activity?: string): Promise<void> {
+    if (!STATUSES.includes(status)) throw new TypeError(`setPresence: one of ${STATUSES.join(', ')}`);
+    const activities = activity === undefined ? [] : [{ name: activity, type: ActivityType.Playing }];
+    this.tell(setPresence(this.context.world, this.id, status === 'offline' ? undefined : { status, activities }));
   }
 
   async joinGuild(): Promise<void> {

@@ -269,7 +269,7 @@ export class GatewayHub {
       case 'find': {
         const owner = this.sessions.get(effect.claim.sessionId);
         if (owner === undefined) this.refuse(actor, 'unknown');
-        else owner.driver.dispatch({ type: 'adopt', link: effect.link, claim: effect.claim });
+        else owner.driver.dispatch({ type: 'adopt', link: effect.link, claim: effect.claim, oldest: owner.log.oldest });
         return;
       }
       case 'take': {

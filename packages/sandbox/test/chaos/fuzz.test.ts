@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { call, RawClient } from '../support/gateway-client.js';
 
 /** JSON that leans towards the field names and values that handlers look at. */
@@ -122,6 +123,11 @@ test('gateway frames, before and after IDENTIFY', async () => {
           user_ids: value,
           limit: value,
           nonce: value,
+          presences: value,
+          guild_ids: fc.oneof(fc.constant([guildId]), value),
+          fields: fc.oneof(fc.constant(['voice_start_time']), value),
+          status: fc.oneof(fc.constant('dnd'), value),
+          activities: fc.oneof(fc.constant([{ name: 'x', type: 0 }]), value),
         },
         { requiredKeys: ['guild_id'] },
       ),
@@ -202,6 +208,13 @@ test('a control API body is never a 500', async () => {
     '/faults/cut',
     '/faults/down',
     '/faults/invalidate',
+    '/faults/close',
+    '/faults/withhold',
+    '/faults/delay',
+    '/faults/reorder',
+    '/faults/raw',
+    '/faults/refuse',
+    '/faults/rest',
     '/nothing',
   );
   await fc.assert(
@@ -216,6 +229,34 @@ test('a control API body is never a 500', async () => {
     }),
     { numRuns: 150, seed: 2 },
   );
-  sandbox.faults.up();
+  sandbox.faults.clear();
+  await stillWorks(sandbox);
+});
+
+test('gateway queries: an answer for each, and the sandbox still works', async () => {
+  await using sandbox = await createSandbox({ rateLimits: false });
+  const text = fc.oneof(
+    fc.constantFrom('10', '9', '', 'json', 'etf', 'zlib-stream', 'zstd-stream', '%', '&', '='),
+    fc.string({ maxLength: 8 }).map((it) => encodeURIComponent(it.toWellFormed())),
+  );
+  await fc.assert(
+    fc.asyncProperty(text, text, text, async (v, encoding, compress) => {
+      const answer = await new Promise<number>((resolve) => {
+        const ws = new WebSocket(`${sandbox.gatewayUrl}?v=${v}&encoding=${encoding}&compress=${compress}`);
+        ws.on('error', () => {});
+        ws.once('unexpected-response', (_request, response) => {
+          resolve(response.statusCode ?? 0);
+          ws.terminate();
+        });
+        ws.once('close', (code) => resolve(code));
+        ws.once('message', () => {
+          resolve(101);
+          ws.terminate();
+        });
+      });
+      expect([101, 400, 4012]).toContain(answer);
+    }),
+    { numRuns: 120, seed: 4 },
+  );
   await stillWorks(sandbox);
 });

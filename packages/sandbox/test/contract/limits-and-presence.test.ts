@@ -102,6 +102,25 @@ describe('presence', () => {
     for (const it of [blind, client]) expect(it.frames.some(({ t }) => t === 'PRESENCE_UPDATE')).toBe(false);
   });
 
+  test('of a person: what they set', async () => {
+    await using sandbox = await createSandbox({ rateLimits: false });
+    const watcher = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_PRESENCES });
+    const anna = await sandbox.people.create({ name: 'anna' });
+    await anna.setPresence('idle', 'chess');
+    await anna.setPresence('idle', 'chess');
+    const seen = await watcher.dispatch('PRESENCE_UPDATE');
+    expect(seen.d).toMatchObject({
+      user: { id: anna.id },
+      status: 'idle',
+      client_status: { desktop: 'idle' },
+      activities: [{ name: 'chess', type: 0 }],
+    });
+    await anna.setPresence('offline');
+    await watcher.dispatch('PRESENCE_UPDATE', (d) => d.status === 'offline');
+    expect(watcher.frames.filter(({ t }) => t === 'PRESENCE_UPDATE')).toHaveLength(2);
+    await expect(anna.setPresence('busy' as never)).rejects.toThrow(TypeError);
+  });
+
   test('a large guild shows who is online, has a role or nickname, or is in voice', async () => {
     await using sandbox = await createSandbox({ rateLimits: false });
     for (let n = 0; n < 60; n += 1) await sandbox.people.create({ name: `person ${n}` });

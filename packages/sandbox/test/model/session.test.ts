@@ -86,12 +86,16 @@ function inputs({ now, state }: Timed): readonly Input[] {
     { type: 'expire' },
     { type: 'timer' },
     { type: 'timer', advanceMs: 500 },
-    { type: 'adopt', link, claim: { ...claim, botId: 'other' } },
-    { type: 'adopt', link, claim: { ...claim, sessionId: 'other' } },
-    { type: 'adopt', link, claim: { ...claim, seq: seq + 1 } },
+    { type: 'adopt', link, claim: { ...claim, botId: 'other' }, oldest: 1 },
+    { type: 'adopt', link, claim: { ...claim, sessionId: 'other' }, oldest: 1 },
+    { type: 'adopt', link, claim: { ...claim, seq: seq + 1 }, oldest: 1 },
+    // Nothing is left, or nothing but the last.
+    { type: 'adopt', link, claim: { ...claim, seq: Math.max(0, seq - 1) }, oldest: seq + 1 },
+    { type: 'adopt', link, claim: { ...claim, seq: Math.max(0, seq - 1) }, oldest: seq },
   ];
   for (let missed = 0; missed <= Math.min(seq, 3); missed += 1) {
-    all.push({ type: 'adopt', link, claim: { ...claim, seq: seq - missed } });
+    const oldest = Math.max(1, seq - RULES.replayLimit + 1);
+    all.push({ type: 'adopt', link, claim: { ...claim, seq: seq - missed }, oldest });
   }
   if (seq < MAX_SEQ)
     all.push({ type: 'dispatch', event: EVENT, needs: 0 }, { type: 'dispatch', event: EVENT, needs: 1 });
@@ -168,7 +172,7 @@ function invariant({ from, input, to, effects }: TimedEdge): string | undefined 
     if (input.type !== 'adopt' || effect.after !== input.claim.seq || effect.through !== before?.seq) {
       return 'a replay begins where the client was and ends at the last dispatch';
     }
-    if (effect.through - effect.after > RULES.replayLimit) return 'a replay is all in the log';
+    if (effect.after + 1 < input.oldest) return 'a replay is all in the log';
     const names = effects.map(({ type }) => type);
     if (names.indexOf('take') > names.indexOf('replay')) return 'the socket is taken before it is written';
     if (delivered.at(-1)?.event.name !== 'RESUMED' || names.at(-1) !== 'deliver') return 'RESUMED comes last';
@@ -243,11 +247,15 @@ const MUTANTS: Record<string, { readonly rule: string; readonly step: Step }> = 
     },
   },
   'resumes although dispatches are gone': {
+    rule: 'a replay is all in the log',
+    step: (state, input) => reducer.step(state, input.type === 'adopt' ? { ...input, oldest: 1 } : input),
+  },
+  'skips a dispatch when it resumes': {
     rule: 'a replay begins where the client was and ends at the last dispatch',
     step: (state, input) => {
       if (input.type !== 'adopt') return reducer.step(state, input);
-      const seq = Math.max(input.claim.seq, (sessionOf(state)?.seq ?? 0) - RULES.replayLimit);
-      return reducer.step(state, { ...input, claim: { ...input.claim, seq: Math.min(seq, input.claim.seq + 1) } });
+      const seq = Math.min(input.claim.seq + 1, sessionOf(state)?.seq ?? 0);
+      return reducer.step(state, { ...input, claim: { ...input.claim, seq } });
     },
   },
   'loses dispatches while nobody is connected': {

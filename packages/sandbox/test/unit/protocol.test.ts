@@ -106,6 +106,23 @@ test('the replay log gives back its last entries, in order', () => {
   expect(seqs(0, 7)).toEqual([5, 6, 7]);
 });
 
+test('the replay log is bounded in size, too', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(12), { maxLength: 30 }), (sizes) => {
+      const log = new ReplayLog(5, 20);
+      let kept: number[] = [];
+      for (const [at, size] of sizes.entries()) {
+        log.push({ seq: at + 1, name: 'E', json: 'x'.repeat(size) });
+        kept = [...kept, at + 1].slice(-5);
+        const total = () => kept.reduce((sum, seq) => sum + (sizes[seq - 1] ?? 0), 0);
+        while (total() > 20) kept.shift();
+        expect([...log.between(0, at + 1)].map(({ seq }) => seq)).toEqual(kept);
+        expect(log.oldest).toBe(kept[0] ?? at + 2);
+      }
+    }),
+  );
+});
+
 test('tokens name their account and are found by digest', () => {
   const token = createToken('1191169165906411525', 1);
   expect(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).toBe('1191169165906411525');

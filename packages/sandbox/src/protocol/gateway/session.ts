@@ -22,7 +22,7 @@ export interface SessionRules {
   readonly sendWindowMs: number;
   /** How long a session waits for RESUME. */
   readonly resumeWindowMs: number;
-  /** Dispatches kept for RESUME. */
+  /** Dispatches kept for RESUME, at most. */
   readonly replayLimit: number;
   /** With more than one, IDENTIFY must name its shard. */
   readonly requiredShards: number;
@@ -89,7 +89,8 @@ export type SessionInput =
   | { readonly type: 'closed'; readonly socket: number; readonly code: number }
   /** `needs`: intent bits of which the session must have one; 0 for none. */
   | { readonly type: 'dispatch'; readonly event: DispatchEvent; readonly needs: number }
-  | { readonly type: 'adopt'; readonly link: Link; readonly claim: ResumeClaim }
+  /** `oldest`: number of the oldest dispatch that can still be replayed. */
+  | { readonly type: 'adopt'; readonly link: Link; readonly claim: ResumeClaim; readonly oldest: number }
   | { readonly type: 'handedOver' }
   | { readonly type: 'refused'; readonly reason: ResumeRefusal }
   | { readonly type: 'reconnect' }
@@ -163,7 +164,7 @@ export function createSessionReducer(rules: SessionRules): Reducer<SessionState,
       case 'dispatch':
         return onDispatch(state, input.event, input.needs);
       case 'adopt':
-        return onAdopt(state, input.link, input.claim);
+        return onAdopt(state, input.link, input.claim, input.oldest);
       case 'handedOver':
         return state.phase === 'greeting' ? { state: ENDED, effects: [] } : stay(state);
       case 'refused':
@@ -271,7 +272,7 @@ export function createSessionReducer(rules: SessionRules): Reducer<SessionState,
     return { state: { ...state, session }, effects: [effect] };
   }
 
-  function onAdopt(state: SessionState, link: Link, claim: ResumeClaim): Step {
+  function onAdopt(state: SessionState, link: Link, claim: ResumeClaim, oldest: number): Step {
     const refuse = (reason: ResumeRefusal): Step => ({
       state,
       effects: [{ type: 'refuse', socket: link.socket, reason }],
@@ -281,7 +282,7 @@ export function createSessionReducer(rules: SessionRules): Reducer<SessionState,
     if (claim.botId !== session.botId || claim.sessionId !== session.id) return refuse('unknown');
     if (claim.seq > session.seq) return refuse('invalidSeq');
     // What the client missed is no longer all there: it must begin anew.
-    if (session.seq - claim.seq > rules.replayLimit) return refuse('unknown');
+    if (claim.seq + 1 < oldest) return refuse('unknown');
     const resumed = number(session, RESUMED, link.socket);
     const effects: SessionEffect[] = [{ type: 'take', socket: link.socket }];
     // One connection a session: the one that is still there is the old one.
