@@ -24,7 +24,7 @@ h1{font-size:1.25rem;line-height:1.3;margin:0 0 .25rem;overflow-wrap:anywhere}
 p,li{color:var(--dim)}p{margin:.25rem 0 1rem}ul{margin:.25rem 0 1rem;padding-left:1.25rem}
 fieldset{border:0;margin:0 0 1rem;padding:0;max-height:16rem;overflow:auto}
 legend,h2{font-size:.875rem;font-weight:600;margin:0 0 .25rem;padding:0}
-label{display:flex;gap:.6rem;align-items:center;padding:.5rem .6rem;border:1px solid var(--line);border-radius:.5rem;margin:0 2px .4rem;cursor:pointer;overflow-wrap:anywhere}
+label{display:flex;gap:.6rem;align-items:center;padding:.5rem .6rem;border:1px solid var(--line);border-radius:.5rem;margin:2px 2px .4rem;cursor:pointer;overflow-wrap:anywhere}
 label:has(:checked){border-color:var(--accent);box-shadow:0 0 0 1px var(--accent)}
 label small{color:var(--dim);margin-left:auto}
 input{accent-color:var(--accent)}

@@ -12,6 +12,9 @@ import { userOf } from '../world/world.js';
 const PAGE = { limit: 100, windowMs: 10_000 } as const;
 const TOKEN = { limit: 50, windowMs: 10_000 } as const;
 
+/** People on the page; others are chosen with `login_hint`. */
+const MAX_SHOWN = 200;
+
 /** Tokens and codes must not be kept by anything in between (RFC 6749 §5.1). */
 const NO_STORE = { 'cache-control': 'no-store', pragma: 'no-cache' } as const;
 
@@ -175,6 +178,8 @@ function agreedBefore({ services, now }: RestContext, { client, scopes }: Author
 function ask({ world }: RestContext, request: AuthorizeRequest, chosen: string | undefined): Reply {
   const people = [...world.users.values()]
     .filter(({ id }) => isPerson(world, id))
+    // Who is named is shown, however many there are.
+    .filter(({ id }, at) => at < MAX_SHOWN || id === chosen)
     .map((user) => ({ user, isMember: [...world.guilds.values()].some(({ members }) => members.has(user.id)) }));
   const fields: Readonly<Record<string, string | undefined>> = {
     client_id: request.client.id,
