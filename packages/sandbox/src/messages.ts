@@ -25,6 +25,14 @@ export interface SandboxMessage {
   readonly reactions: readonly { readonly emoji: string; readonly userIds: readonly string[] }[];
 }
 
+/** A message to send. */
+export interface MessageInput {
+  /** 1 to 2,000 characters. */
+  readonly content: string;
+  /** Id of the message that it answers. */
+  readonly replyTo?: string | undefined;
+}
+
 /** Shows a message. The view does not change with it. */
 export function showMessage(world: World, message: Message): SandboxMessage {
   return {

@@ -1,7 +1,7 @@
 /** Owns the simulated people: what a test or a demo makes them do. */
 import { PermissionFlagsBits } from 'discord-api-types/v10';
-import type { SandboxMessage } from './messages.js';
-import { type PeopleContext, SimulatedPerson, unknownPerson } from './person.js';
+import type { MessageInput, SandboxMessage } from './messages.js';
+import { type PeopleContext, type PersonStatus, SimulatedPerson, unknownPerson } from './person.js';
 import { addMember } from './protocol/world/members.js';
 import { bitsOf, type PermissionName } from './protocol/world/permissions.js';
 import { createRole } from './protocol/world/roles.js';
@@ -23,14 +23,6 @@ export interface PersonOptions {
   readonly permissions?: readonly PermissionName[] | undefined;
 }
 
-/** A message to send. */
-export interface MessageInput {
-  /** 1 to 2,000 characters. */
-  readonly content: string;
-  /** Id of the message that it answers. */
-  readonly replyTo?: string | undefined;
-}
-
 /**
  * A simulated person. Every promise resolves once the dispatches are on their way. What Discord would not let them do
  * rejects with a SandboxError: `ERR_SANDBOX_PERMISSION_MISSING`, `ERR_SANDBOX_PERSON_NOT_MEMBER` outside of the guild,
@@ -43,6 +35,8 @@ export interface Person {
   readonly name: string;
   /** The voice channel they are in, `null` outside of voice. */
   readonly channelId: string | null;
+  /** What they chose in voice, `null` outside of voice. */
+  readonly voice: { readonly mute: boolean; readonly deaf: boolean; readonly video: boolean } | null;
   /** Whether they are in the guild. */
   readonly isMember: boolean;
   /** Ids of their roles. */
@@ -103,9 +97,6 @@ export interface Person {
   /** Removes someone who stands lower from the guild, as a moderator with KICK_MEMBERS. */
   kick(personId: string): Promise<void>;
 }
-
-/** How a person appears. */
-export type PersonStatus = 'online' | 'idle' | 'dnd' | 'offline';
 
 /** All simulated people. */
 export interface People {

@@ -1,8 +1,7 @@
 /** Owns what one simulated person can do. The world decides; this asks on their behalf and turns refusals into errors. */
 import { ActivityType, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import { SandboxError, type SandboxErrorCode } from './errors.js';
-import { type SandboxMessage, showMessage } from './messages.js';
-import type { MessageInput, Person, PersonStatus } from './people.js';
+import { type MessageInput, type SandboxMessage, showMessage } from './messages.js';
 import { randomHex } from './protocol/random.js';
 import { typingEvent } from './protocol/routes/messages.js';
 import { guildPermissions, outranks } from './protocol/world/access.js';
@@ -25,6 +24,9 @@ import {
 } from './protocol/world/voice.js';
 import { userOf } from './protocol/world/world.js';
 
+/** How a person appears. */
+export type PersonStatus = 'online' | 'idle' | 'dnd' | 'offline';
+
 /** What people need of the sandbox. */
 export interface PeopleContext {
   readonly world: World;
@@ -45,8 +47,8 @@ const REFUSALS: Record<VoiceRefusal, { readonly code: SandboxErrorCode; readonly
   channelFull: { code: 'ERR_SANDBOX_CHANNEL_FULL', says: 'is full' },
 };
 
-/** A person over the world's state. */
-export class SimulatedPerson implements Person {
+/** A person over the world's state; `people.ts` has its public type. */
+export class SimulatedPerson {
   constructor(
     private readonly context: PeopleContext,
     readonly id: string,
@@ -55,6 +57,11 @@ export class SimulatedPerson implements Person {
 
   get channelId(): string | null {
     return this.state?.channelId ?? null;
+  }
+
+  get voice(): { readonly mute: boolean; readonly deaf: boolean; readonly video: boolean } | null {
+    const { state } = this;
+    return state === undefined ? null : { mute: state.selfMute, deaf: state.selfDeaf, video: state.selfVideo };
   }
 
   get isMember(): boolean {

@@ -441,6 +441,3 @@ export function checkDispatch(name: string, data: unknown): void {
   const read = schema.safeParse(data);
   if (!read.success) throw new Error(`${name}: ${z.prettifyError(read.error)}`);
 }
-
-/** Dispatches with a schema. */
-export const checkedDispatches: readonly string[] = Object.keys(DISPATCHES);
