@@ -3,10 +3,11 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
-/** The reference app: its own pure parts on `src`, and the whole of it, built, in Chromium. */
+/** What a person sees, in Chromium: the reference app, built, with its own pure parts on `src`; the sandbox's console. */
 export default defineConfig({
   resolve: {
     alias: [
+      { find: /^@guildkit\/testkit$/, replacement: `${root}tools/testkit/src/index.ts` },
       { find: /^@guildkit\/([^/]+)\/(.+)$/, replacement: `${root}packages/$1/src/$2/index.ts` },
       { find: /^@guildkit\/([^/]+)$/, replacement: `${root}packages/$1/src/index.ts` },
     ],
@@ -29,6 +30,17 @@ export default defineConfig({
           // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'console',
+          include: ['packages/sandbox/test/browser/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           fileParallelism: false,
         },
       },

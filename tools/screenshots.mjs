@@ -1,4 +1,4 @@
-// Takes the pictures of the reference app for the README: node tools/screenshots.mjs
+// Takes the pictures of the reference app and of the sandbox's console for the READMEs: node tools/screenshots.mjs
 // Needs Chromium, from CHROMIUM_PATH or the PATH.
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -63,6 +63,24 @@ try {
     await tom.leaveVoice();
     await context.close();
   }
+  await mia.joinVoice(channelId);
+  await tom.joinVoice(channelId);
+  await tom.setMute(true);
+  await mia.send(sandbox.textChannelId, 'Is a table free tonight?');
+  await tom.send(sandbox.textChannelId, 'Table 1, two seats left.');
+  sandbox.faults.reconnect();
+  const page = await browser.newPage({
+    viewport: { width: 1440, height: 1190 },
+    colorScheme: 'light',
+    locale: 'en-GB',
+  });
+  await page.goto(sandbox.consoleUrl);
+  await page.getByRole('button', { name: 'Chat' }).first().click();
+  await page.getByText('two seats left').waitFor();
+  await page.getByRole('cell', { name: 'RESUMED' }).first().waitFor();
+  const path = join(images, 'sandbox-console.png');
+  await page.screenshot({ path });
+  console.log(path);
 } finally {
   await browser.close();
   await running.close();

@@ -13,6 +13,8 @@ export default defineConfig({
   splitting: true,
   // Off: it would drop 'use client'.
   treeshake: false,
+  // import.meta.url in CJS, for the console's files.
+  shims: true,
   target: 'es2022',
   tsconfig: 'tsconfig.build.json',
 });

@@ -26,7 +26,8 @@ Usage: guildkit-sandbox [options]
   --json             Print one line of JSON instead of text
   --help             Print this
 
-The control API at /control/v1 creates people, moves them and makes faults; it answers this machine only.
+The console at /console shows the guild and its traffic. The control API at /control/v1 does the same by HTTP: it creates
+people, moves them and makes faults. Both answer this machine only.
 `;
 
 const FLAGS = {
@@ -94,13 +95,14 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
 }
 
 function describe(
-  { connection, gatewayUrl, controlUrl, textChannelId, voiceChannelId }: Sandbox,
+  { connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId }: Sandbox,
   json: boolean,
 ): string {
-  const facts = { ...connection, gatewayUrl, controlUrl, textChannelId, voiceChannelId };
+  const facts = { ...connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId };
   if (json) return `${JSON.stringify(facts)}\n`;
   return `Discord sandbox is running. Stop it with Ctrl+C.
 
+  console        ${facts.consoleUrl}
   bot token      ${facts.token}
   API base       ${facts.apiBase}
   gateway        ${facts.gatewayUrl}

@@ -177,10 +177,11 @@ function act(action: (person: Person, body: unknown) => Promise<void>): Handler<
   });
 }
 
-const show = ({ id: personId, name, channelId, isMember, roles }: Person) => ({
+const show = ({ id: personId, name, channelId, voice, isMember, roles }: Person) => ({
   id: personId,
   name,
   channelId,
+  voice,
   isMember,
   roles,
 });

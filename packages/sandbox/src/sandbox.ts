@@ -3,6 +3,7 @@ import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
 import { type BotRegistry, createBots, type SandboxBots } from './bots.js';
 import { createChannels, type SandboxChannels } from './channels.js';
 import { createCertificate } from './codec/certificate.js';
+import { CONSOLE_PATH } from './console-files.js';
 import { handleControl, isLoopback } from './control-api.js';
 import { SandboxError } from './errors.js';
 import { createFaults, type Faults } from './faults.js';
@@ -70,6 +71,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly certificate: string | undefined;
   /** Base address of the control API. */
   readonly controlUrl: string;
+  /** The console page, for a browser on this machine. */
+  readonly consoleUrl: string;
   /** The guild that every bot and person is in. */
   readonly guildId: string;
   /** Its text channel `general`. */
@@ -280,6 +283,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     gatewayUrl: gatewayUrl(),
     certificate: tls?.authority,
     controlUrl: `${origin()}/control/v1`,
+    consoleUrl: `${origin()}${CONSOLE_PATH}`,
     guildId: guild.id,
     textChannelId: main.textChannelId,
     voiceChannelId: main.voiceChannelId,

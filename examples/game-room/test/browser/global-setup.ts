@@ -1,5 +1,5 @@
 /** Builds the app before its browser tests, when it is not built already; says why they are skipped, when they are. */
-import { chromiumPath, HOW_TO_GET_CHROMIUM } from './chromium.js';
+import { chromiumPath, HOW_TO_GET_CHROMIUM } from '@guildkit/testkit';
 
 export default async function setup(): Promise<void> {
   if (chromiumPath() === undefined) {

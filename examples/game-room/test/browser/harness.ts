@@ -2,9 +2,9 @@
 
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { CHROMIUM_FLAGS, chromiumPath } from '@guildkit/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Running, serve as serveApp } from '../../src/serve.js';
-import { CHROMIUM_FLAGS, chromiumPath } from './chromium.js';
 
 /** How long a condition may take on a busy machine. */
 export const PATIENCE_MS = 30_000;

@@ -1,7 +1,7 @@
+import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { chromiumPath } from './chromium.js';
 import {
   activityOf,
   createLine,

@@ -1,8 +1,8 @@
 import { createSandbox } from '@guildkit/sandbox';
+import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { chromiumPath } from './chromium.js';
 import { launchBrowser, PATIENCE_MS, startApp, untilConnection, untilLive } from './harness.js';
 
 describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {

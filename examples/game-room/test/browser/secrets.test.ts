@@ -1,7 +1,7 @@
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
+import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chromiumPath } from './chromium.js';
 import { launchBrowser, PATIENCE_MS, startApp, untilLive } from './harness.js';
 
 const SESSION_SECRET = 'a-session-secret-that-no-browser-may-ever-see';

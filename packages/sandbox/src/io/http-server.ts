@@ -7,6 +7,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '@guildkit/core';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Compression, compressionProblem } from '../codec/compression.js';
+import { consoleFile } from '../console-files.js';
 import { SandboxError } from '../errors.js';
 import type { UpgradeRefusal } from '../faults.js';
 import { failureOf, type RestFault } from '../faults-rest.js';
@@ -121,7 +122,11 @@ async function answer(options: HttpServerOptions, message: IncomingMessage, resp
   if (body === 'tooLarge') {
     // The rest of the body is not read: the connection cannot be used again.
     send(response, { ...jsonResponse(413, tooLarge().body), headers: { connection: 'close' } });
-  } else if (/^\/control(\/|$)/.test(request.target)) send(response, await options.control(request));
+    return;
+  }
+  const page = consoleFile(request.method, request.target);
+  if (page !== undefined) send(response, page);
+  else if (/^\/control(\/|$)/.test(request.target)) send(response, await options.control(request));
   else {
     const fault = options.nextRestFault(request);
     if (fault === undefined) send(response, options.rest(request));

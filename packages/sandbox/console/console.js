@@ -1,0 +1,547 @@
+/**
+ * The console page: shows the guild and the traffic, makes people act and faults happen, all through the control API.
+ * Plain DOM, no dependency. Text is only ever set as text, never as markup.
+ */
+
+const POLL_MS = 700;
+const LOG_ROWS = 300;
+
+const $ = (id) => document.getElementById(id);
+const state = {
+  people: [],
+  channels: [],
+  traffic: { counters: {}, recent: [] },
+  chat: undefined,
+  messages: [],
+  paused: false,
+  on: new Set(),
+};
+
+/** Makes an element. */
+function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === false) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name in element && name !== 'list') element[name] = value;
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  element.append(...children.filter((child) => child !== undefined));
+  return element;
+}
+
+/** Calls the control API. Rejects with what it says. */
+async function api(method, path, body) {
+  const response = await fetch(`/control/v1${path}`, {
+    method,
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error?.message ?? `The sandbox answered ${response.status}.`);
+  return answer;
+}
+
+/** Does something, says so when it fails, and shows what came of it. */
+async function act(work) {
+  try {
+    await work();
+    problem('');
+  } catch (error) {
+    problem(error instanceof TypeError ? 'The sandbox does not answer. Is it still running?' : error.message);
+  }
+  await refresh();
+}
+
+function problem(text) {
+  $('problem').textContent = text;
+  $('problem').hidden = text === '';
+}
+
+function link(name, text) {
+  if ($('link').dataset.state === name) return;
+  $('link').dataset.state = name;
+  $('link').textContent = text;
+}
+
+/** Draws again only what has changed, and never what someone is using. */
+const drawn = new Map();
+function draw(id, value, render) {
+  const target = $(id);
+  const key = JSON.stringify(value);
+  if (drawn.get(id) === key || target.contains(document.activeElement?.closest('select, input'))) return;
+  drawn.set(id, key);
+  const focused = document.activeElement?.closest('[data-key]')?.dataset.key;
+  target.replaceChildren(...render());
+  if (focused !== undefined) target.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+}
+
+const voiceChannels = () => state.channels.filter(({ kind }) => kind === 'voice' || kind === 'stage');
+const button = (label, key, onclick, props = {}) =>
+  h('button', { type: 'button', 'data-key': key, onclick, ...props }, label);
+
+function drawPeople() {
+  $('people-count').textContent =
+    `${state.people.filter(({ channelId }) => channelId !== null).length} of ${state.people.length} in voice`;
+  draw('people', [state.people, voiceChannels()], () =>
+    state.people.length === 0
+      ? [h('li', { className: 'empty' }, 'Nobody yet. Add a person, then let them join a voice channel.')]
+      : state.people.map(personRow),
+  );
+}
+
+function personRow(person) {
+  const { id, name, channelId, isMember, voice } = person;
+  const where = h(
+    'select',
+    {
+      'aria-label': `Voice channel of ${name}`,
+      'data-key': `${id}-where`,
+      disabled: !isMember,
+      onchange: ({ target }) => {
+        const to = target.value;
+        target.blur();
+        act(() =>
+          api(
+            'POST',
+            `/people/${id}/${to === '' ? 'leave' : channelId === null ? 'join' : 'move'}`,
+            to === '' ? {} : { channelId: to },
+          ),
+        );
+      },
+    },
+    h('option', { value: '' }, 'not in voice'),
+    ...voiceChannels().map((channel) => h('option', { value: channel.id }, `in ${channel.name}`)),
+  );
+  where.value = channelId ?? '';
+  const flag = (label, field) =>
+    button(label, `${id}-${field}`, () => act(() => api('POST', `/people/${id}/voice`, { [field]: !voice[field] })), {
+      'aria-pressed': String(voice?.[field] ?? false),
+    });
+  const remove = (what) => ({ personId: id, act: what });
+  return h(
+    'li',
+    {},
+    h('div', { className: 'line' }, h('strong', {}, name), h('small', {}, isMember ? id : 'not in the guild')),
+    h('div', { className: 'line' }, where),
+    h(
+      'div',
+      { className: 'line' },
+      ...(channelId === null
+        ? []
+        : [
+            flag('Mute', 'mute'),
+            flag('Deafen', 'deaf'),
+            flag('Camera', 'video'),
+            button(
+              'Disconnect',
+              `${id}-disconnect`,
+              () => act(() => api('POST', '/people/owner/moderate', remove('disconnect'))),
+              {
+                title: `The owner removes ${name} from voice`,
+              },
+            ),
+          ]),
+      isMember
+        ? button('Leave guild', `${id}-guild`, () => act(() => api('POST', `/people/${id}/guild/leave`, {})))
+        : button('Join guild', `${id}-guild`, () => act(() => api('POST', `/people/${id}/guild/join`, {}))),
+    ),
+  );
+}
+
+function drawChannels() {
+  $('channels-count').textContent = String(state.channels.length);
+  draw('channels', [state.channels, state.people, state.chat], () => state.channels.map(channelRow));
+}
+
+function channelRow({ id, name, kind, userLimit }) {
+  const inside = state.people.filter(({ channelId }) => channelId === id);
+  const isText = kind === 'text' || kind === 'announcement';
+  return h(
+    'li',
+    { 'aria-current': state.chat === id ? 'true' : undefined },
+    h(
+      'div',
+      { className: 'line' },
+      h('strong', {}, isText ? `# ${name}` : name),
+      h('small', {}, userLimit > 0 ? `${kind}, ${inside.length} of ${userLimit}` : kind),
+      kind === 'category'
+        ? undefined
+        : button(state.chat === id ? 'Close chat' : 'Chat', `${id}-chat`, () =>
+            openChat(state.chat === id ? undefined : id),
+          ),
+      button('Delete', `${id}-delete`, () => act(() => api('DELETE', `/channels/${id}`)), {
+        'aria-label': `Delete ${name}`,
+      }),
+    ),
+    inside.length === 0
+      ? ''
+      : h('div', { className: 'line' }, ...inside.map((person) => h('span', { className: 'chip' }, person.name))),
+  );
+}
+
+function openChat(channelId) {
+  state.chat = channelId;
+  state.messages = [];
+  refresh();
+}
+
+function drawChat() {
+  const channel = state.channels.find(({ id }) => id === state.chat);
+  $('chat').hidden = channel === undefined;
+  if (channel === undefined) {
+    state.chat = undefined;
+    return;
+  }
+  $('chat-title').textContent = `Chat in ${channel.name}`;
+  const select = $('send').elements.person;
+  const chosen = select.value;
+  const members = state.people.filter(({ isMember }) => isMember);
+  if (drawn.get('authors') !== JSON.stringify(members.map(({ id }) => id))) {
+    drawn.set('authors', JSON.stringify(members.map(({ id }) => id)));
+    select.replaceChildren(
+      h('option', { value: 'owner' }, 'owner'),
+      ...members.map(({ id, name }) => h('option', { value: id }, name)),
+    );
+    select.value = [...select.options].some(({ value }) => value === chosen) ? chosen : (members[0]?.id ?? 'owner');
+  }
+  const list = $('messages');
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24;
+  draw('messages', [state.chat, state.messages], () =>
+    state.messages.length === 0 ? [h('li', {}, h('small', {}, 'No messages yet.'))] : state.messages.map(messageRow),
+  );
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function messageRow({ id, channelId, authorName, content, timestamp, editedTimestamp, reactions, attachments }) {
+  const me = () => $('send').elements.person.value || 'owner';
+  return h(
+    'li',
+    {},
+    h(
+      'div',
+      { className: 'line' },
+      h('strong', {}, authorName),
+      h('small', {}, `${new Date(timestamp).toLocaleTimeString()}${editedTimestamp === null ? '' : ', edited'}`),
+      button(
+        'React',
+        `${id}-react`,
+        () => act(() => api('POST', `/people/${me()}/react`, { channelId, messageId: id, emoji: '👍' })),
+        {
+          'aria-label': `React to the message of ${authorName}`,
+        },
+      ),
+      button('Delete', `${id}-delete`, () =>
+        act(() => api('POST', '/people/owner/delete', { channelId, messageId: id })),
+      ),
+    ),
+    h('p', {}, content),
+    ...attachments.map(({ filename, size }) => h('small', {}, `${filename} (${size} bytes) `)),
+    ...reactions.map(({ emoji, userIds }) => h('span', { className: 'chip' }, `${emoji} ${userIds.length}`)),
+  );
+}
+
+/** Every fault: its button, what it does, its route and the body that goes with it. */
+const FAULTS = {
+  'Gateway, once': [
+    ['Cut', 'Breaks the TCP connections without a goodbye. Clients resume.', 'cut', { handshake: false }],
+    [
+      'Close with',
+      'Closes with this code.',
+      'close',
+      (value) => ({ code: value }),
+      { label: 'Close code', value: 4000, min: 1000, max: 4999 },
+    ],
+    ['Reconnect', 'Opcode 7: Discord asks clients to come back.', 'reconnect', {}],
+    ['Invalidate', 'Opcode 9: the session is over, a new one is needed.', 'invalidate', { resumable: false }],
+    ['Lose sessions', 'Cuts, and no session can be resumed.', 'lose', {}],
+    [
+      'Drop',
+      'Loses this many dispatches.',
+      'drop',
+      (value) => ({ count: value }),
+      { label: 'Dispatches to lose', value: 1, min: 1, max: 1000 },
+    ],
+    [
+      'Duplicate',
+      'Sends this many dispatches twice.',
+      'duplicate',
+      (value) => ({ count: value }),
+      { label: 'Dispatches to double', value: 1, min: 1, max: 1000 },
+    ],
+    [
+      'Reorder',
+      'Sends this many dispatches last one first.',
+      'reorder',
+      (value) => ({ count: value }),
+      { label: 'Dispatches to reorder', value: 2, min: 2, max: 1000 },
+    ],
+    ['Half a frame', 'Sends half of the next message, then cuts.', 'half', {}],
+    ['Garbage', 'Sends a frame that is no JSON.', 'raw', { text: '{"op":0,' }],
+  ],
+  'Gateway, until ended': [
+    [
+      'Stop ACKs',
+      'Heartbeats go unanswered: a zombie connection.',
+      'acks',
+      (_, on) => ({ answered: !on }),
+      undefined,
+      true,
+    ],
+    [
+      'Delay',
+      'Delays dispatches by this many ms.',
+      'delay',
+      (value, on) => ({ ms: on ? value : 0 }),
+      { label: 'Delay in ms', value: 500, min: 1, max: 60000 },
+      true,
+    ],
+    [
+      'Withhold READY',
+      'IDENTIFY is never answered.',
+      (on) => (on ? 'withhold' : 'release'),
+      { what: 'READY' },
+      undefined,
+      true,
+    ],
+    [
+      'Withhold RESUMED',
+      'RESUME is never answered.',
+      (on) => (on ? 'withhold' : 'release'),
+      { what: 'RESUMED' },
+      undefined,
+      true,
+    ],
+    [
+      'Down',
+      'Cuts, and refuses connections with 503.',
+      (on) => (on ? 'down' : 'up'),
+      (_, on) => (on ? { cut: true } : {}),
+      undefined,
+      true,
+    ],
+  ],
+  REST: [
+    [
+      'Fail with',
+      'Answers the next 5 requests with this status.',
+      'rest',
+      (value) => ({ answer: value, count: 5 }),
+      { label: 'Status', value: 500, min: 400, max: 599 },
+    ],
+    [
+      'Rate limit',
+      'Answers the next request with 429, one second.',
+      'rest',
+      { answer: 429, retryAfterSeconds: 1, count: 1 },
+    ],
+    ['Reset', 'Resets the connection of the next request.', 'rest', { answer: 'reset', count: 1 }],
+    [
+      'Slow',
+      'Sends the next 5 answers this many ms later.',
+      'rest',
+      (value) => ({ delayMs: value, count: 5 }),
+      { label: 'Delay in ms', value: 1000, min: 1, max: 60000 },
+    ],
+  ],
+};
+
+function drawFaults() {
+  for (const [group, faults] of Object.entries(FAULTS)) {
+    $('faults').append(h('h3', {}, group), ...faults.map(faultRow));
+  }
+}
+
+function faultRow([label, says, path, body, field, lasts = false]) {
+  const input =
+    field === undefined
+      ? undefined
+      : h('input', {
+          type: 'number',
+          'aria-label': field.label,
+          value: field.value,
+          min: field.min,
+          max: field.max,
+          required: true,
+        });
+  const press = h(
+    'button',
+    { 'aria-pressed': lasts ? 'false' : undefined, 'data-lasts': lasts ? label : undefined },
+    label,
+  );
+  return h(
+    'form',
+    {
+      className: 'fault',
+      onsubmit: (event) => {
+        event.preventDefault();
+        const on = !state.on.has(label);
+        act(async () => {
+          const data = typeof body === 'function' ? body(Number(input?.value), on) : body;
+          await api('POST', `/faults/${typeof path === 'function' ? path(on) : path}`, data);
+          if (!lasts) return;
+          if (on) state.on.add(label);
+          else state.on.delete(label);
+          press.setAttribute('aria-pressed', String(on));
+        });
+      },
+    },
+    press,
+    h('p', {}, says),
+    input,
+  );
+}
+
+const COUNTERS = [
+  ['open', 'gatewayOpen'],
+  ['identifies', 'identifies'],
+  ['resumes', 'resumes'],
+  ['dispatches', 'dispatches'],
+  ['heartbeats', 'heartbeats'],
+  ['bad frames', 'badFrames'],
+  ['requests', 'restRequests'],
+  ['errors', 'restErrors'],
+  ['429', 'restRateLimited'],
+];
+
+function drawTraffic() {
+  const { counters, recent } = state.traffic;
+  draw('counters', counters, () =>
+    COUNTERS.map(([label, key]) => h('div', {}, h('dt', {}, label), h('dd', {}, String(counters[key] ?? 0)))),
+  );
+  if (state.paused) return;
+  const shown = new Set([...document.querySelectorAll('.tools input[type=checkbox]:checked')].map(({ name }) => name));
+  const filter = $('filter').value.trim().toLowerCase();
+  const rows = recent
+    .filter(({ kind, what }) => shown.has(kind) && (shown.has('heartbeats') || !/^HEARTBEAT/.test(what)))
+    .filter(
+      ({ what, detail }) => filter === '' || `${what} ${JSON.stringify(detail ?? {})}`.toLowerCase().includes(filter),
+    )
+    .slice(-LOG_ROWS)
+    .reverse();
+  draw('log', rows, () =>
+    rows.length === 0
+      ? [
+          h(
+            'tr',
+            {},
+            h(
+              'td',
+              { colSpan: 4 },
+              recent.length === 0
+                ? 'Nothing yet. Connect a bot to the API base above.'
+                : 'Nothing that the filter lets through.',
+            ),
+          ),
+        ]
+      : rows.map(logRow),
+  );
+}
+
+function logRow({ at, kind, direction, what, detail }) {
+  const time = new Date(at);
+  const bad = /\b[45]\d\d$|^close (?!1000|1001)|bad frame/i.test(what);
+  return h(
+    'tr',
+    { 'data-kind': kind, 'data-bad': bad },
+    h('td', {}, `${time.toLocaleTimeString('en-GB')}.${String(time.getMilliseconds()).padStart(3, '0')}`),
+    h('td', {}, kind === 'fault' ? 'fault' : `${kind} ${direction === 'in' ? '→' : '←'}`),
+    h('td', {}, what),
+    h(
+      'td',
+      {},
+      Object.entries(detail ?? {})
+        .map(([key, value]) => `${key} ${value}`)
+        .join(', '),
+    ),
+  );
+}
+
+let refreshing;
+/** Reads everything and draws it. Calls while one is under way share it. */
+function refresh() {
+  refreshing ??= load().finally(() => {
+    refreshing = undefined;
+  });
+  return refreshing;
+}
+
+async function load() {
+  try {
+    const chat = state.chat;
+    const [people, channels, traffic, messages] = await Promise.all([
+      api('GET', '/people'),
+      api('GET', '/channels'),
+      api('GET', '/traffic'),
+      chat === undefined ? [] : api('GET', `/channels/${chat}/messages`).catch(() => []),
+    ]);
+    Object.assign(state, { people, channels, traffic });
+    if (chat === state.chat) state.messages = messages;
+    link('live', 'Live');
+  } catch {
+    link('lost', 'No answer from the sandbox');
+  }
+  drawPeople();
+  drawChannels();
+  drawChat();
+  drawTraffic();
+}
+
+function onSubmit(id, work) {
+  $(id).addEventListener('submit', (event) => {
+    event.preventDefault();
+    const form = event.target;
+    act(() => work(form.elements, form));
+  });
+}
+
+onSubmit('add-person', async ({ name }) => {
+  await api('POST', '/people', { name: name.value.trim() });
+  name.value = '';
+});
+onSubmit('add-channel', async ({ name, kind }) => {
+  await api('POST', '/channels', { name: name.value.trim(), kind: kind.value });
+  name.value = '';
+});
+onSubmit('send', async ({ person, content }) => {
+  await api('POST', `/people/${person.value}/send`, { channelId: state.chat, content: content.value });
+  content.value = '';
+});
+$('type').addEventListener('click', () =>
+  act(() => api('POST', `/people/${$('send').elements.person.value}/type`, { channelId: state.chat })),
+);
+$('clear-faults').addEventListener('click', () =>
+  act(async () => {
+    await api('POST', '/faults/clear', {});
+    state.on.clear();
+    for (const pressed of document.querySelectorAll('[data-lasts]')) pressed.setAttribute('aria-pressed', 'false');
+  }),
+);
+$('pause').addEventListener('click', ({ target }) => {
+  state.paused = !state.paused;
+  target.setAttribute('aria-pressed', String(state.paused));
+  target.textContent = state.paused ? 'Go on' : 'Pause';
+  drawTraffic();
+});
+$('filter').addEventListener('input', drawTraffic);
+for (const box of document.querySelectorAll('.tools input[type=checkbox]')) box.addEventListener('change', drawTraffic);
+
+async function begin() {
+  drawFaults();
+  await refresh();
+  const about = await api('GET', '/sandbox').catch(() => undefined);
+  const rows =
+    about === undefined
+      ? []
+      : [
+          ['API base', about.apiBase],
+          ['gateway', about.gatewayUrl],
+          ['guild', about.guildId],
+        ];
+  $('addresses').replaceChildren(...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    if (!document.hidden) await refresh();
+  }
+}
+begin();
