@@ -4,9 +4,9 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, createDriver, type Driver } from '@guildkit/core';
-import { GatewayDispatchEvents, GatewayIntentBits } from 'discord-api-types/v10';
 import type { WebSocket } from 'ws';
 import type { Compression } from '../codec/compression.js';
+import { address, toDispatch } from '../protocol/gateway/audience.js';
 import { CLOSE_CODES } from '../protocol/gateway/close-codes.js';
 import {
   type ClientFrame,
@@ -15,7 +15,6 @@ import {
   type PresenceClaim,
   parseClientFrame,
 } from '../protocol/gateway/frames.js';
-import { intentsFor } from '../protocol/gateway/intents.js';
 import { ReplayLog } from '../protocol/gateway/replay-log.js';
 import {
   createSessionReducer,
@@ -28,8 +27,7 @@ import {
   type SessionRules,
   type SessionState,
 } from '../protocol/gateway/session.js';
-import { shardOf } from '../protocol/snowflake.js';
-import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
+import type { WorldEvent } from '../protocol/world/events.js';
 import type { TrafficLog } from '../traffic.js';
 import { GatewayPort, OutgoingFrame, type PortFault } from './gateway-port.js';
 
@@ -314,22 +312,17 @@ export class GatewayHub {
   }
 
   private handOut(event: WorldEvent): void {
-    const input = toDispatch(event);
     if (event.sessionId !== undefined) {
-      this.sessions.get(event.sessionId)?.driver.dispatch(input);
+      this.sessions.get(event.sessionId)?.driver.dispatch(toDispatch(event));
       return;
     }
-    const guarded = withoutContent(event);
-    const subject = subjectOf(event);
+    const inputFor = address(event);
     const batch = { event: event.name as string, sent: 0 };
     this.batch = batch;
     for (const actor of this.sessions.values()) {
       const session = sessionOf(actor);
-      if (session === undefined || event.botIds?.includes(session.botId) === false) continue;
-      const { shard } = session;
-      if (shard !== undefined && shardOf(event.guildId, shard[1]) !== shard[0]) continue;
-      const shown = guarded === undefined || guarded.mayRead(session) ? input : guarded.input;
-      actor.driver.dispatch(session.botId === subject ? { ...shown, needs: 0 } : shown);
+      const input = session === undefined ? undefined : inputFor(session);
+      if (input !== undefined) actor.driver.dispatch(input);
     }
     this.batch = undefined;
     // One line however many sessions got it: the log is bounded.
@@ -381,42 +374,6 @@ function parseMessage(data: Buffer): ClientFrame {
 function nameOf(frame: ClientFrame): string {
   if (frame.kind === 'request') return frame.request.kind;
   return frame.kind === 'invalid' ? `invalid (${frame.why})` : frame.kind.toUpperCase();
-}
-
-/** The texts of data that several dispatches share. */
-const sharedTexts = new WeakMap<object, string>();
-
-function textOf({ name, data }: WorldEvent): string {
-  if (name !== GatewayDispatchEvents.GuildCreate) return JSON.stringify(data ?? {});
-  const known = sharedTexts.get(data as object);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(data);
-  sharedTexts.set(data as object, text);
-  return text;
-}
-
-function toDispatch(event: WorldEvent): Extract<SessionInput, { type: 'dispatch' }> {
-  const json = textOf(event);
-  return { type: 'dispatch', event: { name: event.name, json }, needs: intentsFor(event.name, event.guildId !== '') };
-}
-
-/** The bot that gets a dispatch whatever its intents: of a change of itself (Discord docs, Gateway Intents: Caveats). */
-function subjectOf(event: WorldEvent): string | undefined {
-  if (event.name !== GatewayDispatchEvents.GuildMemberUpdate) return undefined;
-  return (event.data as DispatchData[typeof GatewayDispatchEvents.GuildMemberUpdate]).user.id;
-}
-
-/** The dispatch for sessions without MESSAGE_CONTENT, and which those are; `undefined` when it is the same for all. */
-function withoutContent(
-  event: WorldEvent,
-): { input: ReturnType<typeof toDispatch>; mayRead(session: Session): boolean } | undefined {
-  const { withoutContent: guarded } = event;
-  if (guarded === undefined) return undefined;
-  return {
-    input: toDispatch({ ...event, data: guarded.data }),
-    mayRead: ({ botId, intents }) =>
-      (intents & GatewayIntentBits.MessageContent) !== 0 || guarded.except.includes(botId),
-  };
 }
 
 const controlText = (frame: { readonly op: number; readonly d?: unknown }): string =>

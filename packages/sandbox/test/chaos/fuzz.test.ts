@@ -237,7 +237,7 @@ test('gateway queries: an answer for each, and the sandbox still works', async (
   await using sandbox = await createSandbox({ rateLimits: false });
   const text = fc.oneof(
     fc.constantFrom('10', '9', '', 'json', 'etf', 'zlib-stream', 'zstd-stream', '%', '&', '='),
-    fc.string({ maxLength: 8 }).map((it) => encodeURIComponent(it.toWellFormed())),
+    fc.string({ unit: 'grapheme', maxLength: 8 }).map(encodeURIComponent),
   );
   await fc.assert(
     fc.asyncProperty(text, text, text, async (v, encoding, compress) => {

@@ -11,10 +11,10 @@ const held = (): string[] =>
     .filter((name) => /TCP|Timeout|HTTP/i.test(name))
     .sort();
 
-test('50 sandboxes with clients are opened and closed without a leak', async () => {
+test('200 sandboxes with clients are opened and closed without a leak', async () => {
   const before = held();
   const clock = createVirtualClock();
-  for (let n = 0; n < 50; n += 1) {
+  for (let n = 0; n < 200; n += 1) {
     const sandbox = await createSandbox({ seed: n, clock, rateLimits: false });
     const client = await RawClient.identified(sandbox);
     const detached = await RawClient.identified(sandbox);
