@@ -30,6 +30,7 @@ test('prints where everything is, serves until it is stopped, exits with 0', asy
   const facts = JSON.parse(texts.out);
   expect(Object.keys(facts).sort()).toEqual([
     'apiBase',
+    'consoleUrl',
     'controlUrl',
     'gatewayUrl',
     'guildId',
