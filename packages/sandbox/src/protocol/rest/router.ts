@@ -109,7 +109,7 @@ export function matchRoute<R extends RoutePattern>(routes: readonly R[], method:
   let otherMethod = false;
   let best: { route: R; params: Record<string, string> } | undefined;
   for (const route of routes) {
-    const params = matchPath(route.path.split('/').slice(1), segments);
+    const params = matchPath(partsOf(route), segments);
     if (params === undefined) continue;
     if (route.method !== method) {
       otherMethod = true;
@@ -131,6 +131,17 @@ export function decode(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** A pattern's parts, split once: every request is held against every route. */
+const PARTS = new WeakMap<RoutePattern, readonly string[]>();
+
+function partsOf(route: RoutePattern): readonly string[] {
+  const known = PARTS.get(route);
+  if (known !== undefined) return known;
+  const parts = route.path.split('/').slice(1);
+  PARTS.set(route, parts);
+  return parts;
 }
 
 function matchPath(pattern: readonly string[], segments: readonly string[]): Record<string, string> | undefined {
