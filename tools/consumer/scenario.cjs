@@ -14,6 +14,7 @@ const NAMES = {
   '@guildkit/core/wire/schema': ['clientFrameSchema', 'envelopeSchema'],
   '@guildkit/gateway': ['DiscordGatewayClient', 'GatewayError'],
   '@guildkit/rest': ['DiscordRestClient', 'DiscordApiError'],
+  '@guildkit/rtp': ['buildRtp', 'parseRtp', 'parseRtcp', 'createPacketCipher', 'vp8', 'vp9', 'h264', 'opus'],
   '@guildkit/realtime-client': ['RealtimeClient', 'webSocketTransport'],
   '@guildkit/realtime-client/react': ['RealtimeProvider', 'useConnection', 'useRoom', 'useVoiceChannelMembers'],
   '@guildkit/server-kit/hub': ['RealtimeHub', 'memoryEngine'],
@@ -63,6 +64,25 @@ exports.scenario = (format, modules, other) => {
     assert.ok(!(error instanceof GuildkitError));
     assert.ok(GuildkitError.is(error));
     assert.ok(!GuildkitError.is(new Error('plain')));
+  });
+
+  test(`${format}: packets sealed by one format are opened by the other`, async () => {
+    const { buildRtp, createPacketCipher, ENCRYPTION_MODES } = modules['@guildkit/rtp'];
+    const foreign = other['@guildkit/rtp'];
+    const packet = buildRtp({
+      payloadType: 120,
+      sequenceNumber: 1,
+      timestamp: 960,
+      ssrc: 7,
+      payload: Uint8Array.of(0xf8, 0xff, 0xfe),
+    });
+    for (const mode of ENCRYPTION_MODES) {
+      const ours = await createPacketCipher(mode, new Uint8Array(32));
+      const theirs = await foreign.createPacketCipher(mode, new Uint8Array(32));
+      const opened = theirs.open(ours.seal(packet));
+      assert.ok(opened.ok, `${mode}: ${opened.reason}`);
+      assert.deepEqual(foreign.parseRtp(opened.value).value.payload, Buffer.of(0xf8, 0xff, 0xfe));
+    }
   });
 
   test(`${format}: REST, gateway, hub and client against the sandbox`, { timeout: 60_000 }, async () => {
