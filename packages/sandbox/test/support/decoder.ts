@@ -3,9 +3,6 @@ import * as zlib from 'node:zlib';
 
 const { createZstdDecompress } = zlib as unknown as { createZstdDecompress(): zlib.Inflate };
 
-/** Whether this Node can read zstd. */
-export const hasZstd = createZstdDecompress !== undefined;
-
 export function createDecoder(
   compression: string,
   onMessage: (text: string) => void,
