@@ -1,3 +1,4 @@
+import { GatewayDispatchEvents } from 'discord-api-types/v10';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createToken, TokenBook } from '../../src/codec/token.js';
@@ -94,6 +95,28 @@ test('intents are judged by bits', () => {
   expect(judgeIntents(2, 256)).toBe('disallowed');
   expect(judgeIntents(2 | 128, 2)).toBeUndefined();
   expect([intentsFor('VOICE_STATE_UPDATE'), intentsFor('MESSAGE_CREATE'), intentsFor('READY')]).toEqual([128, 4608, 0]);
+});
+
+test('every dispatch needs an intent, but those that the documentation gives to everyone', () => {
+  const free = Object.values(GatewayDispatchEvents).filter((name) => intentsFor(name) === 0);
+  expect(free.sort()).toEqual([
+    'APPLICATION_COMMAND_PERMISSIONS_UPDATE',
+    'CHANNEL_INFO',
+    'ENTITLEMENT_CREATE',
+    'ENTITLEMENT_DELETE',
+    'ENTITLEMENT_UPDATE',
+    'GUILD_MEMBERS_CHUNK',
+    'INTERACTION_CREATE',
+    'RATE_LIMITED',
+    'READY',
+    'RESUMED',
+    'SOUNDBOARD_SOUNDS',
+    'SUBSCRIPTION_CREATE',
+    'SUBSCRIPTION_DELETE',
+    'SUBSCRIPTION_UPDATE',
+    'USER_UPDATE',
+    'VOICE_SERVER_UPDATE',
+  ]);
 });
 
 test('the replay log gives back its last entries, in order', () => {
