@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bench = fileURLToPath(new URL('.', import.meta.url));
-const ALL = ['sandbox', 'event-latency', 'gateway', 'gateway-recovery', 'rest', 'rest-probes'];
+const ALL = ['sandbox', 'event-latency', 'gateway', 'gateway-recovery', 'rest', 'rest-probes', 'rtp'];
 
 function run(command, args, cwd = root) {
   const result = spawnSync(command, args, {
