@@ -5,13 +5,11 @@ import {
   type APIChannel,
   type APIGuildMember,
   type APIMessage,
-  GatewayDispatchEvents,
-  type GatewayDispatchPayload,
   GatewayIntentBits,
   Routes,
 } from 'discord-api-types/v10';
 import { test } from 'vitest';
-import { type StoryClient, tellStory } from '../support/story.js';
+import { createEar, type StoryClient, tellStory } from '../support/story.js';
 
 function createStoryClient(sandbox: Sandbox): StoryClient {
   const rest = new REST({ version: '10', api: sandbox.connection.apiBase.replace('/v10', '') });
@@ -26,47 +24,20 @@ function createStoryClient(sandbox: Sandbox): StoryClient {
       GatewayIntentBits.MessageContent,
     rest,
   });
-  const heard: string[] = [];
   const errors: unknown[] = [];
-  const channels = new Map<string, string>();
-  let name = '';
-  let arrived: () => void = () => {};
-  const here = new Promise<void>((resolve) => {
-    arrived = resolve;
-  });
+  const ear = createEar();
   manager.on(WebSocketShardEvents.Error, (error) => errors.push(error));
-  manager.on(WebSocketShardEvents.Dispatch, (payload: GatewayDispatchPayload) => {
-    switch (payload.t) {
-      case GatewayDispatchEvents.GuildCreate:
-        name = payload.d.name;
-        for (const channel of payload.d.channels) channels.set(channel.id, channel.name);
-        return arrived();
-      case GatewayDispatchEvents.ChannelCreate:
-        return void channels.set(payload.d.id, payload.d.name);
-      case GatewayDispatchEvents.ChannelDelete:
-        return void channels.delete(payload.d.id);
-      case GatewayDispatchEvents.MessageCreate:
-        return void heard.push(`message ${payload.d.author.username}: ${payload.d.content}`);
-      case GatewayDispatchEvents.MessageUpdate:
-        return void heard.push(`edited ${payload.d.content}`);
-      case GatewayDispatchEvents.MessageDelete:
-        return void heard.push(`deleted ${payload.d.id}`);
-      case GatewayDispatchEvents.MessageReactionAdd:
-        return void heard.push(`reaction ${payload.d.emoji.name}`);
-      case GatewayDispatchEvents.VoiceStateUpdate:
-        return void heard.push(`voice ${payload.d.channel_id}`);
-    }
-  });
+  manager.on(WebSocketShardEvents.Dispatch, ear.hear);
   const { guildId } = sandbox;
   return {
-    heard,
+    heard: ear.heard,
     errors,
     async connect() {
       await manager.connect();
-      await here;
+      await ear.here;
     },
     close: async () => manager.destroy(),
-    guild: () => ({ name, channels: [...channels.values()].sort() }),
+    guild: ear.guild,
     async memberNames() {
       const members = await rest.get(Routes.guildMembers(guildId), { query: new URLSearchParams({ limit: '100' }) });
       return (members as APIGuildMember[]).map(({ user }) => user.username);

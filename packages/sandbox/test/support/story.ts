@@ -1,5 +1,6 @@
 /** One story that clients from npm run, unmodified: what a bot sees and does in a day. */
 import type { Sandbox } from '@guildkit/sandbox';
+import { GatewayDispatchEvents, type GatewayDispatchPayload } from 'discord-api-types/v10';
 import { expect, vi } from 'vitest';
 
 /** What a client can do, in its own words. */
@@ -23,6 +24,37 @@ export interface StoryClient {
   /** What it was told, in order: `message anna: hello`. */
   readonly heard: readonly string[];
   readonly errors: readonly unknown[];
+}
+
+/** What a client without a cache of its own hears. */
+export function createEar() {
+  const heard: string[] = [];
+  const channels = new Map<string, string>();
+  let name = '';
+  let arrived: () => void = () => {};
+  const here = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  return {
+    heard,
+    /** Resolves with GUILD_CREATE. */
+    here,
+    guild: () => ({ name, channels: [...channels.values()].sort() }),
+    hear(payload: GatewayDispatchPayload): void {
+      const { t, d } = payload;
+      if (t === GatewayDispatchEvents.GuildCreate) {
+        name = d.name;
+        for (const channel of d.channels) channels.set(channel.id, channel.name);
+        arrived();
+      } else if (t === GatewayDispatchEvents.ChannelCreate) channels.set(d.id, d.name);
+      else if (t === GatewayDispatchEvents.ChannelDelete) channels.delete(d.id);
+      else if (t === GatewayDispatchEvents.MessageCreate) heard.push(`message ${d.author.username}: ${d.content}`);
+      else if (t === GatewayDispatchEvents.MessageUpdate) heard.push(`edited ${d.content}`);
+      else if (t === GatewayDispatchEvents.MessageDelete) heard.push(`deleted ${d.id}`);
+      else if (t === GatewayDispatchEvents.MessageReactionAdd) heard.push(`reaction ${d.emoji.name}`);
+      else if (t === GatewayDispatchEvents.VoiceStateUpdate) heard.push(`voice ${d.channel_id}`);
+    },
+  };
 }
 
 const SOON = { timeout: 10_000 };
