@@ -20,6 +20,7 @@ const personBody = z.object({
     .max(64)
     .optional(),
 });
+const joinBody = z.object({ invite: z.string().min(1).max(20).optional() });
 const channelBody = z.object({ channelId: id });
 const voiceBody = z.object({
   mute: z.boolean().optional(),
@@ -82,8 +83,8 @@ export const PEOPLE_ROUTES: readonly ControlRoute[] = [
   {
     method: 'POST',
     path: '/people/:person/guild/join',
-    summary: 'Join the guild',
-    handle: act((person) => person.joinGuild()),
+    summary: 'Join the guild: `{ invite? }`',
+    handle: act((person, body) => person.joinGuild(read(joinBody, body).invite)),
   },
   {
     method: 'POST',

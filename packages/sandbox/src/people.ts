@@ -68,8 +68,13 @@ export interface Person {
    * @throws TypeError for another status.
    */
   setPresence(status: PersonStatus, activity?: string): Promise<void>;
-  /** Joins the guild; nothing when in it. */
-  joinGuild(): Promise<void>;
+  /**
+   * Joins the guild; nothing when in it.
+   *
+   * @param inviteCode Counts as a use of that invite, which must hold.
+   * @throws SandboxError `ERR_SANDBOX_INVITE_UNKNOWN`.
+   */
+  joinGuild(inviteCode?: string): Promise<void>;
   /** Leaves the guild, and voice with it; nothing when not in it. The account stays. */
   leaveGuild(): Promise<void>;
   /** Sends a message. @throws SandboxError `ERR_SANDBOX_MESSAGE_INVALID`, `ERR_SANDBOX_CHANNEL_NOT_TEXT`. */

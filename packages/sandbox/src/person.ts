@@ -7,6 +7,7 @@ import { typingEvent } from './protocol/routes/messages.js';
 import { guildPermissions, outranks } from './protocol/world/access.js';
 import { isTextChannel } from './protocol/world/channels.js';
 import type { WorldEvent } from './protocol/world/events.js';
+import { applyInvite, findInvite } from './protocol/world/invites.js';
 import { addMember, changeMember, removeMember } from './protocol/world/members.js';
 import { deleteMessage, editMessage, type Moment, mayHere, postMessage } from './protocol/world/messages.js';
 import { type ChannelPlace, openDm } from './protocol/world/places.js';
@@ -112,8 +113,14 @@ export class SimulatedPerson {
     this.tell(setPresence(this.context.world, this.id, status === 'offline' ? undefined : { status, activities }));
   }
 
-  async joinGuild(): Promise<void> {
+  async joinGuild(inviteCode?: string): Promise<void> {
     const { world, guild } = this.context;
+    if (this.isMember) return;
+    if (inviteCode !== undefined) {
+      const found = findInvite(world, inviteCode, this.context.moment().now);
+      if (found === undefined) throw new SandboxError('ERR_SANDBOX_INVITE_UNKNOWN', 'The invite does not hold.');
+      applyInvite(guild, found.invite);
+    }
     this.tell(addMember(guild, userOf(world, this.id), { joinedAt: this.context.moment().stamp }));
   }
 

@@ -271,6 +271,21 @@ describe('invites', () => {
     expect(names(client, 'INVITE')).toEqual(['INVITE_CREATE', 'INVITE_CREATE', 'INVITE_DELETE']);
   });
 
+  test('bring people in, as often as they say', async () => {
+    await using sandbox = await createSandbox();
+    const path = `/channels/${sandbox.voiceChannelId}/invites`;
+    const { code } = (await call(sandbox, 'POST', path, { body: { max_uses: 2 } })).body;
+    const people = [];
+    for (const name of ['anna', 'bela', 'carl']) people.push(await sandbox.people.create({ name, member: false }));
+    await people[0]?.joinGuild(code);
+    await people[0]?.joinGuild(code);
+    expect((await call(sandbox, 'GET', path)).body).toMatchObject([{ uses: 1 }]);
+    await people[1]?.joinGuild(code);
+    await expect(people[2]?.joinGuild(code)).rejects.toMatchObject({ code: 'ERR_SANDBOX_INVITE_UNKNOWN' });
+    expect(people.map(({ isMember }) => isMember)).toEqual([true, true, false]);
+    expect((await call(sandbox, 'GET', `/invites/${code}`)).body.code).toBe(10_006);
+  });
+
   test('are ended by those who manage the channel', async () => {
     const { sandbox, as } = await withBot([]);
     await using _ = sandbox;

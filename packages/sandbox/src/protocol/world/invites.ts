@@ -59,6 +59,12 @@ export function createInvite(
   return { invite, events: [worldEvent(GatewayDispatchEvents.InviteCreate, guild.id, data)] };
 }
 
+/** Counts a use; an invite that is used up ends without a dispatch, as one that is too old. */
+export function applyInvite(guild: Guild, invite: Invite): void {
+  invite.uses += 1;
+  if (invite.maxUses !== 0 && invite.uses >= invite.maxUses) guild.invites.delete(invite.code);
+}
+
 /** Ends an invite. */
 export function deleteInvite(guild: Guild, invite: Invite): readonly WorldEvent[] {
   guild.invites.delete(invite.code);
