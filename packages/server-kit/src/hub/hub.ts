@@ -21,7 +21,7 @@ import { type AuthOutcome, Connection, type ConnectionHost } from './io/connecti
 import { type DiscordOutcome, DiscordSink } from './io/discord-sink.js';
 import { memoryEngine } from './io/memory-engine.js';
 import { RoomFeeds } from './io/room-feeds.js';
-import { bearerOf, headersOf, pathOf, refuseUpgrade } from './io/upgrade.js';
+import { bearerOf, claimUpgrade, headersOf, pathOf, refuseUpgrade } from './io/upgrade.js';
 import { acceptUpgrade, createUpgrader } from './io/ws-transport.js';
 import { type HubSettings, originCheck, type RealtimeHubOptions, resolveHubOptions } from './options.js';
 import type { Published } from './protocol/records.js';
@@ -64,6 +64,9 @@ const CLOSE_DEFAULTS: { readonly drainMs: number } = { drainMs: 1_000 };
 /** Sockets whose close nobody answered are ended after this long. */
 const CLOSE_GRACE_MS = 2_000;
 
+/** Longest name or id of an event, in UTF-16 units; those derived from Discord's events are far shorter. */
+const MAX_ID_LENGTH = 256;
+
 /**
  * Rooms with logs, and the connections that listen to them.
  *
@@ -99,6 +102,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   private readonly connections = new Set<Connection>();
   private readonly users = new Map<string, Set<Connection>>();
   private readonly detachers = new Set<Unsubscribe>();
+  /** Ends each wait for an answer of `authorize`. */
+  private readonly questions = new Set<() => void>();
   private readonly bootId = randomUUID();
   private degraded: string | undefined;
   private closing: Promise<void> | undefined;
@@ -122,7 +127,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   }
 
   /**
-   * Serves a path of a server. Upgrades to other paths are left alone: they belong to other listeners.
+   * Serves a path of a server. Upgrades to other paths are left alone: they belong to other listeners. When a path is
+   * attached twice, by one hub or by two, the first serves it until it is detached.
    *
    * @returns Stops serving; open connections stay.
    * @throws `HubError` with `ERR_HUB_CLOSED`.
@@ -133,7 +139,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       throw new TypeError('RealtimeHub.attach: "ws" must be a path that starts with "/"');
     }
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (pathOf(request) === paths.ws) this.onUpgrade(request, socket, head);
+      if (pathOf(request) === paths.ws && claimUpgrade(socket)) this.onUpgrade(request, socket, head);
     };
     server.on('upgrade', onUpgrade);
     const detach = (): void => {
@@ -158,8 +164,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   ): Promise<Published> {
     if (this.closing !== undefined) throw new HubError('ERR_HUB_CLOSED');
     if (parseRoom(room) === undefined) throw new HubError('ERR_HUB_ROOM_INVALID', { detail: toLogText(String(room)) });
-    this.checkEvent(event, payload);
     const { id = randomUUID(), traceId } = options;
+    this.checkEvent(event, payload, id, traceId);
     const ts = this.settings.clock.wallTime();
     try {
       const published = await this.engine.publish(room, { event, payload, id, ts, traceId });
@@ -274,6 +280,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       clock.clearTimer(timer);
     }
     for (const detach of [...this.detachers]) detach();
+    for (const giveUp of this.questions) giveUp();
     this.upgrader.close();
     if (this.settings.engine === undefined) await this.engine.close();
     logger.info({}, 'hub closed');
@@ -283,7 +290,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     const { logger, maxConnections } = this.settings;
     const requestId = randomUUID();
     const { origin } = request.headers;
-    if (!this.isOriginAllowed(origin, request)) {
+    if (!this.allowsOrigin(origin, request)) {
       this.counters.error('ERR_HUB_ORIGIN_FORBIDDEN');
       logger.warn({ requestId, origin: toLogText(origin ?? '') }, 'hub refuses an origin');
       refuseUpgrade(socket, 403, 'ERR_HUB_ORIGIN_FORBIDDEN', requestId);
@@ -310,6 +317,17 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     });
   }
 
+  private allowsOrigin(origin: string | undefined, request: IncomingMessage): boolean {
+    try {
+      // Only `true` is a yes: what an async function gives is not.
+      return this.isOriginAllowed(origin, request) === true;
+    } catch (error) {
+      // `Origin` is the caller's text, and what is thrown in an upgrade listener would end the process.
+      this.settings.logger.warn({ error: toLogText(messageOf(error)) }, 'hub origins failed');
+      return false;
+    }
+  }
+
   private async authenticate(context: Parameters<HubSettings['authenticate']>[0]): Promise<AuthOutcome> {
     const { authenticate, logger } = this.settings;
     try {
@@ -330,11 +348,29 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   private async authorize(principal: Principal, room: string): Promise<'allowed' | 'denied' | 'failed'> {
     const { authorize, logger } = this.settings;
     try {
+      const answer = authorize(principal, room);
       // Only `true` is a yes: a forgotten await or a truthy object is not.
-      return (await authorize(principal, room)) === true ? 'allowed' : 'denied';
+      return (typeof answer === 'boolean' ? answer : await this.inTime(answer)) === true ? 'allowed' : 'denied';
     } catch (error) {
       logger.warn({ room: toLogText(room), error: toLogText(messageOf(error)) }, 'hub authorize failed');
       return 'failed';
+    }
+  }
+
+  /** Rejects when there is no answer in time: someone whose access is asked again would go on hearing the room. */
+  private async inTime<T>(answer: Promise<T>): Promise<T> {
+    const { clock, authTimeoutMs } = this.settings;
+    let giveUp = (): void => {};
+    const late = new Promise<never>((_, reject) => {
+      giveUp = () => reject(new Error('no answer in time'));
+    });
+    const timer = clock.setTimer(giveUp, authTimeoutMs);
+    this.questions.add(giveUp);
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clock.clearTimer(timer);
+      this.questions.delete(giveUp);
     }
   }
 
@@ -410,9 +446,13 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     });
   }
 
-  private checkEvent(event: string, payload: unknown): void {
-    if (typeof event !== 'string' || event.length === 0 || event.startsWith('sys.')) {
+  private checkEvent(event: string, payload: unknown, id: unknown, traceId: unknown): void {
+    if (!isShortText(event) || event.startsWith('sys.')) {
       throw new HubError('ERR_HUB_EVENT_INVALID', { detail: toLogText(String(event)) });
+    }
+    if (!isShortText(id)) throw new HubError('ERR_HUB_EVENT_INVALID', { detail: 'Option: id.' });
+    if (traceId !== undefined && !isShortText(traceId)) {
+      throw new HubError('ERR_HUB_EVENT_INVALID', { detail: 'Option: traceId.' });
     }
     let json: string | undefined;
     try {
@@ -420,8 +460,16 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     } catch (cause) {
       throw new HubError('ERR_HUB_EVENT_INVALID', { cause });
     }
+    // A function, a symbol: JSON has no word for it, and the frame would be none.
+    if (json === undefined && payload !== undefined)
+      throw new HubError('ERR_HUB_EVENT_INVALID', { detail: 'Payload.' });
     if (Buffer.byteLength(json ?? '') > this.settings.maxEventBytes) throw new HubError('ERR_HUB_EVENT_TOO_LARGE');
   }
+}
+
+/** A name or an id: it stands in every frame beside the payload, whose size is bounded by itself. */
+function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH;
 }
 
 /** `authenticate` is the app's code: what it gives is looked at before it is trusted. */

@@ -27,7 +27,7 @@ export interface RealtimeHubOptions {
   /**
    * The origins whose pages may connect, such as `https://app.example`; or a function that decides, given `undefined`
    * for a request without `Origin`. With a list such a request is let through: only programs can leave `Origin` out,
-   * and a program has no one else's cookies.
+   * and a program has no one else's cookies. Anything but `true` refuses; so does an exception.
    */
   readonly origins: readonly string[] | ((origin: string | undefined, request: IncomingMessage) => boolean);
   /**
@@ -35,7 +35,7 @@ export interface RealtimeHubOptions {
    * any other exception means that nobody can be authenticated now.
    */
   readonly authenticate: (context: AuthContext) => Principal | null | Promise<Principal | null>;
-  /** Says whether someone may hear a room. Asked at each subscription and at each revalidation. An exception is no yes. */
+  /** Says whether someone may hear a room. Asked at each subscription and at each revalidation. An exception or no answer is no yes. */
   readonly authorize: (principal: Principal, room: string) => boolean | Promise<boolean>;
   /**
    * Where room logs live. The hub closes an engine that it made itself.
@@ -47,7 +47,7 @@ export interface RealtimeHubOptions {
   /** A number in `[0, 1)`, for jitter. */
   readonly random?: (() => number) | undefined;
   /**
-   * Time for the `auth` frame, and for `authenticate` to answer, in ms.
+   * Time for the `auth` frame, and for `authenticate` and `authorize` to answer, in ms.
    * @defaultValue 5000
    */
   readonly authTimeoutMs?: number | undefined;

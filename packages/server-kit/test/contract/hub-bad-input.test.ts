@@ -391,3 +391,60 @@ describe('a proof of identity', () => {
     expect(await short.end()).toEqual({ code: 4401, reason: 'ERR_HUB_AUTH_EXPIRED' });
   });
 });
+
+describe('an app that errs', () => {
+  it('in `origins` refuses the upgrade, and the process goes on', async () => {
+    await using app = await startHub({ origins: (origin) => new URL(origin as string).host === 'app.example' });
+    const refused = app.connect({ origin: 'null' });
+    const response = await new Promise<{ statusCode?: number | undefined }>((resolve) =>
+      refused.ws.on('unexpected-response', (_, message) => resolve(message)),
+    );
+    expect(response.statusCode).toBe(403);
+    await app.join('user-1');
+    expect(app.hub.stats().errors.ERR_HUB_ORIGIN_FORBIDDEN).toBe(1);
+  });
+
+  it('with an async `origins` lets nobody in', async () => {
+    const origins = (async () => false) as unknown as () => boolean;
+    await using app = await startHub({ origins });
+    expect((await app.connect().end()).code).toBe(1006);
+    expect(app.hub.stats()).toMatchObject({ opened: 0, errors: { ERR_HUB_ORIGIN_FORBIDDEN: 1 } });
+  });
+
+  it('by attaching a path twice is served by the first', async () => {
+    await using app = await startHub();
+    await using other = await startHub();
+    other.hub.attach(app.server, { ws: '/api/ws' });
+    app.hub.attach(app.server, { ws: '/api/ws' });
+    await app.join('user-1');
+    expect([app.hub.stats().opened, other.hub.stats().opened]).toEqual([1, 0]);
+    await app.hub.close({ drainMs: 0 });
+    await app.join('user-1');
+    expect(other.hub.stats().opened).toBe(1);
+  });
+
+  it('in what it publishes sends nothing', async () => {
+    await using app = await startHub();
+    const client = await app.join('user-1');
+    await client.subscribe('user:user-1');
+    const publish = app.hub.publish.bind(app.hub) as (...args: unknown[]) => Promise<unknown>;
+    const bad = [
+      ['x', () => 1],
+      ['x', Symbol('x')],
+      ['x', { toJSON: () => undefined }],
+      ['x'.repeat(257), {}],
+      ['x', {}, { id: 5 }],
+      ['x', {}, { id: '' }],
+      ['x', {}, { id: 'x'.repeat(257) }],
+      ['x', {}, { traceId: Symbol('x') }],
+    ];
+    for (const [event, payload, options] of bad) {
+      await expect(publish('user:user-1', event, payload, options)).rejects.toMatchObject({
+        code: 'ERR_HUB_EVENT_INVALID',
+        retryable: false,
+      });
+    }
+    await publish('user:user-1', 'x', undefined);
+    expect((await client.untilSeq('user:user-1', 1)).map(({ payload }) => payload)).toEqual([null]);
+  });
+});

@@ -35,6 +35,27 @@ describe('permissions', () => {
     expect(app.hub.stats()).toMatchObject({ rooms: 1, subscriptions: 3 });
   });
 
+  it('that nobody answers for are no yes: the subscription fails, and one that was heard ends', async () => {
+    const clock = createVirtualClock();
+    let hangs = true;
+    await using app = await startHub({
+      clock,
+      heartbeatMs: 600_000,
+      authorize: () => (hangs ? new Promise<boolean>(() => {}) : true),
+    });
+    const client = await app.join('user-1');
+    const id = client.send({ type: 'subscribe', payload: { room: ROOM } });
+    await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(1));
+    await clock.advance(5_000);
+    expect((await client.until((frame) => frame.re === id)).payload.code).toBe('ERR_HUB_SUBSCRIPTION_FAILED');
+    hangs = false;
+    await client.subscribe(ROOM);
+    hangs = true;
+    app.hub.revalidate();
+    await clock.advance(5_000);
+    expect(await client.end()).toEqual({ code: 1013, reason: 'ERR_HUB_SUBSCRIPTION_FAILED' });
+  });
+
   it('that cannot be asked end the connection with 1013: it comes back and asks anew', async () => {
     let down = false;
     await using app = await startHub({

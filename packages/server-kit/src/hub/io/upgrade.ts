@@ -5,6 +5,15 @@ import { HUB_ERRORS, type HubErrorCode } from '../../errors.js';
 
 const STATUS = { 403: 'Forbidden', 503: 'Service Unavailable' } as const;
 
+const claimed = new WeakSet<Duplex>();
+
+/** Takes an upgrade for one hub; `false` when another has it: two answers on one socket would throw, or garble it. */
+export function claimUpgrade(socket: Duplex): boolean {
+  if (claimed.has(socket)) return false;
+  claimed.add(socket);
+  return true;
+}
+
 /** Answers an upgrade with an HTTP error (protocol document, section 8) and ends the socket. */
 export function refuseUpgrade(
   socket: Duplex,
