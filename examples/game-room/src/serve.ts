@@ -37,7 +37,7 @@ export async function serve(env: Readonly<Record<string, string | undefined>>): 
     settings,
     logger: createAppLogger(settings.logLevel, process.stdout.isTTY === true && !settings.production),
   });
-  const server = createWebServer(app, entry, CLIENT_DIR);
+  const server = createWebServer(app, entry, CLIENT_DIR, settings.baseUrl);
   try {
     await listen(server, settings);
   } catch (error) {

@@ -60,6 +60,16 @@ export interface App {
 
 export async function createApp({ settings, logger }: { settings: Settings; logger: Logger }): Promise<App> {
   const startedAt = performance.now();
+  // First, because a key that cannot be used ends the start: nothing is open yet that would keep the process alive.
+  const { issuer: issuerName, audience, privateJwk } = settings.jwt;
+  const issuer = await createJwtIssuer({
+    issuer: issuerName,
+    audience,
+    privateJwk: privateJwk?.reveal(),
+    expiresInSeconds: TOKEN_SECONDS,
+  });
+  const verifier = createJwtVerifier({ issuer: issuerName, audience, jwks: issuer.jwks() });
+
   const sandbox = settings.discord === undefined ? await createSandboxWithTables() : undefined;
   const connection =
     settings.discord === undefined
@@ -75,15 +85,6 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
   const gateway = new DiscordGatewayClient({ ...connection, intents: ['Guilds', 'GuildVoiceStates'], logger });
   const rooms = createRoomDirectory(guildId);
   const guests = createGuests(settings.sessionSecrets, settings.baseUrl?.protocol === 'https:');
-
-  const { issuer: issuerName, audience, privateJwk } = settings.jwt;
-  const issuer = await createJwtIssuer({
-    issuer: issuerName,
-    audience,
-    privateJwk: privateJwk?.reveal(),
-    expiresInSeconds: TOKEN_SECONDS,
-  });
-  const verifier = createJwtVerifier({ issuer: issuerName, audience, jwks: issuer.jwks() });
 
   const allowsOrigin: App['allowsOrigin'] = (origin, headers) =>
     isAllowedOrigin(

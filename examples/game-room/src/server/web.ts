@@ -2,8 +2,10 @@
  * Owns the HTTP server: static files, TanStack Start's handler, security headers, the hub's upgrades. Refuses to know
  * any route.
  */
-import { randomBytes } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { messageOf } from '@guildkit/core';
 import { toNodeHandler } from 'srvx/node';
 import { staticMiddleware } from 'srvx/static';
 import type { App } from './app.js';
@@ -15,29 +17,62 @@ export interface StartEntry {
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60;
 const MAX_BODY_BYTES = 64 * 1024;
+const HUB_PATH = '/api/ws';
 
-/** @param clientDir Where the build put the browser's files. */
-export function createWebServer(app: App, entry: StartEntry, clientDir: string): Server {
+/**
+ * @param clientDir Where the build put the browser's files.
+ * @param baseUrl Where people reach the app, when that is known.
+ */
+export function createWebServer(app: App, entry: StartEntry, clientDir: string, baseUrl?: URL): Server {
   // File names in /assets/ carry a hash of the content; the others may change under their name.
   const hashed = staticMiddleware({ dir: clientDir, maxAge: YEAR_SECONDS, immutable: true });
   const plain = staticMiddleware({ dir: clientDir, maxAge: 300 });
 
+  const isSecure = baseUrl?.protocol === 'https:';
+  const answer = async (request: Request, nonce: string): Promise<Response> => {
+    try {
+      const files = new URL(request.url).pathname.startsWith('/assets/') ? hashed : plain;
+      return await files(request as never, async () => {
+        const page = await entry.fetch(request, { context: { app, nonce } });
+        // A copy: the headers of `Response.redirect()` cannot be changed.
+        return new Response(page.body, page);
+      });
+    } catch (error) {
+      // Nobody above catches: without an answer here one bad request would end the process.
+      return failure(app, error);
+    }
+  };
   const handler = async (request: Request): Promise<Response> => {
     const nonce = randomBytes(16).toString('base64');
-    const files = new URL(request.url).pathname.startsWith('/assets/') ? hashed : plain;
-    const response = await files(request as never, () => entry.fetch(request, { context: { app, nonce } }));
-    for (const [name, value] of securityHeaders(nonce)) response.headers.set(name, value);
+    const response = await answer(request, nonce);
+    for (const [name, value] of securityHeaders(nonce, isSecure)) response.headers.set(name, value);
     // A page carries its nonce: a stored copy would be refused by the next one's policy.
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store');
     return response;
   };
 
   const server = createServer(toNodeHandler(handler, { maxRequestBodySize: MAX_BODY_BYTES }) as RequestListener);
-  app.hub.attach(server, { ws: '/api/ws' });
+  app.hub.attach(server, { ws: HUB_PATH });
+  server.on('upgrade', refuseForeignUpgrade);
   return server;
 }
 
-function securityHeaders(nonce: string): readonly (readonly [string, string])[] {
+function failure(app: App, error: unknown): Response {
+  const requestId = randomUUID();
+  app.logger.error({ requestId, reason: messageOf(error) }, 'request failed');
+  const message = 'Something went wrong on our side. Try again in a moment.';
+  return Response.json({ error: { code: 'ERR_APP_FAILED', message, requestId } }, { status: 500 });
+}
+
+/** Node leaves an upgrade that no listener takes open for ever, and a server with an open socket does not close. */
+function refuseForeignUpgrade(request: IncomingMessage, socket: Duplex): void {
+  if (request.url?.split('?', 1)[0] === HUB_PATH) return;
+  socket.on('error', () => {});
+  socket.once('finish', () => socket.destroy());
+  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+}
+
+function securityHeaders(nonce: string, isSecure: boolean): readonly (readonly [string, string])[] {
   const policy = [
     "default-src 'none'",
     `script-src 'self' 'nonce-${nonce}'`,
@@ -54,5 +89,6 @@ function securityHeaders(nonce: string): readonly (readonly [string, string])[] 
     ['x-content-type-options', 'nosniff'],
     ['referrer-policy', 'same-origin'],
     ['cross-origin-opener-policy', 'same-origin'],
+    ...(isSecure ? ([['strict-transport-security', `max-age=${YEAR_SECONDS}`]] as const) : []),
   ];
 }
