@@ -1,9 +1,10 @@
 /** Owns the `guildkit-sandbox` command: its flags, what it prints, and a clean stop. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '@guildkit/core';
 import { SANDBOX_ERRORS, SandboxError } from './errors.js';
 import { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.js';
+import type { SandboxState } from './state.js';
 
 /** What the command uses of the process. */
 export interface CommandIo {
@@ -21,6 +22,7 @@ Usage: guildkit-sandbox [options]
   --host <address>   Address to bind to (default 127.0.0.1)
   --allow-remote     Allow a host that other machines can reach
   --seed <n>         Same seed, same ids and tokens (default 1)
+  --state <file>     Begin with a saved state (GET /control/v1/state gives one), and with its seed
   --tls <file>       Serve https and wss; the certificate to trust is written to this file
   --no-rate-limits   Switch REST and gateway rate limits off
   --json             Print one line of JSON instead of text
@@ -35,6 +37,7 @@ const FLAGS = {
   host: { type: 'string', default: '127.0.0.1' },
   'allow-remote': { type: 'boolean', default: false },
   seed: { type: 'string', default: '1' },
+  state: { type: 'string' },
   tls: { type: 'string' },
   'no-rate-limits': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -64,6 +67,7 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
       allowRemote: values['allow-remote'],
       rateLimits: !values['no-rate-limits'],
       tls: certificateFile !== undefined,
+      state: values.state === undefined ? undefined : await readState(values.state),
     };
   } catch (error) {
     io.err(`guildkit-sandbox: ${messageOf(error)}\nTry --help.\n`);
@@ -95,10 +99,12 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
 }
 
 function describe(
-  { connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId }: Sandbox,
+  { connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId, oauth }: Sandbox,
   json: boolean,
 ): string {
-  const facts = { ...connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId };
+  const { clientId, clientSecret, authorizeUrl } = oauth;
+  const addresses = { gatewayUrl, controlUrl, consoleUrl, authorizeUrl };
+  const facts = { ...connection, ...addresses, textChannelId, voiceChannelId, clientId, clientSecret };
   if (json) return `${JSON.stringify(facts)}\n`;
   return `Discord sandbox is running. Stop it with Ctrl+C.
 
@@ -107,10 +113,23 @@ function describe(
   API base       ${facts.apiBase}
   gateway        ${facts.gatewayUrl}
   control API    ${facts.controlUrl}
+  authorize      ${facts.authorizeUrl}
+  client id      ${facts.clientId}
+  client secret  ${facts.clientSecret}
   guild          ${facts.guildId}
   text channel   ${facts.textChannelId}
   voice channel  ${facts.voiceChannelId}
 `;
+}
+
+/** Reads a saved state; whether it is one is for the sandbox to say. @throws TypeError when it is no JSON. */
+async function readState(file: string): Promise<SandboxState> {
+  const text = await readFile(file, 'utf8');
+  try {
+    return JSON.parse(text) as SandboxState;
+  } catch (error) {
+    throw new TypeError(`--state ${file} is not JSON: ${messageOf(error)}`);
+  }
 }
 
 function wholeNumber(flag: string, text: string): number {

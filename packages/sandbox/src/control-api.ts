@@ -22,6 +22,12 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     summary: 'Addresses and ids, without the token',
     handle: async ({ describe }) => describe(),
   },
+  {
+    method: 'GET',
+    path: '/state',
+    summary: 'The saved state: for `--state`, or `createSandbox({ state })`',
+    handle: async ({ save }) => save(),
+  },
   ...PEOPLE_ROUTES,
   {
     method: 'GET',

@@ -4,6 +4,7 @@ import type { SandboxChannels } from './channels.js';
 import type { Faults } from './faults.js';
 import type { People } from './people.js';
 import type { RoutePattern } from './protocol/rest/router.js';
+import type { SandboxState } from './state.js';
 import type { Traffic } from './traffic.js';
 
 /** What the API acts on. */
@@ -13,6 +14,8 @@ export interface ControlContext {
   readonly faults: Faults;
   readonly traffic: Traffic;
   describe(): Readonly<Record<string, unknown>>;
+  /** The state, for `createSandbox({ state })`. */
+  save(): SandboxState;
   port(): number;
 }
 

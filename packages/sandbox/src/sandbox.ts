@@ -233,6 +233,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     now: () => clock.now(),
     wallTime: () => clock.wallTime(),
   });
+  const save = (): SandboxState => saveState(world, { seed, main: mainIds, generations: bots.generations });
   const describe = () => ({
     apiBase: `${origin()}/api/v10`,
     gatewayUrl: gatewayUrl(),
@@ -248,7 +249,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     port: settings.port,
     rest: (request) => api.handle(request),
     control: (request) =>
-      handleControl({ people, channels, faults, traffic, describe, port: () => server?.port ?? 0 }, request),
+      handleControl({ people, channels, faults, traffic, describe, save, port: () => server?.port ?? 0 }, request),
     clock,
     tls,
     nextRestFault({ method, target }) {
@@ -297,7 +298,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     channels,
     faults,
     traffic,
-    save: () => saveState(world, { seed, main: mainIds, generations: bots.generations }),
+    save,
     close,
     [Symbol.asyncDispose]: close,
   };

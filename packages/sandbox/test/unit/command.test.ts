@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type CommandIo, runCommand } from '../../src/command.js';
 
@@ -30,6 +33,9 @@ test('prints where everything is, serves until it is stopped, exits with 0', asy
   const facts = JSON.parse(texts.out);
   expect(Object.keys(facts).sort()).toEqual([
     'apiBase',
+    'authorizeUrl',
+    'clientId',
+    'clientSecret',
     'consoleUrl',
     'controlUrl',
     'gatewayUrl',
@@ -44,6 +50,35 @@ test('prints where everything is, serves until it is stopped, exits with 0', asy
   stop();
   expect(await done).toBe(0);
   await expect(fetch(`${facts.apiBase}/gateway`)).rejects.toThrow();
+});
+
+test('begins with a saved state, from a file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'guildkit-sandbox-'));
+  const file = join(folder, 'state.json');
+  const first = fakeIo();
+  const firstDone = runCommand(['--port', '0', '--json', '--seed', '9'], first.io);
+  await first.started;
+  const facts = JSON.parse(first.texts.out);
+  const body = JSON.stringify({ name: 'anna' });
+  await fetch(`${facts.controlUrl}/people`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  await writeFile(file, await (await fetch(`${facts.controlUrl}/state`)).text());
+  first.stop();
+  await firstDone;
+
+  const second = fakeIo();
+  const secondDone = runCommand(['--port', '0', '--json', '--state', file], second.io);
+  await second.started;
+  const again = JSON.parse(second.texts.out);
+  expect([again.token, again.guildId]).toEqual([facts.token, facts.guildId]);
+  expect(await (await fetch(`${again.controlUrl}/people`)).json()).toMatchObject([{ name: 'anna' }]);
+  second.stop();
+  await secondDone;
+
+  await writeFile(file, '{');
+  expect(await runCommand(['--state', file], fakeIo().io)).toBe(2);
+  await writeFile(file, '{"version":1}');
+  expect(await runCommand(['--port', '0', '--state', file], fakeIo().io)).toBe(2);
+  await rm(folder, { recursive: true });
 });
 
 test('prints text by default', async () => {
