@@ -7,7 +7,7 @@ const OPTIONS = { authTagLength: TAG_BYTES } as const;
 
 /** Text, then tag. */
 export function createAesGcmBox(key: Uint8Array): SecretBox {
-  // A key object spares the import of the key for each packet: a tenth of the time.
+  // On Node 24 a raw key, imported for each packet, quadruples the time of a packet; on Node 20 it makes no difference.
   const keyObject = createSecretKey(key);
   return {
     backend: 'node:crypto',
