@@ -3,10 +3,7 @@ import { notFound } from '@tanstack/react-router';
 import { createServerFn } from '@tanstack/react-start';
 import { getRequestHeader } from '@tanstack/react-start/server';
 import * as z from 'zod';
-
-const channelId = z.string().regex(/^[0-9]{1,20}$/);
-/** Discord takes 1 to 100 characters. */
-const roomName = z.string().trim().min(1).max(100);
+import { roomNameOf } from '../server/room-directory.js';
 
 /** The rooms of the guild, and whether Discord is simulated. */
 export const listRooms = createServerFn().handler(({ context: { app } }) => ({
@@ -17,7 +14,8 @@ export const listRooms = createServerFn().handler(({ context: { app } }) => ({
 
 /** One room; a page for it is "not found" when there is none. */
 export const getRoom = createServerFn()
-  .validator(z.object({ channelId }))
+  // Whatever stands in the address: what is no room's id is no room either.
+  .validator(z.object({ channelId: z.string() }))
   .handler(({ data, context: { app } }) => {
     const room = app.rooms.get(data.channelId);
     if (room === undefined) throw notFound();
@@ -26,12 +24,16 @@ export const getRoom = createServerFn()
 
 /** Makes a voice channel in the guild. What went wrong is told as a result: a thrown error would reach the browser whole. */
 export const createRoom = createServerFn({ method: 'POST' })
-  .validator(z.object({ name: roomName }))
+  .validator(z.object({ name: z.string() }))
   .handler(async ({ data, context: { app } }) => {
     const userId = app.guests.read(getRequestHeader('cookie'));
     if (userId === undefined) return { ok: false as const, message: 'Reload the page and try again.' };
+    const name = roomNameOf(data.name);
+    if (name === undefined) {
+      return { ok: false as const, message: 'Give the room a name of 1 to 100 characters that can be seen.' };
+    }
     try {
-      const room = await app.createRoom(userId, data.name);
+      const room = await app.createRoom(userId, name);
       return { ok: true as const, room: { channelId: room.channelId, name: room.name } };
     } catch (error) {
       app.logger.warn({ userId, reason: error instanceof Error ? error.message : 'unknown' }, 'room not created');

@@ -2,7 +2,7 @@
  * Owns the list of rooms: the guild's voice channels as the gateway last told them. Refuses to ask Discord: what the
  * events say is newer than what an answer would.
  */
-import type { DomainEvent } from '@guildkit/core';
+import { type DomainEvent, toLogText } from '@guildkit/core';
 
 /** A voice channel that people can meet in. */
 export interface Room {
@@ -23,6 +23,22 @@ export interface RoomDirectory {
   apply(event: DomainEvent): void;
 }
 
+/** Discord takes 1 to 100 characters. */
+const MAX_NAME_LENGTH = 100;
+
+/**
+ * A room's name as pages and logs may show it: one line, without controls and bidirectional overrides, as the hub sends it.
+ *
+ * @returns `undefined` when nothing that can be seen is left, or too much.
+ */
+export function roomNameOf(text: string): string | undefined {
+  const name = text.length > MAX_NAME_LENGTH ? '' : toLogText(text, MAX_NAME_LENGTH).trim();
+  return /[\p{L}\p{N}\p{P}\p{S}]/u.test(name) ? name : undefined;
+}
+
+/** Discord may hold names that show nothing: a room's page still needs a heading. */
+const UNNAMED = 'Room without a name';
+
 /** How many deleted rooms are remembered. */
 const MAX_GONE = 1000;
 
@@ -32,7 +48,7 @@ export function createRoomDirectory(guildId: string): RoomDirectory {
 
   const add = ({ channelId, name }: Room) => {
     gone.delete(channelId);
-    rooms.set(channelId, { channelId, name });
+    rooms.set(channelId, { channelId, name: roomNameOf(name) ?? UNNAMED });
   };
   const remove = (channelId: string) => {
     if (!rooms.delete(channelId)) return;

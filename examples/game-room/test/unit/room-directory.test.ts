@@ -1,6 +1,6 @@
 import type { DomainEvent } from '@guildkit/core';
 import { describe, expect, test } from 'vitest';
-import { createRoomDirectory } from '../../src/server/room-directory.js';
+import { createRoomDirectory, roomNameOf } from '../../src/server/room-directory.js';
 
 const GUILD = '100000000000000001';
 const event = (name: DomainEvent['event'], payload: object) =>
@@ -45,5 +45,28 @@ describe('room directory', () => {
     }
     expect(rooms.knows('1')).toBe(false);
     expect(rooms.knows('1200')).toBe(true);
+  });
+});
+
+describe('names of rooms', () => {
+  test.each([
+    ['  Table 1 ', 'Table 1'],
+    ['<b>x</b>', '<b>x</b>'],
+    ['a\u0007b\u0000c', 'abc'],
+    ['\u202eevil\u2066', 'evil'],
+    ['👩‍👩‍👧‍👦🎲', '👩‍👩‍👧‍👦🎲'],
+    ['\u202e\u202e', undefined],
+    ['\u200b\u200b', undefined],
+    ['   ', undefined],
+    ['W'.repeat(101), undefined],
+  ])('%j is shown as %j', (given, shown) => {
+    expect(roomNameOf(given)).toBe(shown);
+  });
+
+  test('are shown as the hub sends them, and a name that shows nothing has a word in its place', () => {
+    const rooms = createRoomDirectory('1');
+    rooms.add({ channelId: '2', name: '\u202eevil' });
+    rooms.add({ channelId: '3', name: '\u202e' });
+    expect(rooms.list().map(({ name }) => name)).toEqual(['evil', 'Room without a name']);
   });
 });
