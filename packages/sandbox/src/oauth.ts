@@ -6,8 +6,11 @@ import type { RestApi } from './rest-api.js';
 
 /** Tokens of a login. */
 export interface SandboxTokens {
+  /** For `Authorization: Bearer`; good for seven days. */
   readonly accessToken: string;
+  /** Works once. */
   readonly refreshToken: string;
+  /** What was agreed to. */
   readonly scopes: readonly string[];
 }
 

@@ -10,7 +10,9 @@ import { addGuild, addUser, createWorld } from './protocol/world/world.js';
  * Logins, gateway sessions and the bytes of attachments are not in it; the tokens of webhooks are.
  */
 export interface SandboxState {
+  /** Of this shape. */
   readonly version: 1;
+  /** Gives ids, tokens and secrets. */
   readonly seed: number;
   /** What `sandbox.guildId` and the like are. */
   readonly main: MainIds;
@@ -22,9 +24,13 @@ export interface SandboxState {
 
 /** The ids that a sandbox names. */
 export interface MainIds {
+  /** The guild. */
   readonly guildId: string;
+  /** The text channel it began with. */
   readonly textChannelId: string;
+  /** The voice channel it began with. */
   readonly voiceChannelId: string;
+  /** The first bot, whose token is in `connection`. */
   readonly botId: string;
 }
 

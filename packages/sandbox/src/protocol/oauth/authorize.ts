@@ -5,17 +5,17 @@
 import type { RestContext } from '../rest/router.js';
 import type { Bot } from '../world/types.js';
 
-/** Scopes that the sandbox grants. */
+/** Name of a scope. */
+export type Scope = 'identify' | 'email' | 'guilds' | 'guilds.join' | 'guilds.members.read';
+
+/** Scopes that the sandbox grants, as its page says them. */
 export const SCOPES = {
   identify: 'Know your user name and avatar',
   email: 'Know your email address',
   guilds: 'Know which servers you are in',
   'guilds.join': 'Join servers for you',
   'guilds.members.read': 'Read your nickname and roles in servers',
-} as const;
-
-/** Name of a scope. */
-export type Scope = keyof typeof SCOPES;
+} as const satisfies Record<Scope, string>;
 
 /** Errors that are sent back to the application (RFC 6749 §4.1.2.1). */
 export type AuthorizeError = 'invalid_request' | 'unsupported_response_type' | 'invalid_scope' | 'access_denied';
