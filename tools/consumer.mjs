@@ -35,6 +35,13 @@ export async function createConsumer(tarballs) {
   return { dir, ...result };
 }
 
+/**
+ * pnpm's shims set NODE_PATH to the workspace's store, where `require` would find packages that were never declared.
+ * Deleting it is not enough: Node reads it once.
+ */
+const WITHOUT_NODE_PATH = `delete process.env.NODE_PATH;
+require('node:module').Module._initPaths();`;
+
 /** The smoke test's and the type check's files. */
 function writeProgram(dir) {
   cpSync(join(root, 'tools', 'consumer'), dir, { recursive: true });
@@ -43,6 +50,7 @@ function writeProgram(dir) {
   const load = `
 import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
+${WITHOUT_NODE_PATH}
 const specifiers = [\n${list}\n];
 const esm = Object.fromEntries(await Promise.all(specifiers.map(async (s) => [s, await import(s)])));
 const cjs = Object.fromEntries(specifiers.map((s) => [s, require(s)]));
@@ -50,7 +58,8 @@ const cjs = Object.fromEntries(specifiers.map((s) => [s, require(s)]));
   writeFileSync(join(dir, 'esm.test.mjs'), `${load}require('./scenario.cjs').scenario('ESM', esm, cjs);\n`);
   writeFileSync(
     join(dir, 'cjs.test.cjs'),
-    `const specifiers = [\n${list}\n];
+    `${WITHOUT_NODE_PATH}
+const specifiers = [\n${list}\n];
 const cjs = Object.fromEntries(specifiers.map((s) => [s, require(s)]));
 const { before } = require('node:test');
 const esm = {};

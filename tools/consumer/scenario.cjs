@@ -79,10 +79,16 @@ exports.scenario = (format, modules, other) => {
     for (const mode of ENCRYPTION_MODES) {
       const ours = await createPacketCipher(mode, new Uint8Array(32));
       const theirs = await foreign.createPacketCipher(mode, new Uint8Array(32));
+      // Nothing but the declared dependencies is installed here.
+      const backend = mode === 'aead_aes256_gcm_rtpsize' ? 'node:crypto' : 'libsodium-wrappers';
+      assert.deepEqual([ours.backend, theirs.backend], [backend, backend]);
       const opened = theirs.open(ours.seal(packet));
       assert.ok(opened.ok, `${mode}: ${opened.reason}`);
       assert.deepEqual(foreign.parseRtp(opened.value).value.payload, Buffer.of(0xf8, 0xff, 0xfe));
     }
+    await assert.rejects(createPacketCipher(ENCRYPTION_MODES[0], new Uint8Array(32), { sodium: 'sodium-native' }), {
+      code: 'ERR_RTP_CIPHER_UNAVAILABLE',
+    });
   });
 
   test(`${format}: REST, gateway, hub and client against the sandbox`, { timeout: 60_000 }, async () => {
