@@ -15,9 +15,9 @@ import {
   type VoiceStateRequest,
 } from '@guildkit/core';
 import type { APIGatewayBotInfo, GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
-import { ConnectWait } from './connect-wait.js';
+import { ConnectWait, rejection } from './connect-wait.js';
 import { DomainFeed, VoiceSignals } from './domain-feed.js';
-import { budgetSpentError, fatalError, GatewayError } from './errors.js';
+import { budgetSpentError, closedError, fatalError, GatewayError } from './errors.js';
 import type { ClosedEvent, DispatchDataMap, DispatchMeta, DispatchName, GatewayEvents } from './events.js';
 import type { GatewayHealth } from './health.js';
 import { Tracing } from './instrumentation.js';
@@ -29,7 +29,14 @@ import { budgetKey, memorySessionStore, type SessionStore, sessionKey, tokenHash
 import { Shard, type ShardNews } from './io/shard.js';
 import { ListenerTable } from './listeners.js';
 import type { GuildMembersOptions, GuildMembersRequest } from './member-requests.js';
-import { type DiscordGatewayClientOptions, layoutOf, resolveSettings, rulesOf, type Settings } from './options.js';
+import {
+  type DiscordGatewayClientOptions,
+  layoutOf,
+  resolveSettings,
+  rulesOf,
+  type SendOptions,
+  type Settings,
+} from './options.js';
 import { encodePayload, presencePayload, voiceStatePayload } from './payloads.js';
 import { inflaterFor } from './platform.js';
 import { fields, objects, text } from './protocol/fields.js';
@@ -43,14 +50,6 @@ import { resumeTraceIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
 import { GatewayRequests } from './requests.js';
 import { type ShardView, shardHealth } from './shard-view.js';
 import type { SoundboardSounds, SoundboardSoundsOptions } from './soundboard-requests.js';
-
-/** Options of {@link DiscordGatewayClient.send}. */
-export interface SendOptions {
-  /** @defaultValue the first shard of this client */
-  readonly shardId?: number | undefined;
-  /** Withdraws a payload that still waits. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * A connection to Discord's gateway that comes back by itself and loses nothing that Discord still has.
@@ -125,6 +124,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
    * @throws GatewayError (rejects) when no retry can help, when the signal fires, when the client is closed.
    */
   connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.ending !== undefined) return Promise.reject(closedError());
     this.connecting ??= this.connectAll(options.signal);
     this.noteState();
     return this.connecting;
@@ -158,8 +158,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   async send(payload: GatewaySendPayload, options: SendOptions = {}): Promise<void> {
     const { encoded, bytes } = encodePayload(payload);
     const view = options.shardId === undefined ? [...this.views.values()][0] : this.views.get(options.shardId);
+    if (this.ending !== undefined) throw closedError();
     if (view === undefined) {
-      if (this.ending !== undefined) throw this.closedError();
       const what = 'The payload was not sent: the shard is not of this client, or connect() was not called';
       throw new GatewayError('ERR_GATEWAY_SEND_FAILED', what);
     }
@@ -252,18 +252,18 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   }
 
   private async connectAll(signal: AbortSignal | undefined): Promise<void> {
-    if (this.ending !== undefined) throw this.closedError();
     const onAbort = (): void => void this.close();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       signal?.throwIfAborted();
-      await this.start();
+      // A store, or who looks up the address, may never answer.
+      await Promise.race([this.start(), rejection(this.abort.signal)]);
     } catch (error) {
       if (signal?.aborted) {
         await this.close();
         throw new GatewayError('ERR_GATEWAY_CONNECT_ABORTED', 'connect() was aborted', { cause: signal.reason });
       }
-      if (this.ending !== undefined && !GatewayError.is(error)) throw this.closedError();
+      if (this.ending !== undefined && !GatewayError.is(error)) throw closedError();
       await this.close();
       throw error;
     } finally {
@@ -536,23 +536,27 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private onFatal({ shard }: ShardView, { reason, code }: SessionCause): void {
     const error = fatalError(shard.id, code, this.intents);
     this.log.error({ shardId: shard.id, reason, code, error: error.code }, 'gateway connection ended for good');
-    this.emitEvent('error', error);
-    const { readiness } = this;
+    // Before anyone hears of it: who then calls close() must not make an ordinary end of it.
     void this.end('close', { reason: 'fatal', error });
-    readiness?.settle(error);
+    this.emitEvent('error', error);
   }
 
   private end(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
-    this.ending ??= this.endAll(how, event);
+    let begin = (): void => {};
+    // Set before anything ends: listeners that are told of it may call this again.
+    this.ending ??= new Promise((resolve) => {
+      begin = () => resolve(this.endAll(how, event));
+    });
+    begin();
     this.noteState();
     return this.ending;
   }
 
   private async endAll(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
-    this.abort.abort(this.closedError());
-    this.requests.close(event.error ?? this.closedError());
-    // A fatal end settles it with its own error.
-    if (event.error === undefined) this.readiness?.settle(this.closedError());
+    const error = event.error ?? closedError();
+    this.abort.abort(error);
+    this.requests.close(error);
+    this.readiness?.settle(error);
     const views = [...this.views.values()];
     await Promise.all(views.map(({ shard }) => shard.end(how)));
     if (how === 'detach') for (const view of views) this.save(view);
@@ -592,9 +596,5 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private fail(error: GatewayError): void {
     this.log.warn({ code: error.code, shardId: error.shardId, error: this.redact(error.message) }, 'gateway error');
     this.emitEvent('error', error);
-  }
-
-  private closedError(): GatewayError {
-    return new GatewayError('ERR_GATEWAY_CLIENT_CLOSED', 'The gateway client is closed');
   }
 }

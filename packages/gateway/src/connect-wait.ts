@@ -57,3 +57,10 @@ export class ConnectWait {
     else this.reject(error);
   }
 }
+
+/** Rejects with the signal's reason when it fires. */
+export function rejection(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

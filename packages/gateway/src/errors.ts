@@ -101,6 +101,11 @@ export function fatalError(shardId: number, status: number | undefined, intents:
   return new GatewayError(known, `Discord closed the connection with ${status}${named}`, { shardId, status });
 }
 
+/** The error of what is asked of a client that is over. */
+export function closedError(): GatewayError {
+  return new GatewayError('ERR_GATEWAY_CLIENT_CLOSED', 'The gateway client is closed');
+}
+
 /** The error of a day's IDENTIFYs that are spent but for those that are kept back. */
 export function budgetSpentError({ remaining, resetAt }: IdentifyBudget): GatewayError {
   const until = new Date(resetAt).toISOString();

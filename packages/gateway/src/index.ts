@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { DiscordGatewayClient, type SendOptions } from './client.js';
+export { DiscordGatewayClient } from './client.js';
 export { GATEWAY_ERROR_REMEDIES, GatewayError, type GatewayErrorCode, type GatewayErrorInit } from './errors.js';
 export type {
   AlertEvent,
@@ -38,7 +38,7 @@ export {
 export { memorySessionStore, type SessionStore, type StoredSession } from './io/session-store.js';
 export type { GatewaySocket, OpenSocket, SocketEvents } from './io/socket.js';
 export type { GuildMembersOptions, GuildMembersRequest, GuildMembersResult } from './member-requests.js';
-export type { CompressionName, DiscordGatewayClientOptions, ShardsOption } from './options.js';
+export type { CompressionName, DiscordGatewayClientOptions, SendOptions, ShardsOption } from './options.js';
 export { type FileSessionStoreOptions, fileSessionStore } from './platform.js';
 export type { IdentifyBudget } from './protocol/identify-budget.js';
 export { type GatewayIntentName, INTENTS, intentBits } from './protocol/intents.js';

@@ -7,8 +7,13 @@ export class ListenerTable<Args extends readonly unknown[]> {
 
   constructor(private readonly onFailure: (error: unknown, name: string) => void) {}
 
-  /** The same function added twice is called once, as with event targets. */
+  /**
+   * The same function added twice is called once, as with event targets.
+   *
+   * @throws TypeError when it is no function.
+   */
   add(name: string, listener: (...args: Args) => void): Unsubscribe {
+    if (typeof listener !== 'function') throw new TypeError(`The listener of "${name}" must be a function`);
     const listeners = this.byName.get(name) ?? new Set();
     this.byName.set(name, listeners);
     listeners.add(listener);
@@ -22,10 +27,12 @@ export class ListenerTable<Args extends readonly unknown[]> {
     return this.byName.has(name);
   }
 
+  /** Those added meanwhile count from the next call on, those removed no more. */
   call(name: string, ...args: Args): void {
     const listeners = this.byName.get(name);
     if (listeners === undefined) return;
-    for (const listener of listeners) {
+    for (const listener of [...listeners]) {
+      if (!listeners.has(listener)) continue;
       try {
         listener(...args);
       } catch (error) {

@@ -11,6 +11,7 @@ import type {
   GatewaySendPayload,
 } from 'discord-api-types/v10';
 import { GatewayError } from './errors.js';
+import { MAX_OPTION_MS } from './options.js';
 import { fields, number, text } from './protocol/fields.js';
 import { OPCODES } from './protocol/frames.js';
 import { type GatewayIntentName, INTENTS } from './protocol/intents.js';
@@ -161,7 +162,8 @@ export class MemberRequests {
         : this.byNonce.get(nonce);
     if (pending === undefined) return;
     const { lane } = pending;
-    lane.freeAt = this.context.clock.now() + Math.max(0, retryAfter * 1_000);
+    // No request waits longer than the longest that one may.
+    lane.freeAt = this.context.clock.now() + Math.min(Math.max(0, retryAfter * 1_000), MAX_OPTION_MS);
     if (lane.freeAt >= pending.expiresAt) {
       pending.settle(
         new GatewayError(
@@ -320,7 +322,7 @@ function checked(options: GuildMembersOptions): Settings {
     userIds: (value) =>
       value === undefined || isIdList(value) ? undefined : `must be a list of 1 to ${MAX_USER_IDS} user ids`,
     presences: check.boolean(),
-    timeoutMs: check.integer(1),
+    timeoutMs: check.integer(1, MAX_OPTION_MS),
   });
   if (userIds !== undefined && (query !== '' || limit !== 0)) {
     throw new TypeError('requestGuildMembers: "userIds" goes without "query" and "limit"');

@@ -4,6 +4,7 @@ import {
   type Clock,
   check,
   type Logger,
+  messageOf,
   type OptionCheck,
   resolveOptions,
   silentLogger,
@@ -14,6 +15,7 @@ import type { GatewayInstrumentation } from './instrumentation.js';
 import type { IdentifyQueue } from './io/identify-queue.js';
 import type { SessionStore } from './io/session-store.js';
 import { type OpenSocket, openSocket } from './io/socket.js';
+import { presencePayload } from './payloads.js';
 import { type GatewayIntentName, INTENTS } from './protocol/intents.js';
 import { SESSION_RULES, type SessionRules } from './protocol/session-rules.js';
 import { isSnowflake } from './protocol/snowflake.js';
@@ -80,6 +82,14 @@ export interface DiscordGatewayClientOptions {
   readonly openSocket?: OpenSocket | undefined;
 }
 
+/** Options of `DiscordGatewayClient.send`. */
+export interface SendOptions {
+  /** @defaultValue the first shard of this client */
+  readonly shardId?: number | undefined;
+  /** Withdraws a payload that still waits. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What the options come to. */
 export interface Settings {
   readonly token: string;
@@ -133,6 +143,31 @@ const DEFAULTS = {
   openSocket,
 } as const satisfies Settings;
 
+/** The longest time that an option may name: platform timers take 24 days, and end longer ones at once. */
+export const MAX_OPTION_MS = 86_400_000;
+
+const checkMethods =
+  (...names: readonly string[]): OptionCheck =>
+  (value) =>
+    names.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function')
+      ? undefined
+      : `must have the methods ${names.join(', ')}`;
+
+/** Printable, as an HTTP header is: one that was read from a file with its line end would never be let in. */
+const checkToken: OptionCheck = (value) =>
+  typeof value === 'string' && /^[!-~](?:[ -~]*[!-~])?$/.test(value)
+    ? undefined
+    : 'must be a bot token: printable text, without spaces around it';
+
+const checkPresence: OptionCheck = (value) => {
+  try {
+    presencePayload(value as GatewayPresenceUpdateData);
+    return undefined;
+  } catch (error) {
+    return `is none that can be shown: ${messageOf(error)}`;
+  }
+};
+
 const checkIntents: OptionCheck = (value) => {
   if (typeof value === 'number') return check.integer(0)(value);
   if (!Array.isArray(value)) return 'must be a bit set or a list of intent names';
@@ -159,9 +194,9 @@ const checkShards: OptionCheck = (value) => {
 
 const checkBackoff: OptionCheck = (value) => {
   const { baseMs, capMs, minMs = 0 } = (value ?? {}) as Partial<Record<keyof BackoffPolicy, unknown>>;
-  return [baseMs, capMs, minMs].every((ms) => check.integer(0)(ms) === undefined)
+  return [baseMs, capMs, minMs].every((ms) => check.integer(0, MAX_OPTION_MS)(ms) === undefined)
     ? undefined
-    : 'must be { baseMs, capMs, minMs? } in whole milliseconds';
+    : 'must be { baseMs, capMs, minMs? } in whole milliseconds, a day at most';
 };
 
 /**
@@ -171,7 +206,7 @@ const checkBackoff: OptionCheck = (value) => {
  */
 export function resolveSettings(options: DiscordGatewayClientOptions): Settings {
   return resolveOptions<Settings>('DiscordGatewayClient', DEFAULTS, options, {
-    token: check.text('a bot token'),
+    token: checkToken,
     intents: checkIntents,
     apiBase: check.httpUrl(),
     guildId: checkGuilds,
@@ -179,13 +214,21 @@ export function resolveSettings(options: DiscordGatewayClientOptions): Settings 
     fetchGatewayInfo: check.optional(check.function()),
     shards: checkShards,
     compression: check.oneOf('zlib-stream', 'zstd-stream', 'none'),
+    sessionStore: check.optional(checkMethods('load', 'save', 'remove')),
+    identifyQueue: check.optional(checkMethods('acquire')),
+    presence: check.optional(checkPresence),
     largeThreshold: check.integer(50, 250),
     backoff: checkBackoff,
     alertAfterAttempts: check.integer(1),
     degradedAfterMs: check.integer(1),
     sendTimeoutMs: check.integer(1),
     maxQueuedSends: check.integer(0),
-    guildsTimeoutMs: check.integer(0),
+    guildsTimeoutMs: check.integer(0, MAX_OPTION_MS),
+    instrumentation: check.optional((value) =>
+      typeof value === 'object' && value !== null ? undefined : 'must be an object of hooks',
+    ),
+    logger: checkMethods('debug', 'info', 'warn', 'error'),
+    clock: checkMethods('now', 'wallTime', 'setTimer', 'clearTimer'),
     random: check.function(),
     openSocket: check.function(),
   });

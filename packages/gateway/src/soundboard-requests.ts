@@ -6,6 +6,7 @@ import { check, resolveOptions } from '@guildkit/core';
 import type { APISoundboardSound, GatewayRequestSoundboardSounds } from 'discord-api-types/v10';
 import { GatewayError } from './errors.js';
 import type { RequestContext } from './member-requests.js';
+import { MAX_OPTION_MS } from './options.js';
 import { fields, objects, text } from './protocol/fields.js';
 import { OPCODES } from './protocol/frames.js';
 import { isSnowflake } from './protocol/snowflake.js';
@@ -58,7 +59,7 @@ export class SoundboardRequests {
       'requestSoundboardSounds',
       DEFAULTS,
       options,
-      { timeoutMs: check.integer(1) },
+      { timeoutMs: check.integer(1, MAX_OPTION_MS) },
     );
     const { clock } = this.context;
     const sounds = new Map<string, readonly APISoundboardSound[]>();

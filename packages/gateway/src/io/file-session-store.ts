@@ -1,6 +1,6 @@
 /**
- * Owns sessions in files, and the count of IDENTIFYs: one per shard, replaced as a whole, readable by their owner alone. Node only, and loaded
- * only when it is used.
+ * Owns sessions in files, and the count of IDENTIFYs: one per shard, replaced as a whole, readable by their owner alone.
+ * Node only, and loaded only when it is used.
  */
 import { type IdentifyBudget, isIdentifyBudget } from '../protocol/identify-budget.js';
 import { isStoredSession, type SessionStore, type StoredSession } from './session-store.js';
@@ -29,8 +29,6 @@ export function fileSessionStore({ directory }: FileSessionStoreOptions): Sessio
     if (!/^[A-Za-z0-9_-]{1,200}$/.test(key)) throw new TypeError('fileSessionStore: the key is no file name');
     return `${directory}/${key}.json`;
   };
-  let writes = 0;
-
   async function read(key: string): Promise<unknown> {
     const { readFile } = await import('node:fs/promises');
     const text = await readFile(fileOf(key), 'utf8').catch(ifMissing(undefined));
@@ -40,8 +38,8 @@ export function fileSessionStore({ directory }: FileSessionStoreOptions): Sessio
   async function replace(key: string, value: StoredSession | IdentifyBudget): Promise<void> {
     const { mkdir, open, rename, rm } = await import('node:fs/promises');
     const file = fileOf(key);
-    writes += 1;
-    const draft = `${file}.${process.pid}-${writes}.tmp`;
+    // Another store of this directory may be writing the same key.
+    const draft = `${file}.${crypto.randomUUID()}.tmp`;
     await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
     try {
       const handle = await open(draft, 'wx', FILE_MODE);

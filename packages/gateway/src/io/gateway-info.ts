@@ -2,6 +2,7 @@
 import { type BackoffPolicy, backoffDelay, type Clock, messageOf, type Redacted } from '@guildkit/core';
 import type { APIGatewayBotInfo } from 'discord-api-types/v10';
 import { GatewayError } from '../errors.js';
+import { SESSION_RULES } from '../protocol/session-rules.js';
 import { retryAfterOf } from './socket.js';
 
 /** One answer should not take longer. */
@@ -61,7 +62,8 @@ export async function untilGatewayInfo(options: InfoRetry): Promise<APIGatewayBo
       const error = GatewayError.is(thrown) ? thrown : unavailable(messageOf(thrown), thrown, redact);
       if (!error.retryable) throw error;
       const { retryAfterMs = 0 } = error as { retryAfterMs?: number | undefined };
-      const delayMs = Math.max(retryAfterMs, backoffDelay(attempt, random(), backoff));
+      const waitMs = Math.min(retryAfterMs, SESSION_RULES.maxRetryAfterMs);
+      const delayMs = Math.max(waitMs, backoffDelay(attempt, random(), backoff));
       onFailure(error, attempt + 1, delayMs);
       await sleep(delayMs, clock, signal);
     }

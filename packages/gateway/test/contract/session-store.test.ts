@@ -85,6 +85,13 @@ test('files are for their owner alone, and no drafts are left', async () => {
   expect(JSON.parse(await readFile(join(directory, 'key-1.json'), 'utf8'))).toEqual(session(3));
 });
 
+test("two stores of one directory do not take each other's drafts", async () => {
+  const directory = await emptyDirectory();
+  const stores = Array.from({ length: 8 }, () => fileSessionStore({ directory }));
+  await Promise.all(stores.map((store, seq) => store.save('a', session(seq))));
+  expect(await readdir(directory)).toEqual(['a.json']);
+});
+
 test.each(['', '{"sessionId":"s"', '[]', '{"sessionId":"s","seq":"1"}'])(
   'a file that holds %j is no session',
   async (text) => {

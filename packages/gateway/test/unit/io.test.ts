@@ -117,6 +117,15 @@ test('an answer that is not JSON is asked for again', async () => {
   expect(await lookUp(base)).toEqual({ info: INFO, delays: [500] });
 });
 
+test('a Retry-After that no timer takes is not over at once', async () => {
+  const { base } = await api([
+    [429, {}, { 'retry-after': '99999999' }],
+    [200, INFO],
+  ]);
+  const { delays } = await lookUp(base);
+  expect(delays).toEqual([3_600_000]);
+});
+
 test('Retry-After in seconds, as a date, or as nonsense', () => {
   const clock = createVirtualClock();
   expect(retryAfterOf('1.5', clock)).toBe(1_500);
