@@ -65,8 +65,9 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
   /** @throws TypeError for an unknown or out-of-range option. */
   constructor(options?: DiscordRestClientOptions) {
     super();
-    const resolved = resolveClientOptions(options);
-    const { token: secret, apiBase, userAgent, requestTimeoutMs, guildId, clock } = resolved;
+    // The token goes into no object that can be printed.
+    const { token: secret, ...settings } = resolveClientOptions(options);
+    const { apiBase, userAgent, requestTimeoutMs, guildId, clock } = settings;
     const token = typeof secret === 'string' ? new Redacted(secret) : secret;
     const base = new URL(apiBase);
     this.prepareContext = {
@@ -77,9 +78,9 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
       requestTimeoutMs,
       wallTime: () => clock.wallTime(),
     };
-    this.transport = createTransport(resolved);
+    this.transport = createTransport(settings);
     this.executor = new Executor({
-      ...resolved,
+      ...settings,
       transport: this.transport,
       namespace: token === undefined ? 'none' : fingerprint(token.reveal()),
       redact: createRedactor(token === undefined ? [] : [token]),
@@ -354,7 +355,7 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
   }
 }
 
-function createTransport({ transport, dispatcher, maxConnections }: ResolvedOptions): Transport {
+function createTransport({ transport, dispatcher, maxConnections }: Omit<ResolvedOptions, 'token'>): Transport {
   if (transport === 'undici') return createUndiciTransport({ maxConnections, dispatcher });
   return transport === 'fetch' ? createFetchTransport() : transport;
 }

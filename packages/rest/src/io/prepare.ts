@@ -25,6 +25,7 @@ export interface PrepareContext {
 
 /** Discord's bound on an audit-log reason, in characters. */
 const MAX_REASON = 512;
+const METHODS: readonly HttpMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /**
  * Prepares a request.
@@ -38,6 +39,8 @@ export function prepare(
   path: string,
   options: RequestOptions,
 ): PreparedRequest {
+  // One that is written otherwise would be taken for one that may be sent twice.
+  if (!METHODS.includes(method)) throw refused('method', `must be one of ${METHODS.join(', ')}`);
   const clean = checkedPath(path);
   const route = routeOf(method, clean);
   const { authorization, identity } = authorize(context, options.auth, route);
@@ -64,7 +67,7 @@ export function prepare(
 /** A path that cannot leave the API: no scheme, no host, no dot segments, no control characters. */
 function checkedPath(path: string): string {
   const wrong = (message: string): never => {
-    throw new InvalidInputError(`route ${message}`, [{ path: 'route', message }]);
+    throw refused('route', message);
   };
   if (typeof path !== 'string' || !path.startsWith('/') || path.startsWith('//'))
     return wrong('must start with one "/"');
@@ -99,9 +102,7 @@ function authorize(
     const bearer = reveal(auth.bearer);
     // A line break would end the header; the value itself must not be printed.
     if (typeof bearer !== 'string' || !/^[\x21-\x7e]+$/.test(bearer)) {
-      throw new InvalidInputError('auth.bearer must be an access token', [
-        { path: 'auth.bearer', message: 'must be an access token' },
-      ]);
+      throw refused('auth.bearer', 'must be an access token');
     }
     return { authorization: `Bearer ${bearer}`, identity: `bearer ${fingerprint(bearer)}` };
   }
@@ -121,10 +122,13 @@ export function fingerprint(secret: string): string {
 /** Discord, Audit Logs: the header is URL-encoded; HTTP headers hold no line breaks and no Unicode. */
 function auditReason(reason: string): string {
   if (typeof reason !== 'string' || reason.length > MAX_REASON) {
-    const message = `must be text of at most ${MAX_REASON} characters`;
-    throw new InvalidInputError(`reason ${message}`, [{ path: 'reason', message }]);
+    throw refused('reason', `must be text of at most ${MAX_REASON} characters`);
   }
   return encodeURIComponent(reason.replace(/\p{Surrogate}/gu, '\ufffd'));
+}
+
+function refused(path: string, message: string): InvalidInputError {
+  return new InvalidInputError(`${path} ${message}`, [{ path, message }]);
 }
 
 function withQuery(path: string, query: RequestOptions['query']): string {

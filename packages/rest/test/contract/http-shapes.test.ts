@@ -1,4 +1,5 @@
 /** What goes over the wire, seen by a real server on loopback. */
+import { inspect } from 'node:util';
 import { DiscordApiError, DiscordRestClient, DiscordRestError, InvalidInputError } from '@guildkit/rest';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFakeDiscord, type FakeDiscord } from '../support/fake-discord.js';
@@ -47,6 +48,17 @@ describe('requests', () => {
       /^DiscordBot \(https:\/\/github\.com\/guildkit\/guildkit, \S+\) guildkit\/\S+$/,
     );
     expect(seen?.headers['x-audit-log-reason']).toBe(encodeURIComponent('ein Spiel für\nzwei 🎲'));
+  });
+
+  test.each(['post', 'GE T', undefined])('%j is no method: nothing is sent', async (method) => {
+    const refused = rest.request(method as never, `/channels/${CHANNEL}/messages`, { body: { content: 'x' } });
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_REST_INPUT_INVALID', issues: [{ path: 'method' }] });
+    expect(discord.seen).toEqual([]);
+  });
+
+  test('a client that is printed whole does not show its token', async () => {
+    await rest.getChannels();
+    expect(inspect(rest, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain(TOKEN);
   });
 
   test('createVoiceChannel takes name, parent and limit as well', async () => {
