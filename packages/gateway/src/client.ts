@@ -479,14 +479,14 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const now = this.settings.clock.wallTime();
     view.lastEventAt = now;
     if (name === 'READY') this.onReady(view, payload.data(), seq);
-    if (this.wants(name)) {
+    if (payload.wanted && this.wants(name)) {
       const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
       if (this.tracing === undefined) this.tellDispatch(payload, meta, now);
       else this.tracing.dispatch({ name, ...meta }, () => this.tellDispatch(payload, meta, now));
     }
     if (name === 'RESUMED' && view.inherited) this.tellInherited(view, seq, now);
     // Behind the listeners: a stored number says that everything up to it was told, and is in the map beside it.
-    if (view.keeper.isDue(seq)) this.save(view);
+    if (view.keeper.isDue(seq, now)) this.save(view);
   }
 
   private tellDispatch(payload: Dispatch, meta: DispatchMeta, now: number): void {

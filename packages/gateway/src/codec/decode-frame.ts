@@ -4,7 +4,7 @@
  */
 import { fields } from '../protocol/fields.js';
 import { type Dispatch, type Frame, OPCODES } from '../protocol/frames.js';
-import { HEAD_LENGTH, readHead } from './frame-head.js';
+import { readHead } from './frame-head.js';
 
 /** What became of a frame's text. */
 export type DecodedFrame =
@@ -18,11 +18,11 @@ export type DecodedFrame =
  * @param wants Whether someone listens to dispatches of that name. Left out, everything is parsed at once.
  */
 export function decodeFrame(data: string | Uint8Array, wants?: (name: string) => boolean): DecodedFrame {
-  const head = wants && readHead(typeof data === 'string' ? data : latin1Head(data));
+  const head = wants && readHead(data);
   if (head !== undefined && wants !== undefined && !isSessionEvent(head.name) && !wants(head.name)) {
     // A body that turns out not to be JSON was wanted by nobody: its number counts all the same.
     const { name, seq } = head;
-    return frame({ kind: 'dispatch', seq, payload: { name, data: () => fields(parse(data))?.d } });
+    return frame({ kind: 'dispatch', seq, payload: { name, wanted: false, data: () => fields(parse(data))?.d } });
   }
   const value = parse(data);
   if (value === undefined) return malformed('not JSON');
@@ -67,24 +67,17 @@ function parse(data: string | Uint8Array): unknown {
   }
 }
 
-/** UTF-8 and Latin-1 agree on ASCII, and a plain head is ASCII. */
-function latin1Head(data: Uint8Array): string {
-  const length = Math.min(data.length, HEAD_LENGTH);
-  return isBuffer(data) ? data.latin1Slice(0, length) : String.fromCharCode(...data.subarray(0, length));
-}
-
 function textOf(data: Uint8Array): string {
-  return isBuffer(data) ? data.toString('utf8') : UTF8.decode(data);
+  return isBuffer(data) ? data.utf8Slice(0, data.length) : UTF8.decode(data);
 }
 
 /** What Node's Buffer has beyond a Uint8Array, faster than the portable way. */
 interface BufferLike {
-  latin1Slice(start: number, end: number): string;
-  toString(encoding: 'utf8'): string;
+  utf8Slice(start: number, end: number): string;
 }
 
 function isBuffer(data: Uint8Array): data is Uint8Array & BufferLike {
-  return 'latin1Slice' in data;
+  return 'utf8Slice' in data;
 }
 
 const UTF8 = new TextDecoder();
@@ -92,7 +85,7 @@ const UTF8 = new TextDecoder();
 function decodeDispatch(name: unknown, seq: unknown, data: unknown): DecodedFrame {
   if (typeof name !== 'string') return malformed('op 0: t is not a string');
   if (!isSequence(seq)) return malformed('op 0: s is not a sequence number');
-  const payload: Dispatch = { name, data: () => data };
+  const payload: Dispatch = { name, wanted: true, data: () => data };
   if (name === 'RESUMED') return frame({ kind: 'resumed', seq, payload });
   if (name !== 'READY') return frame({ kind: 'dispatch', seq, payload });
   const sessionId = fields(data)?.session_id;

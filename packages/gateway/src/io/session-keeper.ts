@@ -51,8 +51,8 @@ export class SessionKeeper {
   }
 
   /** Whether the last save is old, and something has happened since. */
-  isDue(seq: number | undefined): boolean {
-    return seq !== this.savedSeq && this.clock.wallTime() - this.savedAt >= SAVE_EVERY_MS;
+  isDue(seq: number | undefined, now: number = this.clock.wallTime()): boolean {
+    return seq !== this.savedSeq && now - this.savedAt >= SAVE_EVERY_MS;
   }
 
   /** Forgets the session. */

@@ -7,6 +7,8 @@
 export interface Dispatch {
   /** Event name, such as `VOICE_STATE_UPDATE`. */
   readonly name: string;
+  /** False when nobody listened to it as it was read. */
+  readonly wanted: boolean;
   /** The body (`d`), parsed at the first call. */
   data(): unknown;
 }

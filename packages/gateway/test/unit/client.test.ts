@@ -368,3 +368,44 @@ test('an error names its remedy and is known across copies', async () => {
     .catch((caught: unknown) => caught);
   expect(String(error)).toMatch(/^GatewayError: .+\. The client was closed or detached. Make a new one\.$/);
 });
+
+test('dispatches delivered past the reducer are known to it: beats, gaps, duplicates and resumes go by the last one', async () => {
+  const { client, clock, connect, sockets, last } = fakeGateway();
+  const seen: number[] = [];
+  const gaps: unknown[] = [];
+  client.onDispatch('TYPING_START', (_data, { seq }) => seen.push(seq));
+  client.on('gap', ({ expected, received }) => gaps.push([expected, received]));
+  const socket = await connect();
+  for (const seq of [2, 3, 3, 2]) socket.receive(dispatch('TYPING_START', seq));
+  socket.receive(dispatch('PRESENCE_UPDATE', 4));
+  socket.receive({ op: 1, d: null });
+  expect(socket.sent.at(-1)).toEqual({ op: 1, d: 4 });
+  expect(seen).toEqual([2, 3]);
+  socket.receive(dispatch('TYPING_START', 6));
+  expect(gaps).toEqual([[5, 6]]);
+  expect(seen).toEqual([2, 3]);
+  await clock.advance(1_000);
+  expect(sockets).toHaveLength(2);
+  last().receive({ op: 10, d: { heartbeat_interval: 40_000 } });
+  expect(last().sent).toEqual([{ op: 6, d: { token: TOKEN, session_id: 'session-1', seq: 4 } }]);
+  await client.close();
+});
+
+test('what listeners ask for while a dispatch is told waits until all have heard it', async () => {
+  const { client, connect } = fakeGateway();
+  const heard: string[] = [];
+  client.onDispatch('TYPING_START', () => {
+    heard.push('first');
+    void client.close();
+  });
+  client.onDispatch('TYPING_START', () => {
+    heard.push('second');
+    throw new Error('a bug of the listener');
+  });
+  client.on('error', () => {});
+  client.on('closed', () => heard.push('closed'));
+  const socket = await connect();
+  socket.receive(dispatch('TYPING_START', 2));
+  await client.close();
+  expect(heard).toEqual(['first', 'second', 'closed']);
+});
