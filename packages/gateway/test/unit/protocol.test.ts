@@ -86,3 +86,14 @@ test('readiness waits for every shard and for the guilds that are wanted', () =>
   blind.shardReady(0, []);
   expect([blind.done, blind.unknown]).toEqual([true, []]);
 });
+
+test('a trace id ends in the sequence number', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.nat(), fc.maxSafeNat()), (seq) => {
+      expect(traceIdOf('tag', seq)).toBe(`tag-${seq}`);
+    }),
+  );
+  for (const seq of [0, 999, 1_000, 1_001, 999_999, 1_000_000, Number.MAX_SAFE_INTEGER]) {
+    expect(traceIdOf('tag', seq)).toBe(`tag-${seq}`);
+  }
+});
