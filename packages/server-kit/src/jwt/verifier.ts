@@ -52,7 +52,7 @@ export interface JwtVerifierOptions {
   readonly jwksStaleIfErrorMs?: number | undefined;
   /**
    * How long a fetch of keys may take, in ms.
-   * @defaultValue 5000
+   * @defaultValue 3000: within the time that the hub gives `authenticate`, so that a hanging address leaves some for older keys.
    */
   readonly jwksTimeoutMs?: number | undefined;
   /** Fetches the key set. @defaultValue the runtime's own */
@@ -83,7 +83,7 @@ const DEFAULTS = {
   jwksCacheMaxAgeMs: 600_000,
   jwksCooldownMs: 30_000,
   jwksStaleIfErrorMs: 3_600_000,
-  jwksTimeoutMs: 5_000,
+  jwksTimeoutMs: 3_000,
   fetch: undefined,
   clock: systemClock,
 } as const satisfies { [K in keyof Required<JwtVerifierOptions>]: JwtVerifierOptions[K] };

@@ -392,6 +392,31 @@ describe('a proof of identity', () => {
   });
 });
 
+describe('an identity provider that hangs', () => {
+  it('costs nobody the connection while the keys of before are good: they are taken before the hub gives up', async () => {
+    const clock = createVirtualClock();
+    const issuer = await createJwtIssuer({ issuer: 'i', audience: 'a', clock, expiresInSeconds: 7_200 });
+    let hangs = false;
+    const getJwks = vi.fn(() => (hangs ? new Promise<never>(() => {}) : Promise.resolve(issuer.jwks())));
+    const verifier = createJwtVerifier({ issuer: 'i', audience: 'a', getJwks, clock });
+    await using app = await startHub({
+      clock,
+      authenticate: ({ token }) => (token === undefined ? null : verifier.verify(token)),
+    });
+    const { token } = await issuer.sign({ userId: '1' });
+    await verifier.verify(token);
+    hangs = true;
+    await clock.advance(600_000);
+
+    const client = app.connect();
+    await client.welcome();
+    const id = client.send({ type: 'auth', payload: { token } });
+    await vi.waitFor(() => expect(getJwks).toHaveBeenCalledTimes(2));
+    await clock.advance(4_999);
+    expect((await client.until((frame) => frame.re === id)).type).toBe('ack');
+  });
+});
+
 describe('an app that errs', () => {
   it('in `origins` refuses the upgrade, and the process goes on', async () => {
     await using app = await startHub({ origins: (origin) => new URL(origin as string).host === 'app.example' });

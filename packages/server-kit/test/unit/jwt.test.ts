@@ -406,7 +406,7 @@ describe('fetched keys', () => {
         }),
     });
     const verdict = codeOf(verifier.verify(current.token));
-    await clock.advance(4_999);
+    await clock.advance(2_999);
     expect(aborted).toBe(false);
     await clock.advance(1);
     expect(await verdict).toBe('ERR_JWT_JWKS_UNAVAILABLE');
