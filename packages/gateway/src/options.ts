@@ -17,7 +17,7 @@ import type { SessionStore } from './io/session-store.js';
 import { type OpenSocket, openSocket } from './io/socket.js';
 import { presencePayload } from './payloads.js';
 import { type GatewayIntentName, INTENTS } from './protocol/intents.js';
-import { SESSION_RULES, type SessionRules } from './protocol/session-rules.js';
+import { MAX_SHARDS, SESSION_RULES, type SessionRules } from './protocol/session-rules.js';
 import { isSnowflake } from './protocol/snowflake.js';
 
 /** Which shards this process runs. */
@@ -181,10 +181,10 @@ const checkGuilds: OptionCheck = (value) =>
     : 'must be a guild id or a list of them';
 
 const checkShards: OptionCheck = (value) => {
-  if (value === 'auto' || check.integer(1)(value) === undefined) return undefined;
+  if (value === 'auto' || check.integer(1, MAX_SHARDS)(value) === undefined) return undefined;
   const { ids, count } = (value ?? {}) as { ids?: unknown; count?: unknown };
   const valid =
-    check.integer(1)(count) === undefined &&
+    check.integer(1, MAX_SHARDS)(count) === undefined &&
     Array.isArray(ids) &&
     ids.length > 0 &&
     new Set(ids).size === ids.length &&

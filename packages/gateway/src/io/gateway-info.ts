@@ -2,7 +2,7 @@
 import { type BackoffPolicy, backoffDelay, type Clock, messageOf, type Redacted } from '@guildkit/core';
 import type { APIGatewayBotInfo } from 'discord-api-types/v10';
 import { GatewayError } from '../errors.js';
-import { SESSION_RULES } from '../protocol/session-rules.js';
+import { MAX_SHARDS, SESSION_RULES } from '../protocol/session-rules.js';
 import { retryAfterOf } from './socket.js';
 
 /** One answer should not take longer. */
@@ -84,6 +84,12 @@ function checked(value: unknown): APIGatewayBotInfo {
   const info = value as APIGatewayBotInfo | null;
   if (typeof info?.url !== 'string' || !/^wss?:\/\//.test(info.url)) {
     throw new GatewayError('ERR_GATEWAY_INFO_UNAVAILABLE', 'GET /gateway/bot answered without a WebSocket address');
+  }
+  if (info.shards > MAX_SHARDS) {
+    throw new GatewayError(
+      'ERR_GATEWAY_INFO_UNAVAILABLE',
+      `GET /gateway/bot answered with more than ${MAX_SHARDS} shards`,
+    );
   }
   return info;
 }

@@ -35,6 +35,9 @@ export interface SessionRules extends OutboxRules {
   readonly closeCode: (code: number) => CloseCode;
 }
 
+/** Shards at most. Docs, Gateway: Sharding: one serves up to 2500 guilds; more than that is a mistake that eats the memory. */
+export const MAX_SHARDS = 16_384;
+
 /** What applies to Discord. */
 export const SESSION_RULES = {
   helloTimeoutMs: 20_000,

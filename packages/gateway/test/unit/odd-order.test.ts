@@ -97,6 +97,7 @@ test('an option that lacks what will be called is refused before anything is', (
   expect(make({ sessionStore: { load: never } })).toThrow(/"sessionStore" must have the methods load, save, remove/);
   expect(make({ identifyQueue: {} })).toThrow(/"identifyQueue" must have the methods acquire/);
   expect(make({ clock: {} })).toThrow(/"clock" must have the methods now/);
+  expect(make({ shards: 1e9 })).toThrow(/"shards" must be/);
   expect(make({ instrumentation: 5 })).toThrow(/"instrumentation" must be/);
   expect(make({ presence: { status: 'away' } })).toThrow(/"presence" .*"since" must be/);
   expect(make({ token: 'read-from-a-file\n' })).toThrow(/"token" must be a bot token/);
