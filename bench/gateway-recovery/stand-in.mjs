@@ -1,5 +1,6 @@
 // A stand-in for Discord's gateway that keeps sessions and breaks on command, in the process of the client it serves.
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { hello, ready } from '../lib/discord-payloads.mjs';
 
@@ -128,7 +129,10 @@ export async function createStandIn({ heartbeatMs = 41_250 } = {}) {
     sockets.add(ws);
     ws.on('error', () => {});
     ws.on('close', () => sockets.delete(ws));
-    ws.on('message', (data) => {
+    // Some identify without waiting for HELLO.
+    const greeted = sleep(HELLO_DELAY_MS).then(() => send(ws, hello(heartbeatMs)));
+    ws.on('message', async (data) => {
+      await greeted;
       const { op, d } = JSON.parse(data);
       if (op === 1) send(ws, { op: 11 });
       if (op === 2) identify(ws);
@@ -136,7 +140,6 @@ export async function createStandIn({ heartbeatMs = 41_250 } = {}) {
       else if (op === 6) resume(ws, d);
       note({ what: 'payload', op });
     });
-    setTimeout(() => send(ws, hello(heartbeatMs)), HELLO_DELAY_MS);
   }
 
   function identify(ws) {

@@ -5,7 +5,7 @@ import { messageFrom, optionsOf, startProcess } from '../lib/processes.mjs';
 import { writeSection } from '../lib/report.mjs';
 import { median, spread } from '../lib/stats.mjs';
 
-const { events = 200_000, rounds = 3, only, dry } = optionsOf(process.argv.slice(2));
+const { events = 200_000, rounds = 5, only, dry } = optionsOf(process.argv.slice(2));
 const CLIENT_TIMEOUT_MS = 90_000;
 
 /** [contender, what it is, whether every dispatch has to be delivered] by transport. */

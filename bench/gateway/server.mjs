@@ -2,6 +2,7 @@
 // serialised, compressed and framed before the first client comes.
 // argv: number of dispatches
 import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { dispatches, hello, ready } from '../lib/discord-payloads.mjs';
 import { canCompress, compressed, frame, joined } from '../lib/frames.mjs';
@@ -56,12 +57,14 @@ sockets.on('connection', (ws, request) => {
   const { _socket: socket } = ws;
   socket.setNoDelay(true);
   // As over a network: seyfert loses what comes in one piece with the answer to its upgrade.
-  setTimeout(() => socket.write(hello), 20);
+  const greeted = sleep(20).then(() => socket.write(hello));
   ws.on('error', () => {});
   ws.on('message', async (data) => {
     if (JSON.parse(data).op !== 2) return;
+    // Some identify without waiting for HELLO.
+    await greeted;
     socket.write(ready);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await sleep(PAUSE_MS);
     for (const bytes of flood) {
       if (socket.destroyed) return;
       if (socket.write(bytes)) continue;
