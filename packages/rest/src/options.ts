@@ -3,6 +3,7 @@ import {
   type Clock,
   check,
   type Logger,
+  type OptionCheck,
   type OptionChecks,
   type Redacted,
   resolveOptions,
@@ -107,14 +108,21 @@ const DEFAULTS = {
   random: Math.random,
 } as const satisfies ResolvedOptions;
 
+const checkMethods =
+  (...names: readonly string[]): OptionCheck =>
+  (value) =>
+    names.every((name) => typeof (value as Record<string, unknown> | null)?.[name] === 'function')
+      ? undefined
+      : `must have the methods ${names.join(', ')}`;
+
 const CHECKS: OptionChecks<ResolvedOptions> = {
   token: (value) =>
-    value === undefined || (typeof value === 'object' && value !== null) || isToken(value)
+    value === undefined || checkMethods('reveal')(value) === undefined || isToken(value)
       ? undefined
       : 'must be a bot token: printable text without spaces, without the word "Bot"',
   guildId: (value) =>
     value === undefined || isSnowflake(value) ? undefined : 'must be a snowflake: digits in a string',
-  apiBase: check.httpUrl(),
+  apiBase: (value) => check.httpUrl()(URL.canParse(String(value)) ? value : undefined),
   maxRetries: check.integer(0, 20),
   requestTimeoutMs: check.integer(1, 86_400_000),
   attemptTimeoutMs: check.integer(1, 86_400_000),
@@ -128,6 +136,12 @@ const CHECKS: OptionChecks<ResolvedOptions> = {
   rateLimitStore: check.optional((value) =>
     typeof (value as { take?: unknown } | null)?.take === 'function' ? undefined : 'must be a RateLimitStore',
   ),
+  userAgent: check.optional((value) => {
+    const { url, version } = (value ?? {}) as { url?: unknown; version?: unknown };
+    return typeof url === 'string' && typeof version === 'string' ? undefined : 'must be { url, version }';
+  }),
+  logger: checkMethods('debug', 'info', 'warn', 'error'),
+  clock: checkMethods('now', 'wallTime', 'setTimer', 'clearTimer'),
   transport: (value) =>
     value === 'undici' || value === 'fetch' || isTransport(value)
       ? undefined

@@ -2,7 +2,7 @@
  * Owns the life of one request: queue, attempt, verdict, retry, deadline, abort. Refuses to build requests (that is
  * `prepare`) and to count limits (that is `Limiter`).
  */
-import { type Clock, type Logger, messageOf } from '@guildkit/core';
+import { type Clock, createRedactor, type Logger, messageOf } from '@guildkit/core';
 import { type DiscordRestError, InvalidRequestBudgetError } from '../errors.js';
 import type { RestEvents } from '../events.js';
 import { type AttemptOutcome, type RequestOutcome, type RestInstrumentation, Tracing } from '../instrumentation.js';
@@ -13,6 +13,7 @@ import { type AttemptFailure, retryDelay } from '../protocol/retry.js';
 import type { RateLimitStore } from '../rate-limit-store.js';
 import { Limiter, type Verdict } from './limiter.js';
 import { Outgoing } from './outgoing.js';
+import { secretsIn } from './prepare.js';
 import {
   abortedError,
   apiError,
@@ -422,7 +423,8 @@ export class Executor {
       if (value === undefined) throw malformedError(run, status, 'a body that is not JSON');
       return { status, value };
     }
-    const error = apiError(run, status, this.options.redact(text));
+    const redact = createRedactor(secretsIn(run.request));
+    const error = apiError(run, status, redact(this.options.redact(text)));
     if (status < 500) throw error;
     const { retryAfterMs } = tooMany(headers, undefined);
     return { failure: { kind: 'server', retryAfterMs }, status, error };

@@ -8,7 +8,7 @@ import { type RouteInfo, routeOf } from '../protocol/route.js';
 import { sublimitsOf, variantOf } from '../protocol/sublimits.js';
 import { BOT_IDENTITY } from './limiter.js';
 import { encodeMultipart } from './multipart.js';
-import type { PreparedRequest } from './run.js';
+import { type PreparedRequest, parseJson } from './run.js';
 
 /** What stays the same for all requests of a client. */
 export interface PrepareContext {
@@ -125,6 +125,19 @@ function auditReason(reason: string): string {
     throw refused('reason', `must be text of at most ${MAX_REASON} characters`);
   }
   return encodeURIComponent(reason.replace(/\p{Surrogate}/gu, '\ufffd'));
+}
+
+/** Fields of bodies and forms that are credentials. */
+const SECRET_FIELDS = ['access_token', 'client_secret', 'code', 'code_verifier', 'refresh_token', 'token'] as const;
+
+/** What a request was trusted with: an answer may echo it. */
+export function secretsIn({ headers, body }: PreparedRequest): string[] {
+  const credential = headers.authorization?.split(' ')[1];
+  const sent = typeof body === 'string' ? body : '';
+  const isForm = headers['content-type'] === 'application/x-www-form-urlencoded';
+  const fields: unknown = isForm ? Object.fromEntries(new URLSearchParams(sent)) : parseJson(sent);
+  const values = SECRET_FIELDS.map((name) => (fields as Readonly<Record<string, unknown>> | null | undefined)?.[name]);
+  return [credential, ...values].filter((value) => typeof value === 'string');
 }
 
 function refused(path: string, message: string): InvalidInputError {

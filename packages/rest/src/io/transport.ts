@@ -33,7 +33,11 @@ export interface TransportResponse {
 
 /** How requests leave the process. */
 export interface Transport {
-  /** @throws TransportFailure when there is no answer. */
+  /**
+   * Settles soon after it was cancelled, as `text()` does: deadline, abort and `close()` wait for that.
+   *
+   * @throws TransportFailure when there is no answer.
+   */
   send(request: TransportRequest): Promise<TransportResponse>;
   /** Closes idle connections and refuses new exchanges. */
   close(): Promise<void>;

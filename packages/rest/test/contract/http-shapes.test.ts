@@ -61,6 +61,40 @@ describe('requests', () => {
     expect(inspect(rest, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain(TOKEN);
   });
 
+  test('what a request was trusted with is not in its error when the answer echoes it', async () => {
+    discord.handle = ({ headers, body }) => ({
+      status: 400,
+      body: {
+        code: 1,
+        message: `no ${headers.authorization} ${body}`,
+        errors: { a: { _errors: [{ message: body }] } },
+      },
+    });
+    const app = { clientId: '1', clientSecret: 'client-secret' };
+    const requests = [
+      rest.getCurrentUser({ bearer: 'bearer-secret' }),
+      rest.exchangeCode({ ...app, code: 'code-secret', redirectUri: 'http://x/', codeVerifier: 'a-secret'.repeat(6) }),
+      rest.refreshToken({ ...app, refreshToken: 'refresh-secret' }),
+      rest.revokeToken({ ...app, token: 'revoked-secret' }),
+      rest.addGuildMember({ userId: CHANNEL, accessToken: 'access-secret' }),
+    ];
+    for (const error of await Promise.all(requests.map((request) => request.catch((caught: unknown) => caught)))) {
+      expect(DiscordApiError.is(error)).toBe(true);
+      const printed = inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true });
+      expect(printed).toContain('[redacted]');
+      expect(printed).not.toContain('-secret');
+    }
+  });
+
+  test('an option that lacks what will be called is refused before anything is', () => {
+    const make = (options: object) => () => new DiscordRestClient(options as never);
+    expect(make({ logger: {} })).toThrow(/"logger" must have the methods debug, info, warn, error/);
+    expect(make({ clock: null })).toThrow(/"clock" must have the methods now/);
+    expect(make({ token: {} })).toThrow(/"token" must be/);
+    expect(make({ userAgent: { url: 'https://x' } })).toThrow(/"userAgent" must be/);
+    expect(make({ apiBase: 'http://%' })).toThrow(/"apiBase" must be an http or https URL/);
+  });
+
   test('createVoiceChannel takes name, parent and limit as well', async () => {
     await rest.createVoiceChannel('Table 2', CHANNEL, 3);
     expect(JSON.parse(discord.seen[0]?.body ?? '')).toEqual({
