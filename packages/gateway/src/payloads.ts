@@ -18,8 +18,14 @@ const STATUSES: readonly unknown[] = ['online', 'dnd', 'idle', 'invisible', 'off
 /** Docs, Gateway Events: Activity Types. */
 const MAX_ACTIVITY_TYPE = 5;
 
-/** A payload as it is sent. @throws GatewayError `ERR_GATEWAY_PAYLOAD_TOO_LARGE`. */
+/**
+ * A payload as it is sent.
+ *
+ * @throws TypeError when it has no opcode: Discord would close the connection.
+ * @throws GatewayError `ERR_GATEWAY_PAYLOAD_TOO_LARGE`.
+ */
 export function encodePayload(payload: GatewaySendPayload): { readonly encoded: string; readonly bytes: number } {
+  if (typeof fields(payload)?.op !== 'number') throw invalid('send', 'op', 'an opcode');
   const encoded = JSON.stringify(payload);
   const bytes = new TextEncoder().encode(encoded).length;
   if (bytes <= MAX_PAYLOAD_BYTES) return { encoded, bytes };

@@ -103,6 +103,7 @@ test.each([
   [401, {}, 'ERR_GATEWAY_TOKEN_REFUSED'],
   [404, {}, 'ERR_GATEWAY_INFO_UNAVAILABLE'],
   [200, { url: 'https://x' }, 'ERR_GATEWAY_INFO_UNAVAILABLE'],
+  [200, { ...INFO, url: 'wss://' }, 'ERR_GATEWAY_INFO_UNAVAILABLE'],
   [200, { ...INFO, shards: 1e9 }, 'ERR_GATEWAY_INFO_UNAVAILABLE'],
 ])('an answer of %i %j is not asked for again', async (status, body, code) => {
   const { base, asked } = await api([[status, body]]);

@@ -90,6 +90,17 @@ test('a listener that is none is refused where it is given', () => {
   expect(() => client.onEvent('*', {} as never)).toThrow(TypeError);
 });
 
+test.each([undefined, null, 5, {}, { op: '3' }])(
+  '%j is no payload: Discord would end the connection',
+  async (payload) => {
+    const { client, connect } = fakeGateway();
+    const socket = await connect();
+    await expect(client.send(payload as never)).rejects.toThrow('send: "op" must be an opcode');
+    expect(socket.sent).toHaveLength(1);
+    await client.close();
+  },
+);
+
 test('an option that lacks what will be called is refused before anything is', () => {
   const make = (options: object) => () => new DiscordGatewayClient({ token: 't', intents: 0, ...options } as never);
   expect(make({ logger: {} })).toThrow(/"logger" must have the methods debug, info, warn, error/);
