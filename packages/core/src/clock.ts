@@ -12,19 +12,15 @@ export interface Clock {
   clearTimer(handle: unknown): void;
 }
 
-interface Platform {
-  performance: { now(): number };
-  setTimeout(callback: () => void, delayMs: number): unknown;
-  clearTimeout(handle: unknown): void;
-}
-
 // Declared here, not taken from a lib: core compiles without DOM or Node types, so nothing of them slips in.
-const platform = globalThis as unknown as Platform;
+declare const performance: { now(): number };
+declare function setTimeout(callback: () => void, delayMs: number): unknown;
+declare function clearTimeout(handle: unknown): void;
 
 /** The machine's clock. `now()` is monotonic: setting the wall clock moves no deadline. */
 export const systemClock: Clock = {
-  now: () => platform.performance.now(),
+  now: () => performance.now(),
   wallTime: () => Date.now(),
-  setTimer: (callback, delayMs) => platform.setTimeout(callback, delayMs),
-  clearTimer: (handle) => platform.clearTimeout(handle),
+  setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
+  clearTimer: (handle) => clearTimeout(handle),
 };

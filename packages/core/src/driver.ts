@@ -72,35 +72,30 @@ export function createDriver<State, Input extends object, Effect>(
   options: DriverOptions<State, Input, Effect>,
 ): Driver<State, Input> {
   const { reducer, run, onEffectError, onTransition, clock = systemClock, random = Math.random } = options;
+  /** Its first input is the one being taken. */
   const inbox: (Input | TimerInput)[] = [];
   let state = options.initial;
-  let timer: { handle: unknown; at: number } | undefined;
-  let busy = false;
+  let timer: unknown;
+  let timerAt: number | undefined;
   let stopped = false;
-
-  function disarm(): void {
-    if (timer === undefined) return;
-    clock.clearTimer(timer.handle);
-    timer = undefined;
-  }
 
   function arm(): void {
     const at = stopped ? undefined : reducer.deadline(state);
-    if (at === timer?.at) return;
-    disarm();
+    if (at === timerAt) return;
+    clock.clearTimer(timer);
+    timerAt = undefined;
     if (at === undefined) return;
     // It would fire at once, for ever, and never be due.
-    if (Number.isNaN(at)) throw new RangeError('the reducer returned a deadline that is not a number');
+    if (Number.isNaN(at)) throw new RangeError('NaN deadline');
+    const onTimer = (): void => {
+      timerAt = undefined;
+      // A platform timer may fire early by a rounding, or have been cut to MAX_TIMER_MS: then only re-arm.
+      if (clock.now() >= at) dispatch({ type: 'timer' });
+      else arm();
+    };
     const delayMs = Math.min(Math.max(0, Math.ceil(at - clock.now())), MAX_TIMER_MS);
-    timer = { handle: clock.setTimer(onTimer, delayMs), at };
-  }
-
-  function onTimer(): void {
-    const due = timer;
-    timer = undefined;
-    // A platform timer may fire early by a rounding, or have been cut to MAX_TIMER_MS: then only re-arm.
-    if (due !== undefined && clock.now() >= due.at) dispatch({ type: 'timer' });
-    else arm();
+    timer = clock.setTimer(onTimer, delayMs);
+    timerAt = at;
   }
 
   function take(input: Input | TimerInput): void {
@@ -111,34 +106,30 @@ export function createDriver<State, Input extends object, Effect>(
     try {
       if (to !== from) onTransition?.(from, to, stamped);
     } finally {
-      for (const effect of effects) runGuarded(effect);
-    }
-  }
-
-  function runGuarded(effect: Effect): void {
-    try {
-      run(effect);
-    } catch (error) {
-      onEffectError(error, effect);
+      for (const effect of effects) {
+        try {
+          run(effect);
+        } catch (error) {
+          onEffectError(error, effect);
+        }
+      }
     }
   }
 
   function dispatch(input: Input | TimerInput): void {
-    if (stopped) return;
-    inbox.push(input);
-    if (busy) return;
-    busy = true;
-    let bug: { readonly error: unknown } | undefined;
-    for (let next = inbox.shift(); next !== undefined && !stopped; next = inbox.shift()) {
+    if (stopped || inbox.push(input) > 1) return;
+    const bugs: unknown[] = [];
+    // The loop sees what is pushed while it runs.
+    for (const next of inbox) {
       try {
         take(next);
       } catch (error) {
-        bug ??= { error };
+        bugs.push(error);
       }
     }
-    busy = false;
+    inbox.length = 0;
     arm();
-    if (bug !== undefined) throw bug.error;
+    if (bugs.length > 0) throw bugs[0];
   }
 
   arm();
@@ -150,7 +141,7 @@ export function createDriver<State, Input extends object, Effect>(
     stop() {
       stopped = true;
       inbox.length = 0;
-      disarm();
+      arm();
     },
   };
 }

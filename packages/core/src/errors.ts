@@ -24,12 +24,13 @@ export class GuildkitError<Code extends string = string> extends Error {
   readonly retryable: boolean;
 
   constructor(name: string, message: string, init: GuildkitErrorInit<Code>) {
-    super(message, init.cause === undefined ? undefined : { cause: init.cause });
+    // With `cause: undefined` an error would have one.
+    super(message, init.cause === undefined ? undefined : init);
     this.code = init.code;
     this.retryable = init.retryable ?? false;
     // Own but not enumerable: neither a log line nor a deep-equal should show them.
-    Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
-    Object.defineProperty(this, ERROR_BRAND, { value: name });
+    const hidden = { value: name, configurable: true, writable: true };
+    Object.defineProperties(this, { name: hidden, [ERROR_BRAND]: hidden });
   }
 
   /** Whether a value is an error of any guildkit package, of whichever copy or module format. */
@@ -59,9 +60,8 @@ export function messageOf(thrown: unknown): string {
 }
 
 function brandOf(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
   try {
-    const brand = (value as { [ERROR_BRAND]?: unknown })[ERROR_BRAND];
+    const brand = (value as { [ERROR_BRAND]?: unknown } | null | undefined)?.[ERROR_BRAND];
     return typeof brand === 'string' ? brand : undefined;
   } catch {
     // A proxy may throw on any access; it is no error of ours.

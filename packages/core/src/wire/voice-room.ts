@@ -14,40 +14,25 @@ export function emptyVoiceRoom(channelId: string): VoiceRoomSnapshot {
  * object) return the same object. A deleted room stays as it is until a snapshot says otherwise.
  */
 export function applyVoiceEvent(room: VoiceRoomSnapshot, event: string, payload: unknown): VoiceRoomSnapshot {
-  if (typeof payload !== 'object' || payload === null) return room;
-  switch (event) {
-    case 'voice.joined':
-    case 'voice.updated':
-      return upsert(room, payload as RoomEvents['voice.joined'], event === 'voice.joined');
-    case 'voice.left': {
-      const { userId, channelId } = payload as RoomEvents['voice.left'];
-      // `null` names no channel: whoever it was is in no voice channel at all.
-      if (channelId !== null && channelId !== room.channelId) return room;
-      const members = room.members.filter((member) => member.userId !== userId);
-      return members.length === room.members.length ? room : { ...room, members };
-    }
-    case 'voice.snapshot': {
-      const { snapshot } = payload as RoomEvents['voice.snapshot'];
-      return snapshot?.channelId === room.channelId ? snapshot : room;
-    }
-    case 'room.deleted': {
-      const { channelId } = payload as RoomEvents['room.deleted'];
-      if (channelId !== room.channelId || room.state === 'deleted') return room;
-      return { ...room, state: 'deleted', members: [] };
-    }
-    default:
-      return room;
+  // What is no object has none of the fields.
+  const fields: unknown = Object(payload);
+  if (event === 'voice.snapshot') {
+    const { snapshot } = fields as RoomEvents['voice.snapshot'];
+    return snapshot?.channelId === room.channelId ? snapshot : room;
   }
-}
-
-function upsert(room: VoiceRoomSnapshot, payload: RoomEvents['voice.joined'], joined: boolean): VoiceRoomSnapshot {
-  if (payload.channelId !== room.channelId || room.state === 'deleted') return room;
-  const { userId, username, avatar, mute, deaf, video, timestamp } = payload;
-  const known = room.members.findIndex((member) => member.userId === userId);
-  // An update of someone who is not in the list says nothing about when they came: `voice.joined` will.
-  if (known < 0 && !joined) return room;
-  const joinedAt = room.members[known]?.joinedAt ?? timestamp;
-  const member: VoiceRoomMember = { userId, username, avatar, mute, deaf, video, joinedAt };
-  const members = known < 0 ? [...room.members, member] : room.members.with(known, member);
-  return { ...room, members };
+  const { guildId, channelId, timestamp, ...person } = fields as RoomEvents['voice.joined'];
+  // `null` names no channel: whoever left is in no voice channel at all.
+  const concerns = channelId === room.channelId || (channelId === null && event === 'voice.left');
+  if (!concerns || room.state === 'deleted') return room;
+  const { members } = room;
+  if (event === 'room.deleted') return { ...room, state: 'deleted', members: [] };
+  const known = members.findIndex((member) => member.userId === person.userId);
+  if (event !== 'voice.joined') {
+    // An update of someone who is not in the list says nothing about when they came: `voice.joined` will.
+    if (known < 0) return room;
+    if (event === 'voice.left') return { ...room, members: members.toSpliced(known, 1) };
+    if (event !== 'voice.updated') return room;
+  }
+  const member: VoiceRoomMember = { ...person, joinedAt: members[known]?.joinedAt ?? timestamp };
+  return { ...room, members: known < 0 ? [...members, member] : members.with(known, member) };
 }
