@@ -6,7 +6,7 @@ import { GuildkitError, isErrorNamed } from '@guildkit/core';
  *
  * | code | meaning | remedy |
  * |---|---|---|
- * | `ERR_REALTIME_URL_INVALID` | dialling threw: the URL cannot be used | give an absolute `ws(s)` or `http(s)` URL outside a page; relative ones need `location` |
+ * | `ERR_REALTIME_URL_INVALID` | the transport threw: the URL cannot be used | give an absolute `ws(s)` or `http(s)` URL outside a page; relative ones need `location` |
  * | `ERR_REALTIME_CONNECTION_LOST` | the socket closed; `closeCode` says how | nothing: the client comes back by itself; in `manual` offer `reconnect()` |
  * | `ERR_REALTIME_CONNECTION_TIMEOUT` | no welcome, no answer to `auth` or `subscribe` in time | check that the URL leads to a hub and that proxies pass WebSockets |
  * | `ERR_REALTIME_CONNECTION_SILENT` | two heartbeats long nothing came: a half-open socket | nothing: the client comes back by itself |
@@ -43,7 +43,7 @@ export interface RealtimeErrorInit {
 }
 
 /** Codes after which the same call would fail in the same way. */
-const FINAL = /URL_INVALID|REFUSED|DENIED/;
+const FINAL = /URL|REFUSED|DENIED/;
 
 /** What the client reports: through `state.lastError` and `onError`. It never throws one at the user. */
 export class RealtimeError extends GuildkitError<RealtimeErrorCode> {
@@ -53,10 +53,11 @@ export class RealtimeError extends GuildkitError<RealtimeErrorCode> {
   declare readonly detail: string | undefined;
   declare readonly room: string | undefined;
 
-  constructor({ code, closeCode, detail, room, cause }: RealtimeErrorInit) {
-    const message = [code, closeCode, room, detail].filter(Boolean).join(' · ');
+  constructor({ cause, ...facts }: RealtimeErrorInit) {
+    const { code } = facts;
+    const message = Object.values(facts).filter(Boolean).join(' · ');
     super('RealtimeError', message, { code, retryable: !FINAL.test(code), cause });
-    Object.assign(this, { closeCode, detail, room });
+    Object.assign(this, facts);
   }
 
   /** Whether a value is a RealtimeError, of whichever copy or module format of this package. */

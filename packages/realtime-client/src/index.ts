@@ -6,13 +6,14 @@
 export { RealtimeError, type RealtimeErrorCode, type RealtimeErrorInit } from './errors.js';
 export type { Environment, EnvironmentSignal } from './io/environment.js';
 export type { Transport, TransportConnection, TransportHandlers } from './io/transport.js';
+export { type PayloadSchema, validatingTransport } from './io/validating-transport.js';
 export {
   type WebSocketConstructor,
   type WebSocketLike,
   type WebSocketTransportOptions,
   webSocketTransport,
 } from './io/web-socket-transport.js';
-export type { PayloadSchema, RealtimeClientOptions, TokenRequest } from './options.js';
+export type { HubAddress, RealtimeClientOptions, RealtimeClientSettings, TokenRequest } from './options.js';
 export { RealtimeClient, type RealtimeClientStats } from './realtime-client.js';
 export type { Room, RoomEvent, RoomEventName, RoomListener, RoomListenerEvents } from './room.js';
 export type { ConnectionStatus, ConnectionView, RoomStatus, RoomView } from './views.js';

@@ -1,12 +1,13 @@
 /** Owns what a user holds: the client's state, the views of its rooms, the handles. Refuses sockets and protocol. */
 import type { Driver, Unsubscribe } from '@guildkit/core';
-import { RealtimeError, type RealtimeErrorCode } from './errors.js';
+import type { RealtimeError, RealtimeErrorCode } from './errors.js';
 import { type RealtimeClientOptions, resolveClientOptions } from './options.js';
 import type { ConnectionInput, ConnectionState } from './protocol/connection.js';
-import { isDeleted, NEVER, type RoomState } from './protocol/room.js';
-import { callAll, Room } from './room.js';
+import { NEVER } from './protocol/room.js';
+import { CHANGE, createRoom, type Handle, type Room } from './room.js';
 import { createShell } from './shell.js';
-import { type ConnectionView, EMPTY, IDLE_CONNECTION, LOADING_ROOM, type RoomView } from './views.js';
+import { createTopics } from './topics.js';
+import { type ConnectionView, IDLE_CONNECTION, LOADING_ROOM, type RoomView, sameOr } from './views.js';
 
 /** Counters since the client was made. */
 export interface RealtimeClientStats {
@@ -31,39 +32,34 @@ export interface RealtimeClientStats {
  */
 export class RealtimeClient {
   private readonly driver: Driver<ConnectionState, ConnectionInput>;
-  private readonly rooms = new Map<string, Set<Room>>();
-  private readonly views = new Map<string, RoomView>();
-  private readonly stateListeners = new Set<() => void>();
-  private readonly errorListeners = new Set<(error: RealtimeError) => void>();
+  private readonly handles = new Set<Handle>();
+  private readonly listeners = createTopics();
   private readonly errors: Partial<Record<RealtimeErrorCode, number>> = {};
   private current = IDLE_CONNECTION;
 
-  /** @throws TypeError naming an option that is out of range. */
+  /** @throws TypeError naming an option that is unknown or out of range. */
   constructor(options: RealtimeClientOptions) {
     const resolved = resolveClientOptions(options);
     const { clock } = resolved;
     this.driver = createShell(resolved, {
       follow: (from, to) => {
-        for (const name of from.rooms.keys()) if (!to.rooms.has(name)) this.views.delete(name);
-        for (const [name, room] of to.rooms) if (room !== from.rooms.get(name)) this.show(name, room);
-        let { nextAttemptAt, lastError } = this.current;
-        if (to.problem !== from.problem) lastError = to.problem && new RealtimeError(to.problem);
-        if (to.retryAt !== from.retryAt) {
-          nextAttemptAt = to.retryAt < NEVER ? Math.round(clock.wallTime() + to.retryAt - clock.now()) : undefined;
-        }
-        const { phase, attempt, degraded } = to;
-        const isStart = phase === 'authenticating' || (phase === 'recovering' && !to.wasOpen);
-        const next = { status: isStart ? 'connecting' : phase, attempt, nextAttemptAt, lastError, degraded } as const;
-        if (isSame(next, this.current)) return;
+        for (const [name, { view }] of to.rooms) if (view !== from.rooms.get(name)?.view) this.tell(name, CHANGE);
+        const { phase, attempt, degraded, dueAt, wasOpen, problem: lastError } = to;
+        const isStart = phase === 'greeted' || (phase === 'recovering' && !wasOpen);
+        const status = isStart ? 'connecting' : phase;
+        const isPlanned = phase === 'waiting' && dueAt < NEVER;
+        const nextAttemptAt = isPlanned ? Math.round(clock.wallTime() + dueAt - clock.now()) : undefined;
+        const next = sameOr(this.current, { status, attempt, nextAttemptAt, lastError, degraded });
+        if (next === this.current) return;
         this.current = next;
-        callAll(this.stateListeners);
+        this.listeners.tell('state');
       },
-      deliver: (name, frame) => {
-        for (const room of [...(this.rooms.get(name) ?? [])]) room.deliver(frame);
+      deliver: ({ room, frame }) => {
+        for (const topic of [frame.event, '*']) this.tell(room, topic, frame.payload, frame);
       },
-      report: (problem, cause) => {
-        this.errors[problem.code] = (this.errors[problem.code] ?? 0) + 1;
-        callAll(this.errorListeners, new RealtimeError({ ...problem, cause }));
+      report: ({ error }) => {
+        this.errors[error.code] = (this.errors[error.code] ?? 0) + 1;
+        this.listeners.tell('error', error);
       },
     });
   }
@@ -95,14 +91,12 @@ export class RealtimeClient {
 
   /** Calls back after each change of {@link state}. */
   subscribeState(listener: () => void): Unsubscribe {
-    this.stateListeners.add(listener);
-    return () => void this.stateListeners.delete(listener);
+    return this.listeners.on('state', listener);
   }
 
   /** Calls back with every error, those that the client mends by itself included. */
   onError(listener: (error: RealtimeError) => void): Unsubscribe {
-    this.errorListeners.add(listener);
-    return () => void this.errorListeners.delete(listener);
+    return this.listeners.on('error', listener);
   }
 
   /**
@@ -110,20 +104,22 @@ export class RealtimeClient {
    * What is no room's name the hub refuses: the room is `denied`.
    */
   room(name: string): Room {
-    const holders = this.rooms.get(name) ?? new Set();
-    const room = new Room(name, this, () => {
-      if (!holders.delete(room) || holders.size > 0) return;
-      this.rooms.delete(name);
-      this.driver.dispatch({ type: 'release', room: name });
-    });
-    this.rooms.set(name, holders.add(room));
-    if (holders.size === 1) this.driver.dispatch({ type: 'want', room: name });
-    return room;
+    const handle = { ...createTopics(), name };
+    this.handles.add(handle);
+    this.driver.dispatch({ type: 'want', room: name });
+    return createRoom(
+      handle,
+      () => this.roomView(name),
+      () => {
+        const isLast = this.handles.delete(handle) && ![...this.handles].some((each) => each.name === name);
+        if (isLast) this.driver.dispatch({ type: 'release', room: name });
+      },
+    );
   }
 
   /** A room as it is now, without taking hold of it. */
   roomView(name: string): RoomView {
-    return this.views.get(name) ?? LOADING_ROOM;
+    return this.driver.state.rooms.get(name)?.view ?? LOADING_ROOM;
   }
 
   /** Counters. */
@@ -131,21 +127,7 @@ export class RealtimeClient {
     return { errors: { ...this.errors } };
   }
 
-  private show(name: string, room: RoomState): void {
-    const { phase, snapshot, reason } = room;
-    const settled = phase === 'denied' || phase === 'live' ? phase : snapshot === undefined ? 'loading' : 'recovering';
-    const view: RoomView = {
-      status: isDeleted(room) ? 'deleted' : settled,
-      snapshot,
-      members: snapshot?.kind === 'voice' ? snapshot.members : EMPTY,
-      reason,
-    };
-    if (isSame(view, this.roomView(name))) return;
-    this.views.set(name, view);
-    for (const holder of [...(this.rooms.get(name) ?? [])]) holder.changed();
+  private tell(room: string, topic: string, ...args: unknown[]): void {
+    for (const handle of [...this.handles]) if (handle.name === room) handle.tell(topic, ...args);
   }
-}
-
-function isSame<T extends object>(a: T, b: T): boolean {
-  return Object.keys(a).every((key) => a[key as keyof T] === b[key as keyof T]);
 }

@@ -31,22 +31,21 @@ export type RoomStatus = 'loading' | 'live' | 'recovering' | 'deleted' | 'denied
 /** A room as it is now. The same object until something changes. */
 export interface RoomView {
   readonly status: RoomStatus;
-  readonly snapshot: RoomSnapshot | undefined;
+  readonly snapshot?: RoomSnapshot | undefined;
   /** Who is in the voice channel, in the order of joining; empty for other rooms. */
   readonly members: readonly VoiceRoomMember[];
   /** Why it is `denied`: the hub's code. */
-  readonly reason: string | undefined;
+  readonly reason?: string | undefined;
 }
 
 /** One empty list, so that it stays the same object. */
-export const EMPTY: readonly never[] = [];
+export const NOBODY: readonly never[] = [];
 /** What a room looks like that nobody has asked for: also what a server renders. */
-export const LOADING_ROOM: RoomView = { status: 'loading', snapshot: undefined, members: EMPTY, reason: undefined };
+export const LOADING_ROOM: RoomView = { status: 'loading', members: NOBODY };
 /** What a connection looks like that nobody has started: also what a server renders. */
-export const IDLE_CONNECTION: ConnectionView = {
-  status: 'idle',
-  attempt: 0,
-  nextAttemptAt: undefined,
-  lastError: undefined,
-  degraded: false,
-};
+export const IDLE_CONNECTION: ConnectionView = { status: 'idle', attempt: 0, degraded: false };
+
+/** The old view when the new one says nothing else, so that those who compare by identity see no change. */
+export function sameOr<T extends object>(old: T, next: T): T {
+  return (Object.keys(next) as (keyof T)[]).every((key) => next[key] === old[key]) ? old : next;
+}

@@ -13,27 +13,21 @@ export interface Environment {
   watch(listener: (signal: EnvironmentSignal) => void): () => void;
 }
 
-interface Page extends Partial<Pick<Window, 'addEventListener' | 'removeEventListener'>> {
-  readonly navigator?: { readonly onLine?: boolean };
-  readonly document?: Document;
-}
+const SIGNALS = ['online', 'offline', 'visibilitychange'];
 
-/** The page the client runs in. */
+/** The page the client runs in. `visibilitychange` bubbles up to the window. */
 export const pageEnvironment: Environment = {
   watch(listener) {
-    const page = globalThis as unknown as Page;
-    const { document } = page;
     const tell = ({ type }: { readonly type: string }): void => {
       if (type !== 'visibilitychange') listener(type as EnvironmentSignal);
-      else if (document?.visibilityState === 'visible') listener('visible');
+      else if (!globalThis.document?.hidden) listener('visible');
     };
+    // Nothing of this exists in Node.
     const each = (action: 'addEventListener' | 'removeEventListener'): void => {
-      page[action]?.('online', tell);
-      page[action]?.('offline', tell);
-      document?.[action]('visibilitychange', tell);
+      for (const type of SIGNALS) globalThis[action]?.(type, tell);
     };
     each('addEventListener');
-    if (page.navigator?.onLine === false) listener('offline');
+    if (globalThis.navigator?.onLine === false) listener('offline');
     return () => each('removeEventListener');
   },
 };

@@ -2,7 +2,7 @@
 
 /** What a transport tells the client. After `onClose` it tells nothing more. */
 export interface TransportHandlers {
-  /** A frame; anything but a string is refused by the client. */
+  /** A frame; what is no JSON the client refuses. */
   onMessage(data: unknown): void;
   /** The connection ended, or could not be made (1006). Called once at most, never after `close()`. */
   onClose(close: { readonly code: number; readonly reason: string }): void;
@@ -12,8 +12,8 @@ export interface TransportHandlers {
 export interface TransportConnection {
   /** Sends a frame. Dropped when the connection is not open. */
   send(text: string): void;
-  /** Ends the connection. From here on no handler is called. */
-  close(code: number, reason: string): void;
+  /** Ends the connection, which may have ended by itself. From here on no handler is called. */
+  close(code: number, reason?: string): void;
 }
 
 /** Makes connections. */
@@ -21,7 +21,7 @@ export interface Transport {
   /**
    * Starts a connection. The server speaks first, so there is no word of the opening.
    *
-   * @throws TypeError when no connection can ever be made this way.
+   * @throws TypeError when no connection can ever be made this way: the client then stops.
    */
   connect(handlers: TransportHandlers): TransportConnection;
 }

@@ -29,7 +29,6 @@ export interface WebSocketTransportOptions {
 }
 
 const OPEN = 1;
-const ignore = (): void => {};
 
 /** Carries frames over a WebSocket. */
 export function webSocketTransport({ url, WebSocket = IsomorphicWebSocket }: WebSocketTransportOptions): Transport {
@@ -37,16 +36,15 @@ export function webSocketTransport({ url, WebSocket = IsomorphicWebSocket }: Web
     connect({ onMessage, onClose }) {
       const socket = new WebSocket(resolveUrl(url));
       socket.onmessage = ({ data }) => onMessage(data);
-      socket.onclose = ({ code, reason }) => onClose({ code, reason });
+      socket.onclose = onClose;
       // A close follows and says more. Without a listener `ws` would throw.
-      socket.onerror = ignore;
+      socket.onerror = () => {};
       return {
         send(text) {
           if (socket.readyState === OPEN) socket.send(text);
         },
         close(code, reason) {
-          socket.onmessage = ignore;
-          socket.onclose = ignore;
+          socket.onmessage = socket.onclose = null;
           socket.close(code, reason);
         },
       };
@@ -56,8 +54,6 @@ export function webSocketTransport({ url, WebSocket = IsomorphicWebSocket }: Web
 
 /** At connect time, not before: a module that is rendered on a server too makes its client without `location`. */
 function resolveUrl(url: string | URL): string {
-  const { location } = globalThis as { location?: { readonly href: string } };
-  const absolute = new URL(url, location?.href);
-  absolute.protocol = absolute.protocol.replace('http', 'ws');
-  return absolute.href;
+  // Node has no `location`.
+  return new URL(url, globalThis.location?.href).href.replace(/^http/, 'ws');
 }

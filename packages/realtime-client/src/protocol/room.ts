@@ -2,14 +2,9 @@
  * Owns one room as the client sees it: position, state, events that came too early. Every function returns a new
  * room and what follows from it. Refuses connections: the caller asks the hub and knows when.
  */
-import {
-  applyVoiceEvent,
-  type Envelope,
-  type GuildRoomSnapshot,
-  type Position,
-  type RoomSnapshot,
-} from '@guildkit/core/wire';
-import { fieldsOf, isPosition, isSnapshot } from './frame.js';
+import { applyVoiceEvent, type Envelope, type Position, type RoomSnapshot } from '@guildkit/core/wire';
+import { LOADING_ROOM, NOBODY, type RoomView, sameOr } from '../views.js';
+import { fieldsOf, isPosition, isSnapshot, textOf } from './frame.js';
 
 /** A subscribe that waits for its answer. */
 export interface Ask {
@@ -21,6 +16,9 @@ export interface Ask {
   readonly target?: number | undefined;
 }
 
+/** An event with a place in a log. */
+type LogEvent = Envelope & { readonly seq: number };
+
 /** A room. */
 export interface RoomState {
   /** `idle`: not asked for on this connection. `behind`: asked, or catching up. */
@@ -28,38 +26,39 @@ export interface RoomState {
   /** Up to where the events are applied. Without one only a snapshot helps. */
   readonly position?: Position | undefined;
   readonly snapshot?: RoomSnapshot | undefined;
-  /** Events whose turn has not come, by seq. */
-  readonly early: ReadonlyMap<number, Envelope>;
+  /** Events whose turn has not come, by seq: an object lists such keys in their order. */
+  readonly early: Readonly<Record<number, LogEvent>>;
   readonly ask?: Ask | undefined;
   /** When to let go of the room, ms: {@link NEVER} while somebody wants it. */
   readonly releaseAt: number;
   /** Why it is `denied`: the hub's code. */
   readonly reason?: string | undefined;
+  /** What it shows of itself: {@link show} keeps it up. */
+  readonly view: RoomView;
 }
 
 /** What became of a room. */
 export interface RoomChange {
   readonly room: RoomState;
   /** Events to hand to listeners, in order. */
-  readonly deliver: readonly Envelope[];
+  readonly deliver?: readonly Envelope[];
   /** The hub must be asked for what is missing. */
-  readonly behind?: boolean | undefined;
+  readonly behind?: boolean;
   /** The frame's payload made no sense. */
-  readonly bad?: boolean | undefined;
+  readonly bad?: boolean;
 }
 
 /** A time that does not come. */
-export const NEVER: number = Number.POSITIVE_INFINITY;
+export const NEVER: number = Infinity;
 /** Early events kept at most. Those beyond come again with the answer to the ask that the hole has caused. */
 const MAX_EARLY = 256;
-const NONE: ReadonlyMap<number, Envelope> = new Map();
 
 /** A room nobody has asked for yet. */
-export const NEW_ROOM: RoomState = { phase: 'idle', early: NONE, releaseAt: NEVER };
+export const NEW_ROOM: RoomState = { phase: 'idle', early: {}, releaseAt: NEVER, view: LOADING_ROOM };
 
 /** The connection is gone. What was early comes again, or the next snapshot holds it. */
 export function detach(room: RoomState): RoomState {
-  return { ...room, phase: 'idle', early: NONE, ask: undefined };
+  return { ...room, phase: 'idle', early: {}, ask: undefined };
 }
 
 /** Access was refused or taken. What was shown is dropped, except that a deleted room stays known as deleted. */
@@ -68,112 +67,116 @@ export function deny(room: RoomState, reason: string): RoomState {
   return { ...detach(room), phase: 'denied', position: undefined, snapshot, reason };
 }
 
-/** Whether the channel behind the room is gone. */
-export function isDeleted({ snapshot }: RoomState): boolean {
-  return snapshot?.kind === 'voice' && snapshot.state === 'deleted';
+/** Brings the view up to the room: the same object while nothing of it changes. */
+export function show(room: RoomState): RoomState {
+  const { phase, snapshot, reason, view } = room;
+  const settled = phase === 'denied' || phase === 'live' ? phase : snapshot ? 'recovering' : 'loading';
+  const status = isDeleted(room) ? 'deleted' : settled;
+  const members = snapshot?.kind === 'voice' ? snapshot.members : NOBODY;
+  return { ...room, view: sameOr(view, { status, snapshot, members, reason }) };
 }
 
 /**
  * Takes an event of the room's log. A seq that was seen is dropped; one beyond the next waits and asks for the
  * hole.
- *
- * @param valid `false` when a schema refused the payload.
  */
-export function receive(room: RoomState, frame: Envelope, valid: boolean): RoomChange {
-  const { seq } = frame;
-  if (room.phase !== 'behind' && room.phase !== 'live') return { room, deliver: [] };
+export function receive(room: RoomState, frame: Envelope): RoomChange {
+  const { seq, payload } = frame;
+  const last = room.position?.seq ?? -1;
   // Outside the log: nothing to order, nothing that a snapshot would hold.
-  if (seq === undefined) return { room, deliver: valid ? [frame] : [], bad: !valid };
-  if (room.position !== undefined && seq <= room.position.seq) return { room, deliver: [] };
-  const entry = valid ? frame : { ...frame, event: BAD };
-  if (seq !== (room.position?.seq ?? -1) + 1 && room.early.size >= MAX_EARLY) return { room, deliver: [] };
-  return drain({ ...room, early: new Map(room.early).set(seq, entry) });
+  if (seq === undefined) return payload === undefined ? { room, bad: true } : { room, deliver: [frame] };
+  if (seq <= last || (seq > last + 1 && Object.keys(room.early).length >= MAX_EARLY)) return { room };
+  return drain({ ...room, early: { ...room.early, [seq]: frame as LogEvent } });
 }
 
 /**
- * Takes a state of the whole room, from an ack or from `sys.snapshot`. Listeners get it as `sys.snapshot`: events
- * may have been missed.
+ * Takes the answer to the room's ask, or a state of the whole room from `sys.snapshot`. Listeners get a state as
+ * `sys.snapshot`: events may have been missed.
  */
-export function restore(room: RoomState, frame: Envelope): RoomChange {
+export function restore(before: RoomState, frame: Envelope): RoomChange {
   const fields = fieldsOf(frame.payload);
   const { snapshot } = fields;
-  if (!isPosition(fields) || !isSnapshot(snapshot)) return { room, deliver: [], bad: true };
+  const isRecovered = fields.recovered === true;
+  if (!isPosition(fields) || !(isRecovered || isSnapshot(snapshot))) return { room: before, bad: true };
   const { epoch, seq } = fields;
-  const same = epoch === room.position?.epoch;
-  // An answer that was overtaken by the events it was about: going back would tell listeners everything twice.
-  if (same && seq < (room.position?.seq ?? 0)) return drain(room);
+  const { ask, position, early } = before;
+  const room: RoomState = frame.type === 'ack' ? { ...before, phase: 'live', ask: undefined } : before;
+  if (epoch === position?.epoch) {
+    // The missed events are on their way.
+    if (isRecovered && ask && seq > position.seq) return { room: { ...before, ask: { ...ask, target: seq } } };
+    // Or a state that was overtaken by the events it was about: going back would tell listeners everything twice.
+    if (isRecovered || seq < position.seq) return drain(room);
+  } else if (isRecovered) {
+    // Recovered from a log that is not ours: the numbers mean nothing.
+    return { room: { ...room, position: undefined }, behind: true, bad: true };
+  }
   // Events carry no epoch. Frames keep their order on a connection, so those of a new epoch come after this one;
   // before a first answer there is no old epoch.
-  const early = same || room.position === undefined ? room.early : NONE;
   return drain(
-    { ...room, position: { epoch, seq }, snapshot, early },
+    {
+      ...room,
+      position: { epoch, seq },
+      snapshot: snapshot as RoomSnapshot,
+      early: position && epoch !== position.epoch ? {} : early,
+    },
     { ...frame, type: 'event', event: 'sys.snapshot' },
   );
 }
 
-/** Takes the answer to the room's ask. */
-export function answer(room: RoomState, frame: Envelope): RoomChange {
-  const fields = fieldsOf(frame.payload);
-  const done: RoomState = { ...room, phase: 'live', ask: undefined };
-  if (fields.recovered !== true) return restore(done, frame);
-  if (!isPosition(fields)) return { room, deliver: [], bad: true };
-  // Recovered from a log that is not ours: the numbers mean nothing.
-  if (fields.epoch !== room.position?.epoch) {
-    return { room: { ...done, position: undefined }, deliver: [], behind: true, bad: true };
-  }
-  if (fields.seq <= room.position.seq || room.ask === undefined) return { room: done, deliver: [] };
-  return { room: { ...room, ask: { ...room.ask, target: fields.seq } }, deliver: [] };
+/** Whether the channel behind the room is gone. */
+function isDeleted({ snapshot }: RoomState): boolean {
+  return snapshot?.kind === 'voice' && snapshot.state === 'deleted';
 }
 
-/** Stands in for the name of an event whose payload a schema refused. */
-const BAD = '';
-
 /** Applies what is next in line, then tells whether a hole is left. */
-function drain(start: RoomState, ...deliver: Envelope[]): RoomChange {
-  if (start.position === undefined) return { room: start, deliver };
-  const early = new Map(start.early);
-  let { snapshot } = start;
-  let { epoch, seq } = start.position;
+function drain(room: RoomState, ...deliver: Envelope[]): RoomChange {
+  if (!room.position) return { room, deliver };
+  let { snapshot } = room;
+  let { epoch, seq } = room.position;
   let bad = false;
-  for (const known of early.keys()) if (known <= seq) early.delete(known);
-  for (let frame = early.get(seq + 1); frame !== undefined && !bad; frame = early.get(seq + 1)) {
-    const next = frame.event === BAD ? undefined : apply(snapshot, frame);
-    seq += 1;
-    early.delete(seq);
-    if (next !== undefined) deliver.push(frame);
-    bad = next === undefined;
-    snapshot = next ?? snapshot;
+  const early: Record<number, LogEvent> = {};
+  for (const frame of Object.values(room.early)) {
+    if (bad || frame.seq > seq + 1) early[frame.seq] = frame;
+    else if (frame.seq > seq) {
+      const next = apply(snapshot, frame);
+      seq = frame.seq;
+      if (next) deliver.push(frame);
+      else bad = true;
+      snapshot = next ?? snapshot;
+    }
   }
-  const caughtUp = seq >= (start.ask?.target ?? NEVER);
-  const room: RoomState = {
-    ...start,
-    // Without an event that could not be applied the state is wrong, and no later event mends it.
-    position: bad ? undefined : { epoch, seq },
-    snapshot,
-    early,
-    ...(caughtUp && { ask: undefined, phase: 'live' }),
+  const caughtUp = seq >= (room.ask?.target ?? NEVER);
+  return {
+    room: {
+      ...room,
+      // Without an event that could not be applied the state is wrong, and no later event mends it.
+      position: bad ? undefined : { epoch, seq },
+      snapshot,
+      early,
+      ...(caughtUp && { ask: undefined, phase: 'live' }),
+    },
+    deliver,
+    behind: bad || Object.keys(early).length > 0,
+    bad,
   };
-  return { room, deliver, behind: bad || early.size > 0, bad };
 }
 
 /** The state after an event; `undefined` when the payload does not fit the event. */
-function apply(snapshot: RoomSnapshot | undefined, { event, payload }: Envelope): RoomSnapshot | undefined {
-  if (snapshot === undefined || snapshot.kind === 'none') return snapshot ?? { kind: 'none' };
-  const { userId, channelId, name } = fieldsOf(payload);
-  if (snapshot.kind === 'guild') {
-    if (event !== 'room.created' && event !== 'room.deleted') return snapshot;
-    if (typeof channelId !== 'string') return undefined;
-    return withChannel(snapshot, channelId, event === 'room.created' ? String(name) : undefined);
+function apply(snapshot: RoomSnapshot = { kind: 'none' }, { event, payload }: Envelope): RoomSnapshot | undefined {
+  if (payload === undefined) return undefined;
+  const { userId, channelId, name, snapshot: next } = fieldsOf(payload);
+  if (snapshot.kind === 'voice') {
+    const fits =
+      event === 'voice.snapshot'
+        ? isSnapshot(next)
+        : !/^voice\.(joined|left|updated)$/.test(event) || typeof userId === 'string';
+    return fits ? applyVoiceEvent(snapshot, event, payload) : undefined;
   }
-  const isPresence = event === 'voice.joined' || event === 'voice.left' || event === 'voice.updated';
-  if (isPresence && typeof userId !== 'string') return undefined;
-  if (event === 'voice.snapshot' && !isSnapshot(fieldsOf(payload).snapshot)) return undefined;
-  return applyVoiceEvent(snapshot, event, payload);
-}
-
-function withChannel(guild: GuildRoomSnapshot, channelId: string, name: string | undefined): GuildRoomSnapshot {
-  const channels = new Map(guild.channels.map((channel) => [channel.channelId, channel]));
-  if (name === undefined) channels.delete(channelId);
-  else channels.set(channelId, { channelId, name });
-  return { ...guild, channels: [...channels.values()] };
+  const isCreated = event === 'room.created';
+  if (snapshot.kind !== 'guild' || !(isCreated || event === 'room.deleted')) return snapshot;
+  if (typeof channelId !== 'string') return undefined;
+  const channels = new Map(snapshot.channels.map((channel) => [channel.channelId, channel]));
+  if (isCreated) channels.set(channelId, { channelId, name: textOf(name) });
+  else channels.delete(channelId);
+  return { ...snapshot, channels: [...channels.values()] };
 }

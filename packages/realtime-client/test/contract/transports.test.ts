@@ -83,7 +83,7 @@ function dial(transport: Transport) {
   const closes: { readonly code: number; readonly reason: string }[] = [];
   const connection: TransportConnection = transport.connect({
     onMessage: (data) => messages.push(data),
-    onClose: (close) => closes.push(close),
+    onClose: ({ code, reason }) => closes.push({ code, reason }),
   });
   const until = <T>(read: () => T | undefined) =>
     vi.waitFor(() => expect(read()).toBeTruthy(), { timeout: 5_000, interval: 2 });

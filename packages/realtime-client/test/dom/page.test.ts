@@ -12,14 +12,14 @@ describe('pageEnvironment', () => {
     const stop = pageEnvironment.watch((signal) => signals.push(signal));
     window.dispatchEvent(new Event('offline'));
     window.dispatchEvent(new Event('online'));
-    const visibility = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('hidden');
-    document.dispatchEvent(new Event('visibilitychange'));
-    visibility.mockReturnValue('visible');
-    document.dispatchEvent(new Event('visibilitychange'));
+    const visibility = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+    visibility.mockReturnValue(false);
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
     expect(signals).toEqual(['offline', 'online', 'visible']);
     stop();
     window.dispatchEvent(new Event('online'));
-    document.dispatchEvent(new Event('visibilitychange'));
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
     expect(signals).toHaveLength(3);
   });
 

@@ -34,7 +34,7 @@ const MUTANTS: readonly (readonly [name: string, rule: keyof typeof RULES, step:
   [
     'tries while offline',
     'waits for a time, or for the page to be online',
-    withState(({ phase, retryAt }) => (phase === 'waiting' && retryAt === NEVER ? { retryAt: 1e12 } : {})),
+    withState(({ phase, dueAt }) => (phase === 'waiting' && dueAt === NEVER ? { dueAt: 1e12 } : {})),
   ],
   ['leaves dead sockets open', 'no socket is left open', without('hangUp')],
   [
@@ -47,12 +47,25 @@ const MUTANTS: readonly (readonly [name: string, rule: keyof typeof RULES, step:
     'open means that every room has its answer',
     withState(({ phase }) => (phase === 'recovering' ? { phase: 'open' } : {})),
   ],
-  ['has no patience to lose', 'patience ends only with the phase', withState(() => ({ dueAt: NEVER }))],
-  ['does not notice silence', 'a socket is never waited for without end', withState(() => ({ silentAt: NEVER }))],
+  [
+    'waits for the welcome for ever',
+    'a socket is never waited for without end',
+    withState(({ phase }) => (phase === 'connecting' ? { dueAt: NEVER } : {})),
+  ],
+  [
+    'waits for the answer to auth for ever',
+    'a socket is never waited for without end',
+    withState(({ phase }) => (phase === 'greeted' ? { dueAt: NEVER } : {})),
+  ],
+  [
+    'does not notice silence',
+    'a socket is never waited for without end',
+    withState(({ phase }) => (phase === 'open' ? { dueAt: NEVER } : {})),
+  ],
   [
     'keeps a timer in manual',
     'nothing ticks when nothing is under way',
-    withState(({ phase }) => (phase === 'manual' ? { silentAt: 1e12 } : {})),
+    withState(({ phase }) => (phase === 'manual' ? { dueAt: 1e12 } : {})),
   ],
   [
     'keeps rooms live while waiting',
@@ -74,9 +87,9 @@ describe('connection', () => {
     expect(found.states).toBeGreaterThan(10_000);
     const phases = new Set(found.phaseEdges.flatMap(({ from, to }) => [from, to]));
     expect([...phases].sort()).toEqual([
-      'authenticating',
       'closed',
       'connecting',
+      'greeted',
       'idle',
       'manual',
       'open',

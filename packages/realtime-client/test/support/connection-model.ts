@@ -79,14 +79,12 @@ function inputsFor({ c, now }: Timed): readonly TimedInput[] {
     ['release', { type: 'release', room: ROOM }],
     ['token', { type: 'token', gen, ok: true }],
     ['no token', { type: 'token', gen, ok: false }],
-    ['garbage', { type: 'garbage', gen }],
-    ['undialable', { type: 'undialable', gen, reason: '' }],
+    ['garbage', { type: 'frame', gen, frame: undefined }],
+    ['broken', { type: 'broken', gen, reason: '' }],
     ...[1006, 4401, 4403, 4503].map((code) => [`lost ${code}`, { type: 'lost', gen, code, reason: '' }] as const),
     ['old loss', { type: 'lost', gen: gen - 1, code: 4403, reason: '' }],
-    ['old frame', { type: 'frame', gen: gen - 1, frame: frame({ event: 'sys.ping' }), valid: true }],
-    ...Object.entries(framesFor(c)).map(
-      ([name, each]) => [name, { type: 'frame', gen, frame: each, valid: true }] as const,
-    ),
+    ['old frame', { type: 'frame', gen: gen - 1, frame: frame({ event: 'sys.ping' }) }],
+    ...Object.entries(framesFor(c)).map(([name, each]) => [name, { type: 'frame', gen, frame: each }] as const),
   ];
   const at = deadline(c);
   const timers: readonly TimedInput[] =
@@ -101,63 +99,57 @@ function inputsFor({ c, now }: Timed): readonly TimedInput[] {
 
 /** Of times only their order counts; of numbers that grow without end, that they are above zero. */
 function keyOf({ c, now }: Timed): string {
-  const { phase, attempt, refused, online, wasOpen, token, holdMs, dueAt, retryAt, silentAt } = c;
+  const { phase, attempt, refused, offline, wasOpen, gotToken, dueAt } = c;
   const rooms = [...c.rooms.values()];
   const stableAt = Math.max(c.stableAt, now - 1);
-  const times = [
-    now,
-    dueAt,
-    retryAt,
-    silentAt,
-    stableAt,
-    ...rooms.flatMap(({ ask, releaseAt }) => [ask?.by ?? NEVER, releaseAt]),
-  ];
+  const times = [now, dueAt, stableAt, ...rooms.flatMap(({ ask, releaseAt }) => [ask?.by ?? NEVER, releaseAt])];
   const order = [...new Set(times)].sort((a, b) => a - b);
   const roomKeys = rooms.map((room: RoomState) => [
     room.phase,
     room.position === undefined,
     room.snapshot === undefined,
-    [...room.early.keys()].map((seq) => seq - (room.position?.seq ?? 0)),
+    Object.keys(room.early).map((seq) => Number(seq) - (room.position?.seq ?? 0)),
     room.ask?.id === '',
     (room.ask?.target ?? 0) > (room.position?.seq ?? 0),
   ]);
   return JSON.stringify([
-    [phase, attempt, refused, online, wasOpen, token, holdMs > 0, c.authId !== undefined],
+    [
+      phase,
+      attempt,
+      refused,
+      !!offline,
+      !!wasOpen,
+      String(gotToken),
+      isUp(c) && c.holdUntil > now,
+      c.authId !== undefined,
+    ],
     times.map((time) => (time === NEVER ? '-' : order.indexOf(time))),
     roomKeys,
   ]);
 }
 
-const isUp = ({ phase }: ConnectionState) => ['connecting', 'authenticating', 'recovering', 'open'].includes(phase);
+const isUp = ({ phase }: ConnectionState) => ['connecting', 'greeted', 'recovering', 'open'].includes(phase);
 const isAuthed = ({ phase }: ConnectionState) => phase === 'recovering' || phase === 'open';
 
 /** Each rule by name: what must hold on every step. */
 export const RULES: Readonly<Record<string, (edge: ConnectionEdge) => boolean>> = {
-  'one socket at a time': ({ from, input, effects, to }) => {
+  'one socket at a time': ({ from, effects, to }) => {
     const dials = effects.filter(({ type }) => type === 'dial').length;
     const hangsUp = effects.some(({ type }) => type === 'hangUp');
-    const isGone = input.input.type === 'lost' || input.input.type === 'undialable';
-    return dials <= 1 && (dials === 0 || !isUp(from.c) || hangsUp || isGone) && (dials === 1) === to.c.gen > from.c.gen;
+    return dials <= 1 && (dials === 0 || !isUp(from.c) || hangsUp) && (dials === 1) === to.c.gen > from.c.gen;
   },
-  'no socket is left open': ({ from, input, effects, to }) =>
-    !isUp(from.c) ||
-    isUp(to.c) ||
-    input.input.type === 'lost' ||
-    input.input.type === 'undialable' ||
-    effects.some(({ type }) => type === 'hangUp'),
+  'no socket is left open': ({ from, effects, to }) =>
+    !isUp(from.c) || isUp(to.c) || effects.some(({ type }) => type === 'hangUp'),
   'an old socket says nothing': ({ from, input, to, effects }) =>
     !('gen' in input.input) ||
     input.input.gen === from.c.gen ||
     (effects.length === 0 && keyOf({ c: to.c, now: from.now }) === keyOf(from)),
-  'a socket is never waited for without end': ({ to }) => !isAuthed(to.c) || to.c.silentAt < NEVER,
-  'patience ends only with the phase': ({ to }) => to.c.dueAt < NEVER === (isUp(to.c) && !isAuthed(to.c)),
+  'a socket is never waited for without end': ({ to }) => !isUp(to.c) || to.c.dueAt < NEVER,
   'nothing ticks when nothing is under way': ({ to }) =>
-    isUp(to.c) ||
-    to.c.phase === 'waiting' ||
-    Math.min(to.c.dueAt, to.c.retryAt, to.c.silentAt, to.c.stableAt) === NEVER,
+    isUp(to.c) || to.c.phase === 'waiting' || Math.min(to.c.dueAt, to.c.stableAt) === NEVER,
   'closed leaves no timer': ({ to }) => to.c.phase !== 'closed' || to.c.rooms.size > 0 || deadline(to.c) === undefined,
   'waits for a time, or for the page to be online': ({ to }) =>
-    to.c.phase !== 'waiting' || to.c.retryAt < NEVER === to.c.online,
+    to.c.phase !== 'waiting' || to.c.dueAt < NEVER === !to.c.offline,
   'a try is forgotten by the user or by stability only': ({ from, input, to }) =>
     to.c.attempt >= from.c.attempt ||
     input.input.type === 'connect' ||
@@ -169,7 +161,7 @@ export const RULES: Readonly<Record<string, (edge: ConnectionEdge) => boolean>> 
     !isUp(from.c) ||
     input.name !== 'lost 1006' ||
     input.at >= from.c.stableAt ||
-    !from.c.online ||
+    from.c.offline === true ||
     to.c.attempt === from.c.attempt + 1,
   'a drain is no failed try': ({ from, input, to }) => input.name !== 'lost 4503' || to.c.attempt <= from.c.attempt,
   'what is not allowed is not tried again': ({ from, input, to }) =>
@@ -190,8 +182,8 @@ export const RULES: Readonly<Record<string, (edge: ConnectionEdge) => boolean>> 
     isAuthed(to.c) || [...to.c.rooms.values()].every(({ phase, ask }) => phase !== 'live' && ask === undefined),
   'speaks only when it may': ({ effects, to }) =>
     effects.every((effect) => {
-      if (effect.type !== 'send') return effect.type !== 'sendAuth' || to.c.token === 'ready';
-      return effect.frame.type === 'pong' || isAuthed(to.c);
+      if (effect.type !== 'send' || effect.frame.type === 'pong') return true;
+      return effect.frame.type === 'auth' ? to.c.gotToken === true : isAuthed(to.c);
     }),
   'a deadline is dealt with': ({ input, to }) => input.input.type !== 'timer' || (deadline(to.c) ?? NEVER) > input.at,
 };

@@ -23,7 +23,7 @@ type LogEvent = Extract<StepInput, { readonly type: 'frame' }> & {
 };
 
 const isLogEvent = (input: StepInput): input is LogEvent =>
-  input.type === 'frame' && input.frame.type === 'event' && input.frame.seq !== undefined;
+  input.type === 'frame' && input.frame?.type === 'event' && input.frame.seq !== undefined;
 
 /** Pretends that what comes is what was due, when `when` says so. */
 const pretendNext = (when: (seq: number, position: number) => boolean) =>
@@ -50,6 +50,9 @@ const mapState = (map: (to: ConnectionState, from: ConnectionState, input: StepI
     return { ...next, state: map(next.state, state, input) };
   });
 
+const isAuthed = ({ phase }: ConnectionState) => phase === 'recovering' || phase === 'open';
+const isGreeting = ({ phase }: ConnectionState) => phase === 'connecting' || phase === 'greeted';
+
 export const MUTANTS: Readonly<Record<string, () => Machine>> = {
   'takes a seq that was seen': () => pretendNext((seq, position) => seq <= position),
   'skips over holes': () => pretendNext((seq, position) => seq > position + 1),
@@ -64,7 +67,7 @@ export const MUTANTS: Readonly<Record<string, () => Machine>> = {
     }),
   'keeps its state when the epoch changes': () =>
     mapState((to, from, input) => {
-      if (input.type !== 'frame' || input.frame.type !== 'ack') return to;
+      if (input.type !== 'frame' || input.frame?.type !== 'ack') return to;
       const { room, epoch } = input.frame.payload as SubscribeAck;
       const before = from.rooms.get(room ?? '');
       if (before?.position === undefined || before.position.epoch === epoch) return to;
@@ -84,9 +87,9 @@ export const MUTANTS: Readonly<Record<string, () => Machine>> = {
         [...to.rooms].map(([name, room]) => [name, room.ask ? { ...room, ask: { ...room.ask, by: NEVER } } : room]),
       ),
     })),
-  'does not notice silence': () => mapState((to) => ({ ...to, silentAt: NEVER })),
-  'waits for the welcome for ever': () => mapState((to) => ({ ...to, dueAt: to.dueAt < NEVER ? 1e15 : NEVER })),
-  'never tries again': () => mapState((to) => ({ ...to, retryAt: NEVER })),
+  'does not notice silence': () => mapState((to) => (isAuthed(to) ? { ...to, dueAt: NEVER } : to)),
+  'waits for the welcome for ever': () => mapState((to) => (isGreeting(to) ? { ...to, dueAt: 1e15 } : to)),
+  'never tries again': () => mapState((to) => (to.phase === 'waiting' ? { ...to, dueAt: NEVER } : to)),
   'delivers what waited in the wrong order': () =>
     mutant((step) => (state, input) => {
       const next = step(state, input);

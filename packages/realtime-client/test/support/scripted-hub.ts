@@ -41,7 +41,7 @@ export class HubConnection {
   readonly subscriptions = new Set<string>();
   open = true;
   authed = false;
-  closedBy: { readonly code: number; readonly reason: string } | undefined;
+  closedBy: { readonly code: number; readonly reason?: string | undefined } | undefined;
 
   constructor(
     readonly hub: ScriptedHub,

@@ -1,5 +1,10 @@
 /** A client, a hub and a clock, wired in memory. */
-import { RealtimeClient, type RealtimeClientOptions, type RealtimeError } from '@guildkit/realtime-client';
+import {
+  RealtimeClient,
+  type RealtimeClientSettings,
+  type RealtimeError,
+  type Transport,
+} from '@guildkit/realtime-client';
 import { createVirtualClock, type VirtualClock } from '@guildkit/testkit';
 import { createTestEnvironment, type TestEnvironment } from './environment.js';
 import { type HubOptions, memoryTransport, ScriptedHub } from './scripted-hub.js';
@@ -16,14 +21,21 @@ export interface Setup {
   settle(): Promise<void>;
 }
 
-export function setup(options: Partial<RealtimeClientOptions> = {}, hubOptions: HubOptions = {}): Setup {
+/** What a test changes about its client. */
+export type SetupOptions = Partial<RealtimeClientSettings & { readonly transport: Transport }>;
+
+export function setup(
+  options: SetupOptions = {},
+  hubOptions: HubOptions = {},
+  wrap: (transport: Transport) => Transport = (transport) => transport,
+): Setup {
   const hub = new ScriptedHub(hubOptions);
   const clock = createVirtualClock();
   const environment = createTestEnvironment();
   const client = new RealtimeClient({
     url: 'ws://hub.test/api/ws',
     getToken: () => 'good',
-    transport: memoryTransport(hub),
+    transport: wrap(memoryTransport(hub)),
     environment,
     clock,
     random: () => 0.5,

@@ -23,10 +23,7 @@ export interface Machine {
 
 export const SETTINGS = {
   hasToken: true,
-  connectTimeoutMs: 10_000,
-  subscribeTimeoutMs: 10_000,
-  stableAfterMs: 5_000,
-  roomLingerMs: 500,
+  timeoutMs: 10_000,
 };
 
 export const machine = (): Machine => ({ step: createStep(SETTINGS), deadline });
@@ -180,7 +177,7 @@ export class World {
   heal(): void {
     this.hub.down = false;
     // No more help than a page gives: a client that is merely stuck has to notice by itself.
-    if (!this.state.online) this.dispatch({ type: 'online' });
+    if (this.state.offline) this.dispatch({ type: 'online' });
     this.dispatch({ type: 'want', room: ROOM_B });
     this.runFor(120_000);
     if (this.state.phase === 'manual' || this.state.phase === 'closed') this.dispatch({ type: 'reconnect' });
@@ -203,7 +200,7 @@ export class World {
       if (here?.phase !== 'live') return `${name} is ${here?.phase}`;
       if (here.position?.epoch !== there.epoch || here.position.seq !== there.seq) return `${name} is elsewhere`;
       if (JSON.stringify(here.snapshot) !== JSON.stringify(there.snapshot)) return `${name} shows another state`;
-      if (here.early.size > 0) return `${name} keeps early events`;
+      if (Object.keys(here.early).length > 0) return `${name} keeps early events`;
     }
     return undefined;
   }
@@ -265,12 +262,11 @@ export class World {
         return undefined;
       case 'fetchToken':
         return { type: 'token', gen: effect.gen, ok: true };
-      case 'sendAuth':
-        this.link?.up.push(JSON.stringify({ v: 1, type: 'auth', id: effect.id, payload: { token: 'good' } }));
+      case 'send': {
+        const { frame } = effect;
+        this.link?.up.push(JSON.stringify(frame.type === 'auth' ? { ...frame, payload: { token: 'good' } } : frame));
         return undefined;
-      case 'send':
-        this.link?.up.push(JSON.stringify(effect.frame));
-        return undefined;
+      }
       case 'deliver':
         this.checkDelivery(effect.room, effect.frame);
         return undefined;
@@ -333,10 +329,10 @@ export class World {
     try {
       frame = JSON.parse(data) as Envelope;
     } catch {
-      this.dispatch({ type: 'garbage', gen });
+      this.dispatch({ type: 'frame', gen, frame: undefined });
       return;
     }
-    this.dispatch({ type: 'frame', gen, frame, valid: true });
+    this.dispatch({ type: 'frame', gen, frame });
   }
 
   private breakLink(code: number): void {

@@ -1,16 +1,17 @@
 /** Whatever the server sends: a typed, counted error, and everything else keeps running. */
 import { controlEventSchemas, roomEventSchemas } from '@guildkit/core/wire/schema';
+import { type Transport, validatingTransport } from '@guildkit/realtime-client';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseFrame } from '../../src/protocol/frame.js';
 import { presence } from '../support/scripted-hub.js';
-import { setup } from '../support/setup.js';
+import { type SetupOptions, setup } from '../support/setup.js';
 
 const ROOM = 'channel:10';
 const envelope = (fields: object) => JSON.stringify({ v: 1, type: 'event', event: 'x', payload: {}, ts: 1, ...fields });
 
-async function openRoom(options: Parameters<typeof setup>[0] = {}) {
-  const world = setup(options);
+async function openRoom(options?: SetupOptions, wrap?: (transport: Transport) => Transport) {
+  const world = setup(options, {}, wrap);
   const room = world.client.room(ROOM);
   world.client.connect();
   await world.settle();
@@ -54,6 +55,23 @@ describe('frames', () => {
     await settle();
     expect(client.stats().errors).toEqual({});
     expect(client.state.status).toBe('open');
+  });
+
+  it.each([
+    ['an envelope’s parts', { type: { toString: 1, valueOf: 1 } }],
+    ['an error’s code', { type: 'error', payload: { code: { toString: 1, valueOf: 1 } } }],
+    ['a room’s name', { event: 'sys.unsubscribed', payload: { room: { toString: 1, valueOf: 1 } } }],
+    [
+      'a snapshot’s kind',
+      { event: 'sys.snapshot', payload: { room: ROOM, epoch: 'e', seq: 1, snapshot: { kind: {} } } },
+    ],
+  ])('does not trip over what cannot be made a text: %s', async (_name, fields) => {
+    const { client, hub, settle } = await openRoom();
+    hub.last.raw(envelope(fields).replaceAll('{}', '{"toString":1,"valueOf":1}'));
+    hub.join('10', 'a');
+    await settle();
+    expect(client.state.status).toBe('open');
+    expect(client.roomView(ROOM).members).toHaveLength(1);
   });
 
   it('never throws, whatever text comes', () => {
@@ -200,11 +218,12 @@ describe('payloads', () => {
   });
 });
 
-describe('validate', () => {
-  const validate = { ...roomEventSchemas, ...controlEventSchemas };
+describe('validatingTransport', () => {
+  const schemas = { ...roomEventSchemas, ...controlEventSchemas };
+  const openChecked = () => openRoom({}, (transport) => validatingTransport(transport, schemas));
 
   it('lets through what fits', async () => {
-    const { client, hub, settle, room } = await openRoom({ validate });
+    const { client, hub, settle, room } = await openChecked();
     hub.join('10', 'a');
     await settle();
     expect(client.stats().errors).toEqual({});
@@ -212,7 +231,7 @@ describe('validate', () => {
   });
 
   it('refuses what does not, and fetches the state anew', async () => {
-    const { client, hub, settle, room } = await openRoom({ validate });
+    const { client, hub, settle, room } = await openChecked();
     const { last } = hub;
     last.subscriptions.clear();
     hub.join('10', 'a');

@@ -1,5 +1,6 @@
 /** When the client tries again, when it stops, and what it says about it. */
 
+import { closeActionOf } from '@guildkit/core/wire';
 import { RealtimeError } from '@guildkit/realtime-client';
 import { describe, expect, it, vi } from 'vitest';
 import { setup } from '../support/setup.js';
@@ -135,6 +136,26 @@ describe('tries', () => {
     await settle();
     expect(client.state.status).toBe('open');
   });
+
+  it.each(Array.from({ length: 20 }, (_, index) => 4_400 + index).concat(4_429, 4_503, 1_000, 1_001, 1_006, 1_012))(
+    'does after %i what core’s table says',
+    async (code) => {
+      const { client, hub, settle, errors } = setup();
+      client.connect();
+      await settle();
+      hub.cut(code);
+      await settle();
+      const { status, attempt } = client.state;
+      const expected = {
+        stop: ['closed', 0],
+        refreshToken: ['open', 0],
+        reconnect: ['waiting', 1],
+        reconnectUncounted: ['waiting', 0],
+      };
+      expect([status, attempt]).toEqual(expected[closeActionOf(code)]);
+      expect(errors).toMatchObject([{ closeCode: code }]);
+    },
+  );
 
   it('stops when the URL cannot be dialled', async () => {
     const transport = {
@@ -432,10 +453,13 @@ describe('the state', () => {
     expect(calls).toBe(1);
   });
 
-  it('refuses options out of range', () => {
-    for (const bad of [{ maxAttempts: 0 }, { connectTimeoutMs: -1 }, { roomLingerMs: Number.NaN }]) {
-      expect(() => setup(bad)).toThrow(TypeError);
+  it('refuses options that are unknown or out of range', () => {
+    const unknown = { maxAttempt: 3 } as object;
+    expect(() => setup(unknown)).toThrow(new TypeError('RealtimeClient: bad option "maxAttempt"'));
+    expect(() => setup({ toString: 3 } as object)).toThrow(TypeError);
+    for (const bad of [{ maxAttempts: 0 }, { maxAttempts: Number.NaN }, { timeoutMs: -1 }]) {
+      expect(() => setup(bad)).toThrow(new TypeError(`RealtimeClient: bad option "${Object.keys(bad)[0]}"`));
     }
-    expect(() => setup({ maxAttempts: Number.POSITIVE_INFINITY, stableAfterMs: undefined })).not.toThrow();
+    expect(() => setup({ maxAttempts: Number.POSITIVE_INFINITY, timeoutMs: undefined })).not.toThrow();
   });
 });
