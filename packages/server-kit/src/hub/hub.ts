@@ -253,7 +253,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     const { drainMs } = resolveOptions('RealtimeHub.close', CLOSE_DEFAULTS, options, {
       drainMs: check.integer(0, 600_000),
     });
-    this.closing ??= this.drain(drainMs);
+    // A turn later: a `disconnected` listener that closes the hub too must find this close, and not begin its own.
+    this.closing ??= Promise.resolve().then(() => this.drain(drainMs));
     return this.closing;
   }
 

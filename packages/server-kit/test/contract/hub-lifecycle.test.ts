@@ -210,6 +210,16 @@ describe('the end', () => {
     await app[Symbol.asyncDispose]();
   });
 
+  it('may be asked for again by who hears of it', async () => {
+    await using app = await startHub();
+    const client = await app.join('user-1');
+    const again = new Promise<void>((resolve) => {
+      app.hub.on('disconnected', () => void app.hub.close({ drainMs: 0 }).then(resolve));
+    });
+    await Promise.all([app.hub.close({ drainMs: 0 }), again]);
+    expect(await client.end()).toEqual({ code: 4503, reason: 'ERR_HUB_DRAINING' });
+  });
+
   it('does not wait for a peer that does not answer', async () => {
     const clock = createVirtualClock();
     await using app = await startHub({ clock });
