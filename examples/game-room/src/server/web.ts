@@ -48,6 +48,8 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
     for (const [name, value] of securityHeaders(nonce, isSecure)) response.headers.set(name, value);
     // A page carries its nonce: a stored copy would be refused by the next one's policy.
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store');
+    // The rest of a body that is too large is not read: on this connection the next request would wait behind it.
+    if (response.status === 413) response.headers.set('connection', 'close');
     return response;
   };
 

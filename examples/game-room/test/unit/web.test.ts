@@ -58,6 +58,11 @@ describe('web server', () => {
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
   });
 
+  test('a connection with a body that is too large is not used again', async () => {
+    const { url } = await start(() => new Response(null, { status: 413 }));
+    expect((await fetch(url)).headers.get('connection')).toBe('close');
+  });
+
   test('an upgrade that nobody serves is answered and ended', async () => {
     const { port } = await start(() => new Response('page'));
     const socket = connect(port, '127.0.0.1');
