@@ -82,7 +82,7 @@ function unavailable(message: string, cause: unknown, redact: (text: string) => 
 /** Takes what another program sent for what it should be, after a look. */
 function checked(value: unknown): APIGatewayBotInfo {
   const info = value as APIGatewayBotInfo | null;
-  if (typeof info?.url !== 'string' || !/^wss?:\/\//.test(info.url) || !URL.canParse(info.url)) {
+  if (typeof info?.url !== 'string' || !/^wss?:\/\/[^\s/?#]+/.test(info.url)) {
     throw new GatewayError('ERR_GATEWAY_INFO_UNAVAILABLE', 'GET /gateway/bot answered without a WebSocket address');
   }
   if (info.shards > MAX_SHARDS) {
