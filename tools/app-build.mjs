@@ -71,7 +71,9 @@ function readStamps() {
 
 /** A package is stale when core is: its types stand in the others'. The app holds parts of all of them. */
 function wantedStamps() {
-  const shared = hashOf(['pnpm-lock.yaml', 'tsconfig.base.json'].map((path) => join(root, path)));
+  const shared = hashOf(
+    ['pnpm-lock.yaml', 'tsconfig.base.json', 'tools/finish-build.mjs'].map((path) => join(root, path)),
+  );
   const stamps = { shared };
   let all = shared;
   const core = hashOf(SOURCES.map((source) => join(root, 'packages/core', source)));

@@ -96,7 +96,7 @@ require('./scenario.cjs').scenario('CJS', cjs, esm);
     skipLibCheck: false,
     noEmit: true,
   };
-  // Two programs: a server has no DOM, a page has no Node.
+  // Programs of their own: a server has no DOM, a page has no Node.
   writeFileSync(
     join(dir, 'tsconfig.server.json'),
     JSON.stringify({
@@ -107,14 +107,16 @@ require('./scenario.cjs').scenario('CJS', cjs, esm);
   writeFileSync(
     join(dir, 'tsconfig.browser.json'),
     JSON.stringify({
-      // Symbol.asyncDispose stands in the declarations; a server gets it from @types/node.
-      compilerOptions: {
-        ...base,
-        lib: ['es2023', 'esnext.disposable', 'dom', 'dom.iterable'],
-        types: [],
-        jsx: 'react-jsx',
-      },
+      compilerOptions: { ...base, lib: ['es2023', 'dom', 'dom.iterable'], types: [], jsx: 'react-jsx' },
       files: ['browser-entries.mts', 'browser-entries.cts', 'page.tsx'],
+    }),
+  );
+  // The least that a consumer has: what a declaration needs beyond that, it has to ask for itself.
+  writeFileSync(
+    join(dir, 'tsconfig.least.json'),
+    JSON.stringify({
+      compilerOptions: { ...base, lib: ['es2022', 'dom'], types: [] },
+      files: ['server-entries.mts', 'server-entries.cts', 'browser-entries.mts', 'browser-entries.cts'],
     }),
   );
 }
@@ -134,7 +136,7 @@ export async function smoke(dir, major) {
 export async function checkTypes(dir) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const results = [];
-  for (const project of ['tsconfig.server.json', 'tsconfig.browser.json']) {
+  for (const project of ['tsconfig.server.json', 'tsconfig.browser.json', 'tsconfig.least.json']) {
     results.push(await run('node', [tsc, '-p', project], { cwd: dir }));
   }
   return { ok: results.every(({ code }) => code === 0), output: results.map(({ output }) => output).join('') };

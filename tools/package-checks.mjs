@@ -53,7 +53,7 @@ export function conventions(manifest, files, { version, fixed }) {
   for (const file of ['README.md', 'LICENSE', 'package.json']) expect(files.has(file), `${file} is not packed`);
   for (const name of files.keys()) {
     expect(
-      /^(dist\/.*|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(name),
+      /^((bin|console|dist)\/.*|README\.md|LICENSE|CHANGELOG\.md|package\.json)$/.test(name),
       `${name} is packed but belongs to no user`,
     );
   }
@@ -65,17 +65,18 @@ export function conventions(manifest, files, { version, fixed }) {
   }
   for (const [subpath, target] of Object.entries(manifest.exports ?? {})) {
     if (typeof target === 'string') continue;
-    expect(Object.keys(target).join() === 'import,require', `exports ${subpath} must have import and require`);
+    // A build for browsers goes before both.
+    const conditions = Object.keys(target).join();
+    expect(/^(browser,)?import,require$/.test(conditions), `exports ${subpath} must have import and require`);
     for (const condition of Object.values(target)) {
       expect(Object.keys(condition)[0] === 'types', `exports ${subpath}: types must come first`);
       for (const path of Object.values(condition)) {
         expect(files.has(path.slice(2)), `exports ${subpath}: ${path} is not packed`);
       }
     }
-    if (subpath === './react') {
-      // Only the ESM file: bundlers for server components read that one, and the CommonJS prologue has no room for it.
-      const code = files.get(target.import.default.slice(2))?.toString('utf8') ?? '';
-      expect(/^['"]use client['"]/.test(code), `${target.import.default} does not start with 'use client'`);
+    for (const { default: path } of subpath === './react' ? Object.values(target) : []) {
+      const code = files.get(path.slice(2))?.toString('utf8') ?? '';
+      expect(/^['"]use client['"]/.test(code), `${path} does not start with 'use client'`);
     }
   }
   for (const [command, path] of Object.entries(manifest.bin ?? {})) {

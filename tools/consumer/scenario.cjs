@@ -3,9 +3,13 @@
  * it; it gets the packages from its caller. Plain node:test, for Node 20 to 26.
  */
 const assert = require('node:assert/strict');
+const { execFile } = require('node:child_process');
+const fs = require('node:fs');
 const http = require('node:http');
 const { once } = require('node:events');
+const path = require('node:path');
 const { test } = require('node:test');
+const { promisify } = require('node:util');
 
 /** Entries that have to have exports, by specifier, and some names they must have. */
 const NAMES = {
@@ -64,6 +68,15 @@ exports.scenario = (format, modules, other) => {
     assert.ok(!(error instanceof GuildkitError));
     assert.ok(GuildkitError.is(error));
     assert.ok(!GuildkitError.is(new Error('plain')));
+  });
+
+  test(`${format}: the command is installed and runs`, async () => {
+    const manifest = require.resolve('@guildkit/sandbox/package.json');
+    const bin = path.join(path.dirname(manifest), require(manifest).bin['guildkit-sandbox']);
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, '--help']);
+    assert.match(stdout, /^guildkit-sandbox: /);
+    assert.match(stdout, /--port/);
+    assert.ok(fs.existsSync(path.join(__dirname, 'node_modules', '.bin', 'guildkit-sandbox')), 'no link was made');
   });
 
   test(`${format}: packets sealed by one format are opened by the other`, async () => {

@@ -73,6 +73,16 @@ describe('conventions', () => {
     expect(conventions({ ...manifest, ...changes }, files(), group).join('\n')).toMatch(problem);
   });
 
+  it('wants use client in both formats', () => {
+    const react = { import: condition('js'), require: condition('cjs') };
+    const all = files('bin/sample.js');
+    all.set('dist/index.js', Buffer.from('"use client";'));
+    const withReact = { ...manifest, exports: { ...manifest.exports, './react': react } };
+    expect(conventions(withReact, all, group)).toEqual(["./dist/index.cjs does not start with 'use client'"]);
+    all.set('dist/index.cjs', Buffer.from('"use client";"use strict";'));
+    expect(conventions(withReact, all, group)).toEqual([]);
+  });
+
   it('objects to files that belong to no user, and to missing ones', () => {
     expect(conventions(manifest, files('test/a.test.ts', '.env'), group)).toHaveLength(2);
     const without = files();
