@@ -1,6 +1,27 @@
-import { Link } from '@tanstack/react-router';
+import { useConnection } from '@guildkit/realtime-client/react';
+import { Link, useRouter } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
 
+/** A room that is not known: because there is none, or because Discord has not told the server its rooms yet. */
 export function NotFound() {
+  const { degraded } = useConnection();
+  const [waited, setWaited] = useState(false);
+  const router = useRouter();
+
+  useEffect(() => {
+    if (degraded) setWaited(true);
+    // Now the server knows every room: ask once more.
+    else if (waited) void router.invalidate();
+  }, [degraded, waited, router]);
+
+  if (degraded) {
+    return (
+      <section className="message-page" role="status" data-testid="unknown-room">
+        <h1>Discord cannot be reached</h1>
+        <p className="quiet">Which rooms there are is not known yet. This page looks again by itself.</p>
+      </section>
+    );
+  }
   return (
     <section className="message-page">
       <h1>There is no such room</h1>

@@ -111,12 +111,14 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
   // The directory first: whoever hears of a room from the hub may subscribe to it at once.
   gateway.onEvent('*', (event) => {
     rooms.apply(event);
-    void hub.publishDiscordEvent(event);
+    const published = hub.publishDiscordEvent(event);
+    // Not at READY: what a new session does not know of the guild comes behind it, and pages look again when told this.
+    if (event.event === 'voice.snapshot' && event.payload.guildId === guildId) void published.then(isBack);
   });
 
+  const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
+  gateway.on('resumed', isBack);
   gateway.on('degraded', () => hub.setDegraded(true, 'Discord has been away for long'));
-  for (const back of ['ready', 'resumed'] as const)
-    gateway.on(back, () => hub.setDegraded(false, 'Discord is connected'));
 
   const ready = gateway.connect().then(
     () => {},
