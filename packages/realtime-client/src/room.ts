@@ -43,6 +43,7 @@ export interface Room {
    * holds them already.
    */
   on<N extends RoomEventName>(event: N, listener: RoomListener<N>): Unsubscribe;
+  /** Listens to every event. */
   on(event: '*', listener: (payload: unknown, envelope: RoomEvent) => void): Unsubscribe;
   /** Calls back after each change of {@link view}. */
   subscribe(listener: () => void): Unsubscribe;

@@ -1,14 +1,11 @@
 /** Owns the faults: what can be made to go wrong between the sandbox and its clients. */
 import type { Clock } from '@guildkit/core';
 import { type RestFault, type RestFaultOptions, RestFaults } from './faults-rest.js';
-import type { FaultTarget, GatewayHub, Withholdable } from './io/gateway-hub.js';
+import type { FaultTarget, GatewayHub, WithheldAnswer } from './io/gateway-hub.js';
 import type { TrafficLog } from './traffic.js';
 
 export type { RestFaultOptions } from './faults-rest.js';
-export type { FaultTarget } from './io/gateway-hub.js';
-
-/** An answer that {@link Faults.withhold} can keep back. */
-export type WithheldAnswer = Withholdable;
+export type { FaultTarget, WithheldAnswer } from './io/gateway-hub.js';
 
 /** How {@link Faults.refuseUpgrades} refuses. */
 export interface UpgradeRefusalOptions {

@@ -71,7 +71,7 @@ export interface FaultTarget {
 }
 
 /** An answer that can be withheld: what the client then waits for in vain. */
-export type Withholdable = 'HELLO' | 'READY' | 'RESUMED';
+export type WithheldAnswer = 'HELLO' | 'READY' | 'RESUMED';
 
 interface Actor {
   readonly driver: Driver<SessionState, SessionInput>;
@@ -103,7 +103,7 @@ export class GatewayHub {
     json: '',
     bySeq: new Map(),
   };
-  private readonly withheld = new Set<Withholdable>();
+  private readonly withheld = new Set<WithheldAnswer>();
 
   constructor(private readonly options: GatewayHubOptions) {
     this.reducer = createSessionReducer(options.rules);
@@ -162,7 +162,7 @@ export class GatewayHub {
   }
 
   /** Gives an answer no longer, or gives it again. */
-  withhold(what: Withholdable, withheld: boolean): void {
+  withhold(what: WithheldAnswer, withheld: boolean): void {
     if (withheld) this.withheld.add(what);
     else this.withheld.delete(what);
   }
