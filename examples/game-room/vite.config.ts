@@ -27,7 +27,16 @@ export default defineConfig(({ command }) => ({
   // In development nothing is bundled for the server: everybody takes React from node_modules.
   ssr: command === 'build' ? { external: SERVER_PACKAGES, noExternal: RENDERING } : { external: SERVER_PACKAGES },
   environments: {
-    ssr: { build: { rolldownOptions: { input: { serve: 'src/serve.ts' } } } },
+    ssr: {
+      build: {
+        rolldownOptions: {
+          input: { serve: 'src/serve.ts' },
+          // One file, read at the start: a server that loads its parts when they are first asked for fails on those that a
+          // new build has replaced meanwhile.
+          output: { codeSplitting: false },
+        },
+      },
+    },
   },
   build: { sourcemap: false },
 }));

@@ -48,8 +48,8 @@ export const simulate = createServerFn({ method: 'POST' })
       await run(app, simulation, data);
       return { problem: undefined };
     } catch (error) {
-      // The sandbox says in a sentence why somebody cannot do that: the room is full, the person is gone.
-      if (SandboxError.is(error)) return { problem: error.message };
+      // A sentence says why somebody cannot do that: the room is full, the person is gone, there are too many people.
+      if (SandboxError.is(error) || error instanceof RangeError) return { problem: error.message };
       throw error;
     }
   });
