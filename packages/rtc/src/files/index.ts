@@ -1,0 +1,6 @@
+/**
+ * Media files as sources and sinks.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Discord voice and video.
+ *
+ * @packageDocumentation
+ */
+export { ENCRYPTION_MODES, type EncryptionMode } from '@guildkit/rtp';
