@@ -4,3 +4,4 @@
  * @packageDocumentation
  */
 export { ENCRYPTION_MODES, type EncryptionMode } from '@guildkit/rtp';
+export { RTC_ERROR_REMEDIES, RtcError, type RtcErrorCode, type RtcErrorInit } from './errors.js';
