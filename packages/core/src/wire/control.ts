@@ -40,4 +40,26 @@ export interface ControlEvents {
   'sys.degraded': { readonly degraded: boolean; readonly reason: string };
   /** The server ended this subscription: access was lost or the room is gone. */
   'sys.unsubscribed': { readonly room: string; readonly code: string };
+  /** Who has this room open, at most once a second for each room. */
+  'sys.viewers': ViewersPayload;
+  /** Last event of an SSE stream that the server ends for good; `code` and `cause` are those of a WebSocket close. */
+  'sys.closed': ClosedPayload;
+}
+
+/** Who has a room open. */
+export interface ViewersPayload {
+  readonly room: string;
+  /** Users, however many tabs each has. */
+  readonly count: number;
+  /** The first of them; fewer than `count` in a crowd. */
+  readonly userIds: readonly string[];
+}
+
+/** Why a stream ended. */
+export interface ClosedPayload {
+  /** A close code of the hub, or 1013. */
+  readonly code: number;
+  /** `ERR_HUB_…` */
+  readonly cause: string;
+  readonly retryAfterMs?: number | undefined;
 }

@@ -57,13 +57,22 @@ export interface CommandFrame {
   readonly payload: { readonly name: string; readonly input: unknown };
 }
 
-/** Answers `sys.ping` and reports the last seq seen in each room. */
+/** Answers `sys.ping` and reports the last seq seen in each room. Posted by itself where events come by SSE. */
 export interface PongFrame {
   readonly v: 1;
   readonly type: 'pong';
   readonly id: string;
-  readonly payload: { readonly seqs?: Readonly<Record<string, number>> | undefined };
+  readonly payload: {
+    readonly seqs?: Readonly<Record<string, number>> | undefined;
+    /** Of an SSE stream: the `connectionId` of its welcome. */
+    readonly connectionId?: string | undefined;
+    /** Of an SSE stream: the last `id:`, instead of `seqs`. */
+    readonly cursor?: string | undefined;
+  };
 }
+
+/** What `POST /api/commands` takes. */
+export type PostedFrame = CommandFrame | PongFrame;
 
 /** Client → server. */
 export type ClientFrame = AuthFrame | SubscribeFrame | UnsubscribeFrame | CommandFrame | PongFrame;
@@ -71,8 +80,8 @@ export type ClientFrame = AuthFrame | SubscribeFrame | UnsubscribeFrame | Comman
 /** Payload of an ack to `auth`. */
 export interface AuthAck {
   readonly userId: string;
-  /** Unix ms at which the token ends; the hub asks for a new one with `sys.reauth` before. */
-  readonly expiresAt: number;
+  /** Unix ms at which the token ends; the hub asks for a new one with `sys.reauth` before. `null`: it does not end. */
+  readonly expiresAt: number | null;
 }
 
 /** Payload of an ack to `subscribe`. */
@@ -84,12 +93,34 @@ export interface SubscribeAck extends Position {
   readonly snapshot?: unknown;
 }
 
+/** Payload of an ack to `command`. */
+export interface CommandAck {
+  /** What the command gave; `null` when it gives nothing. */
+  readonly result?: unknown;
+  /** From the command's arrival to its answer, ms. */
+  readonly latencyMs: number;
+}
+
+/** What is wrong with one field of an input. */
+export interface FieldIssue {
+  /** `payload.items.0`; `''` for the input as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
 /** Payload of an `error` frame. */
 export interface ErrorPayload {
-  /** Stable code, `ERR_HUB_…`. */
+  /** Stable code, `ERR_HUB_…`, `ERR_COMMAND_…`. */
   readonly code: string;
   readonly message: string;
   readonly retryAfterMs?: number | undefined;
+  /** Of a command: where its input is wrong. */
+  readonly fields?: readonly FieldIssue[] | undefined;
+}
+
+/** Body of every HTTP answer that refuses. */
+export interface HttpErrorBody {
+  readonly error: ErrorPayload & { readonly requestId: string };
 }
 
 /** An event of a room's log. */

@@ -1,5 +1,5 @@
 /** Owns the names and payloads of the events in room logs. Apps add theirs by declaration merging. */
-import type { VoiceFlags } from '../domain-events.js';
+import type { MessageDeletedEvent, MessageEvent, ReactionEvent, TypingEvent, VoiceFlags } from '../domain-events.js';
 
 /** Someone joined the voice channel of this room, or is there in another way than before (`voice.updated`). */
 export interface VoicePresencePayload extends VoiceFlags {
@@ -57,6 +57,12 @@ export interface RoomEvents {
   'room.created': RoomCreatedPayload;
   'room.deleted': RoomDeletedPayload;
   'room.closing': RoomClosingPayload;
+  'message.created': MessageEvent;
+  'message.updated': MessageEvent;
+  'message.deleted': MessageDeletedEvent;
+  'reaction.added': ReactionEvent;
+  'reaction.removed': ReactionEvent;
+  'typing.started': TypingEvent;
 }
 
 /** Someone in a voice room. */

@@ -4,16 +4,20 @@
  * @packageDocumentation
  */
 export { CLOSE_CODES, type CloseAction, type CloseCode, closeActionOf, type HubCloseCode } from './close-codes.js';
-export type { ControlEvents, WelcomePayload } from './control.js';
+export type { ClosedPayload, ControlEvents, ViewersPayload, WelcomePayload } from './control.js';
 export {
   type AuthAck,
   type AuthFrame,
   type ClientFrame,
+  type CommandAck,
   type CommandFrame,
   type ControlEnvelope,
   type Envelope,
   type ErrorPayload,
+  type FieldIssue,
+  type HttpErrorBody,
   type PongFrame,
+  type PostedFrame,
   type RoomEventEnvelope,
   type SubscribeAck,
   type SubscribeFrame,

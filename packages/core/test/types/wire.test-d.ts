@@ -2,10 +2,13 @@
 import type {
   AuthAck,
   ClientFrame,
+  CommandAck,
   ControlEvents,
   Envelope,
   ErrorPayload,
+  HttpErrorBody,
   Position,
+  PostedFrame,
   RoomEvents,
   RoomSnapshot,
   SubscribeAck,
@@ -16,7 +19,9 @@ import type {
   controlEventSchemas,
   envelopeSchema,
   errorPayloadSchema,
+  httpErrorBodySchema,
   positionSchema,
+  postedFrameSchema,
   roomEventSchemas,
   roomSnapshotSchema,
 } from '@guildkit/core/wire/schema';
@@ -34,7 +39,10 @@ assertType<MutuallyAssignable<Infer<typeof envelopeSchema>, Envelope>>();
 assertType<MutuallyAssignable<Infer<typeof roomSnapshotSchema>, RoomSnapshot>>();
 assertType<MutuallyAssignable<Infer<typeof ackSchemas.auth>, AuthAck>>();
 assertType<MutuallyAssignable<Infer<typeof ackSchemas.subscribe>, SubscribeAck>>();
+assertType<MutuallyAssignable<Infer<typeof ackSchemas.command>, CommandAck>>();
 assertType<MutuallyAssignable<Infer<typeof errorPayloadSchema>, ErrorPayload>>();
+assertType<MutuallyAssignable<Infer<typeof httpErrorBodySchema>, HttpErrorBody>>();
+assertType<MutuallyAssignable<Infer<typeof postedFrameSchema>, PostedFrame>>();
 assertType<Equal<keyof typeof roomEventSchemas, keyof RoomEvents>>();
 assertType<Equal<keyof typeof controlEventSchemas, keyof ControlEvents>>();
 assertType<MutuallyAssignable<{ readonly [K in keyof RoomEvents]: Infer<(typeof roomEventSchemas)[K]> }, RoomEvents>>();

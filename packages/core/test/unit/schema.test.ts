@@ -4,7 +4,9 @@ import {
   controlEventSchemas,
   envelopeSchema,
   errorPayloadSchema,
+  httpErrorBodySchema,
   positionSchema,
+  postedFrameSchema,
   roomEventSchemas,
   roomSnapshotSchema,
 } from '@guildkit/core/wire/schema';
@@ -42,6 +44,7 @@ const cases: readonly (readonly [string, Parser, readonly unknown[], readonly un
       { v: 1, type: 'command', id: 'r', payload: { name: 'sendMessage', input: null } },
       { v: 1, type: 'pong', id: 'r', payload: {} },
       { v: 1, type: 'pong', id: 'r', payload: { seqs: { 'channel:1': 4 } } },
+      { v: 1, type: 'pong', id: 'r', payload: { connectionId: 'c', cursor: 'channel:1,e,4' } },
     ],
     [
       { ...auth, v: 2 },
@@ -58,6 +61,7 @@ const cases: readonly (readonly [string, Parser, readonly unknown[], readonly un
       { v: 1, type: 'command', id: 'r', payload: { name: '', input: 1 } },
       { v: 1, type: 'pong', id: 'r', payload: { seqs: { 'channel:1': -1 } } },
       { v: 1, type: 'pong', id: 'r', payload: { seqs: [1] } },
+      { v: 1, type: 'pong', id: 'r', payload: { cursor: 'x'.repeat(16_385) } },
     ],
   ],
   [
@@ -72,7 +76,15 @@ const cases: readonly (readonly [string, Parser, readonly unknown[], readonly un
       { ...envelope, seq: 1.5 },
     ],
   ],
-  ['auth ack', ackSchemas.auth, [{ userId: '1', expiresAt: 2 }], [{ userId: '1' }, { userId: 1, expiresAt: 2 }]],
+  [
+    'auth ack',
+    ackSchemas.auth,
+    [
+      { userId: '1', expiresAt: 2 },
+      { userId: '1', expiresAt: null },
+    ],
+    [{ userId: '1' }, { userId: 1, expiresAt: 2 }],
+  ],
   [
     'subscribe ack',
     ackSchemas.subscribe,
@@ -129,6 +141,33 @@ const cases: readonly (readonly [string, Parser, readonly unknown[], readonly un
   ],
   ['voice.snapshot', roomEventSchemas['voice.snapshot'], [{ snapshot: voice }], [{ snapshot: { kind: 'none' } }, {}]],
   ['room.deleted', roomEventSchemas['room.deleted'], [{ channelId: '1', guildId: '2' }], [{ channelId: '1' }]],
+  [
+    'posted frame',
+    postedFrameSchema,
+    [
+      { v: 1, type: 'command', id: 'r', payload: { name: 'sendMessage', input: {} } },
+      { v: 1, type: 'pong', id: 'r', payload: { connectionId: 'c', cursor: 'channel:1,e,4' } },
+    ],
+    [auth, subscribe, {}],
+  ],
+  [
+    'http error body',
+    httpErrorBodySchema,
+    [{ error: { code: 'ERR_X', message: 'm', requestId: 'r', fields: [{ path: 'a', message: 'b' }] } }],
+    [{ error: { code: 'ERR_X', message: 'm' } }, { code: 'ERR_X' }],
+  ],
+  [
+    'message.created',
+    roomEventSchemas['message.created'],
+    [{ guildId: null, channelId: '1', messageId: '2', ...person, content: '', timestamp: 1 }],
+    [{ guildId: '1', channelId: '1', messageId: 'x', ...person, content: '', timestamp: 1 }],
+  ],
+  [
+    'sys.closed',
+    controlEventSchemas['sys.closed'],
+    [{ code: 4408, cause: 'ERR_HUB_CONNECTION_SLOW' }],
+    [{ code: '4408', cause: 'x' }],
+  ],
   ['sys.ping', controlEventSchemas['sys.ping'], [{}, { addition: 1 }], [null, 'ping']],
   ['sys.reauth', controlEventSchemas['sys.reauth'], [{ expiresAt: 5 }], [{ expiresAt: '5' }]],
 ];

@@ -29,6 +29,26 @@ export const envelopeSchema = z.object({
   traceId: z.optional(z.string()),
 });
 
+const commandFrame = z.object({
+  v: z.literal(1),
+  type: z.literal('command'),
+  id,
+  payload: z.object({ name: z.string().check(z.minLength(1), z.maxLength(64)), input: z.unknown() }),
+});
+const pongFrame = z.object({
+  v: z.literal(1),
+  type: z.literal('pong'),
+  id,
+  payload: z.object({
+    seqs: z.optional(z.record(room, seq)),
+    connectionId: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
+    cursor: z.optional(z.string().check(z.maxLength(16_384))),
+  }),
+});
+
+/** What `POST /api/commands` takes. */
+export const postedFrameSchema = z.discriminatedUnion('type', [commandFrame, pongFrame]);
+
 /** Client → server. */
 export const clientFrameSchema = z.discriminatedUnion('type', [
   z.object({
@@ -44,18 +64,8 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
     payload: z.object({ room, since: z.optional(positionSchema) }),
   }),
   z.object({ v: z.literal(1), type: z.literal('unsubscribe'), id, payload: z.object({ room }) }),
-  z.object({
-    v: z.literal(1),
-    type: z.literal('command'),
-    id,
-    payload: z.object({ name: z.string().check(z.minLength(1), z.maxLength(64)), input: z.unknown() }),
-  }),
-  z.object({
-    v: z.literal(1),
-    type: z.literal('pong'),
-    id,
-    payload: z.object({ seqs: z.optional(z.record(room, seq)) }),
-  }),
+  commandFrame,
+  pongFrame,
 ]);
 
 const voiceFlags = { mute: z.boolean(), deaf: z.boolean(), video: z.boolean() };
@@ -88,6 +98,10 @@ export const roomSnapshotSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('none') }),
 ]);
 
+const inChannel = { guildId: z.nullable(snowflake), channelId: snowflake, messageId: snowflake };
+const chatMessage = z.object({ ...inChannel, ...person, content: z.string(), timestamp: unixMs });
+const reaction = z.object({ ...inChannel, userId: snowflake, emoji: z.string() });
+
 /** Payloads of room events by name. */
 export const roomEventSchemas = {
   'voice.joined': voicePresence,
@@ -102,11 +116,23 @@ export const roomEventSchemas = {
   'room.created': z.object({ channelId: snowflake, name: z.string(), guildId: snowflake }),
   'room.deleted': z.object({ channelId: snowflake, guildId: snowflake }),
   'room.closing': z.object({ channelId: snowflake, guildId: snowflake, closesAt: unixMs }),
+  'message.created': chatMessage,
+  'message.updated': chatMessage,
+  'message.deleted': z.object(inChannel),
+  'reaction.added': reaction,
+  'reaction.removed': reaction,
+  'typing.started': z.object({
+    guildId: z.nullable(snowflake),
+    channelId: snowflake,
+    userId: snowflake,
+    timestamp: unixMs,
+  }),
 } as const;
 
 /** Payloads of acks by the type of the client's frame. */
 export const ackSchemas = {
-  auth: z.object({ userId: z.string(), expiresAt: unixMs }),
+  auth: z.object({ userId: z.string(), expiresAt: z.nullable(unixMs) }),
+  command: z.object({ result: z.optional(z.unknown()), latencyMs: z.number().check(z.gte(0)) }),
   subscribe: z.object({
     epoch: z.string(),
     seq,
@@ -121,6 +147,12 @@ export const errorPayloadSchema = z.object({
   code: z.string(),
   message: z.string(),
   retryAfterMs: z.optional(z.number().check(z.gte(0))),
+  fields: z.optional(z.array(z.object({ path: z.string(), message: z.string() }))),
+});
+
+/** Body of every HTTP answer that refuses. */
+export const httpErrorBodySchema = z.object({
+  error: z.extend(errorPayloadSchema, { requestId: z.string() }),
 });
 
 /** Payloads of control events by name. */
@@ -143,4 +175,6 @@ export const controlEventSchemas = {
   'sys.drain': z.object({ reconnectInMs: z.number() }),
   'sys.degraded': z.object({ degraded: z.boolean(), reason: z.string() }),
   'sys.unsubscribed': z.object({ room, code: z.string() }),
+  'sys.viewers': z.object({ room, count: seq, userIds: z.array(z.string()) }),
+  'sys.closed': z.object({ code: z.number(), cause: z.string(), retryAfterMs: z.optional(z.number()) }),
 } as const;
