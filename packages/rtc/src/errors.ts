@@ -29,11 +29,13 @@ export const RTC_ERROR_REMEDIES = {
   ERR_RTC_LISTENER_FAILED: 'A listener of yours threw; `cause` holds what.',
   ERR_RTC_SOURCE_INVALID: 'Pass a source that the method takes: see the sources table of the readme.',
   ERR_RTC_SOURCE_FAILED: 'The media source threw; `cause` holds what.',
-  ERR_RTC_CODEC_UNAVAILABLE: 'The codec could not be loaded or is not known; `cause` says why.',
+  ERR_RTC_CODEC_UNAVAILABLE: 'The call has agreed on a video codec that the source does not have. Pass tracks of several codecs.',
   ERR_RTC_OPUS_UNAVAILABLE:
     'The Opus codec could not be loaded; `cause` says why. Reinstall opusscript, or pass a codec of your own.',
   ERR_RTC_OPUS_FAILED: 'The Opus codec refused the audio or the packet. Check sample rate, channels and frame length.',
-  ERR_RTC_SEND_ABORTED: 'The signal of the sender fired, stop() was called, or the client was disconnected.',
+  ERR_RTC_FILE_UNSUPPORTED: 'The file holds nothing that can be used: see the files section of the readme.',
+  ERR_RTC_FILE_READER_MISSING: 'WebM and Ogg files need the package mediabunny. Install it.',
+  ERR_RTC_SEND_ABORTED: 'The signal of the sender fired, another source replaced it, or the client was disconnected.',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** Every code an {@link RtcError} can have. */
