@@ -1,11 +1,11 @@
 /**
  * Writes docs/errors.md: every error code of every package, with what it means, whether the same call may be made again,
- * and a remedy. Codes and remedies are read from each package's `src/errors.ts`; what stands in no table there is in
- * `tools/lib/error-facts.mjs`.
+ * and a remedy. Codes and remedies are read from each package's `src/errors.ts` and, where each part has its own,
+ * `src/<part>/errors.ts`; what stands in no table there is in `tools/lib/error-facts.mjs`.
  *
  * `node tools/errors-doc.mjs` updates it; `--check` fails when it is not up to date.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { ERROR_FACTS, PACKAGE_NOTES } from './lib/error-facts.mjs';
@@ -28,7 +28,11 @@ export function codesOf(source) {
       if (ts.isObjectLiteralExpression(node.initializer)) {
         const field = (name) =>
           text(node.initializer.properties.find((property) => property.name?.getText(file) === name)?.initializer);
-        add(code, { meaning: field('message'), remedy: field('remedy') });
+        const retryable = node.initializer.properties.some(
+          (property) =>
+            property.name?.getText(file) === 'retryable' && property.initializer?.kind === ts.SyntaxKind.TrueKeyword,
+        );
+        add(code, { meaning: field('message'), remedy: field('remedy'), ...(retryable ? { again: 'yes' } : {}) });
       } else add(code, { remedy: text(node.initializer) });
       return;
     }
@@ -55,16 +59,28 @@ export function codesOf(source) {
 /** Every code of the workspace by package, facts merged in. */
 export function collect(base = root, facts = ERROR_FACTS) {
   return packages(base).flatMap(({ name, folder, dir }) => {
-    const path = join(dir, 'src/errors.ts');
-    if (!existsSync(path)) return [];
-    const codes = codesOf(readFileSync(path, 'utf8')).map(({ code, meaning, remedy }) => ({
-      code,
-      meaning: meaning ?? facts[code]?.meaning,
-      remedy: remedy ?? facts[code]?.remedy,
-      again: facts[code]?.again,
-    }));
+    const paths = errorFiles(join(dir, 'src'));
+    if (paths.length === 0) return [];
+    const codes = paths.flatMap((path, index) =>
+      codesOf(readFileSync(path, 'utf8')).map(({ code, meaning, remedy, again }) => ({
+        code,
+        meaning: meaning ?? facts[code]?.meaning,
+        remedy: remedy ?? facts[code]?.remedy,
+        // The table of a part says what may be tried again; of the rest the same call fails again.
+        again: facts[code]?.again ?? again ?? (index > 0 ? 'no' : undefined),
+      })),
+    );
     return [{ name, folder, codes }];
   });
+}
+
+/** `src/errors.ts` first, then those of the parts. */
+function errorFiles(src) {
+  const parts = existsSync(src) ? readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
+  const names = parts.map(({ name }) => name).sort();
+  return [join(src, 'errors.ts'), ...names.map((name) => join(src, name, 'errors.ts'))].filter((path) =>
+    existsSync(path),
+  );
 }
 
 /** What keeps the page from being complete: codes without a meaning or a remedy, facts about codes that are gone. */

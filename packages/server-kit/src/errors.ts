@@ -9,6 +9,8 @@ export interface ErrorEntry {
   /** Safe to show to a peer: says nothing of the inside. */
   readonly message: string;
   readonly remedy: string;
+  /** The same call may succeed later. */
+  readonly retryable?: boolean;
 }
 
 /** Every code of {@link JwtError}. */
