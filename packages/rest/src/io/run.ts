@@ -63,9 +63,6 @@ export interface Run {
   attemptEndsAt: number;
   /** The attempt was ended for its time. */
   attemptExpired: boolean;
-  /** One timer for both deadlines, and when it fires: then or before one of them. */
-  timer: unknown;
-  timerAt: number;
   /** Its place among the requests that go on. */
   place: number;
 }
@@ -101,8 +98,6 @@ export function createRun(request: PreparedRequest, id: number, now: number): Ru
     lease: undefined,
     attemptEndsAt: Number.POSITIVE_INFINITY,
     attemptExpired: false,
-    timer: undefined,
-    timerAt: Number.POSITIVE_INFINITY,
     place: -1,
   };
 }
@@ -112,6 +107,18 @@ export function stopRun(run: Run, error: DiscordRestError): void {
   if (run.stopped !== undefined) return;
   run.stopped = error;
   run.pending?.cancel();
+}
+
+/** Ends the attempt that goes on, for its time; the request may make another. */
+export function expireAttempt(run: Run): void {
+  run.attemptEndsAt = Number.POSITIVE_INFINITY;
+  run.attemptExpired = true;
+  run.pending?.cancel();
+}
+
+/** A stop that came while nothing could be interrupted takes effect here. */
+export function checkRunning(run: Run): void {
+  if (run.stopped !== undefined) throw run.stopped;
 }
 
 /** What may be told of a request. */

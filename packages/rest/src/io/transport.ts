@@ -24,11 +24,11 @@ export interface TransportResponse {
   /** By lower-case name. */
   readonly headers: ResponseHeaders;
   /**
-   * The body as UTF-8 text. To be called once.
+   * The body as UTF-8 text, at once when it is there already. To be called once.
    *
    * @throws TransportFailure `oversized` when it is larger than `maxBytes`, else when the connection fails.
    */
-  text(): Promise<string>;
+  text(): string | Promise<string>;
 }
 
 /** How requests leave the process. */

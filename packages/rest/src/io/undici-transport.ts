@@ -115,8 +115,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.controller?.abort(failure);
   }
 
-  private text(): Promise<string> {
-    if (this.ended) return Promise.resolve(this.joined());
+  private text(): string | Promise<string> {
+    if (this.ended) return this.joined();
     return new Promise((resolve, reject) => {
       this.onText = resolve;
       this.onTextFailure = reject;

@@ -70,7 +70,8 @@ export type WindowEffect =
   /** Someone waits for the limit, not just for a probe, until a moment on the clock's scale. */
   | { readonly type: 'wait'; readonly until: number; readonly size: number };
 
-type Input = (WindowInput | TimerInput) & Stamp;
+/** An input with the time. A window needs no randomness. */
+export type TimedWindowInput = (WindowInput | TimerInput) & Pick<Stamp, 'now'>;
 
 const NONE: readonly WindowEffect[] = [];
 
@@ -90,7 +91,7 @@ export function initialWindow(known?: { readonly limit: number; readonly windowM
 }
 
 /** One step of a window. */
-export function stepWindow(state: WindowState, input: Input): Transition<WindowState, WindowEffect> {
+export function stepWindow(state: WindowState, input: TimedWindowInput): Transition<WindowState, WindowEffect> {
   switch (input.type) {
     case 'enqueue':
       return enqueue(state, input.id, input.now);
