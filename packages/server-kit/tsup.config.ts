@@ -2,6 +2,7 @@ import { defineConfig } from 'tsup';
 
 export default defineConfig({
   entry: {
+    'hmac/index': 'src/hmac/index.ts',
     'http/index': 'src/http/index.ts',
     'hub/index': 'src/hub/index.ts',
     'jwt/index': 'src/jwt/index.ts',

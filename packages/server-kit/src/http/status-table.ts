@@ -49,6 +49,11 @@ const LINES: readonly Line[] = [
   ['ERR_HTTP_UNAVAILABLE', 503],
   ['ERR_HTTP_INTERNAL', 500],
 
+  ['ERR_HMAC_BODY_TOO_LARGE', 413],
+  ['ERR_HMAC_BODY_MALFORMED', 400],
+  ['ERR_HMAC_STORE_FULL', 503],
+  ['ERR_HMAC_', 401],
+
   // Discord's own status is looked at first: see statusOf.
   ['ERR_REST_INPUT_INVALID', 400],
   ['ERR_REST_RATE_LIMIT_EXCEEDED', 429],
@@ -62,8 +67,9 @@ const LINES: readonly Line[] = [
 ];
 
 /** What the words at the end of a code mean, for the families whose refusals concern the caller. */
-const FAMILIES = /^ERR_(COMMAND|COMMANDS|ROOM|ROOMS|INVITE|OAUTH|SESSION|LINK|HMAC|MEDIA)_/;
+const FAMILIES = /^ERR_(HUB|COMMAND|COMMANDS|ROOM|ROOMS|INVITE|OAUTH|SESSION|LINK|HMAC|MEDIA)_/;
 const ENDINGS: readonly Line[] = [
+  ['_METHOD', 405],
   ['_QUEUE_FULL', 503],
   ['_STORE_FULL', 503],
   ['_SATURATED', 503],
@@ -104,5 +110,5 @@ export function statusOfCode(code: string): number | undefined {
 
 /** Whether an error's own message is meant for the caller. Those of clients of other services may speak of them. */
 export function isPublic(code: string, status: number): boolean {
-  return status < 500 && (/^ERR_(JWT|HUB|HTTP)_/.test(code) || FAMILIES.test(code));
+  return status < 500 && (/^ERR_(JWT|HTTP)_/.test(code) || FAMILIES.test(code));
 }

@@ -1,0 +1,54 @@
+/** Owns what the forwarder has to know of an event: what it must not overtake, what it replaces, what its loss means. */
+import type { DomainEvent } from '@guildkit/core';
+
+/** What the forwarder has to know of an event. */
+export interface EventFacts {
+  /** `''` for what belongs to no guild. */
+  readonly guildId: string;
+  /** Rooms and people. Of two events that share one, the later never overtakes. */
+  readonly keys: readonly string[];
+  /** Speaks of the whole guild: overtakes nothing of it, and nothing overtakes it. */
+  readonly barrier: boolean;
+  /** What the event is about. */
+  readonly subject: string;
+  /** A later event of the same name and subject says all that this one does. */
+  readonly coalescible: boolean;
+  /** When it is lost, lists of members are wrong until a snapshot. */
+  readonly heals: boolean;
+}
+
+/** The facts of an event. */
+export function factsOf(event: Pick<DomainEvent, 'event' | 'payload'>): EventFacts {
+  const { guildId, channelId, fromChannelId, userId } = event.payload as {
+    readonly guildId?: string | null;
+    readonly channelId?: string | null;
+    readonly fromChannelId?: string;
+    readonly userId?: string;
+  };
+  const name = event.event;
+  const guild = guildId ?? '';
+  const isVoice = name.startsWith('voice.');
+  const channels = [channelId, fromChannelId].flatMap((id) => (id == null ? [] : [`channel:${id}`]));
+  const keys = isVoice && userId !== undefined ? [...channels, `user:${userId}`] : channels;
+  return {
+    guildId: guild,
+    keys,
+    barrier: name === 'voice.snapshot',
+    subject: subjectOf(name, guild, channelId ?? '', userId ?? ''),
+    coalescible: name === 'voice.updated' || name === 'voice.snapshot' || name === 'typing.started',
+    heals: isVoice || name.startsWith('channel.'),
+  };
+}
+
+/** Whether the later of two events must wait for the earlier. */
+export function conflict(a: EventFacts, b: EventFacts): boolean {
+  if (a.guildId !== b.guildId) return false;
+  return a.barrier || b.barrier || a.keys.some((key) => b.keys.includes(key));
+}
+
+function subjectOf(name: string, guildId: string, channelId: string, userId: string): string {
+  if (name === 'voice.snapshot') return `snapshot:${guildId}`;
+  // All of someone's voice events: one that says they left stands between two that say how they are.
+  if (name.startsWith('voice.')) return `voice:${guildId}:${userId}`;
+  return `${name}:${channelId}:${userId}`;
+}
