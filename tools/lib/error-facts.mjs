@@ -14,7 +14,7 @@ export const PACKAGE_NOTES = {
   gateway:
     '`GatewayError`: thrown, rejected with, or emitted as `error`. `shardId` and `status` (close code or HTTP status) say where.',
   'realtime-client':
-    '`RealtimeError`: given to `onError` and to `state.lastError`, never thrown. `closeCode`, `room` and `detail` (the hub’s own code) say more. *again* says whether another try may help; the client makes it by itself.',
+    '`RealtimeError`: given to `onError` and to `state.lastError`, never thrown. `closeCode`, `room` and `detail` (the hub’s own code) say more. *again* says whether another try may help; the client makes it by itself. `CommandError`: what the promise of a command is rejected with; one that was refused with `retryAfterMs` may be tried again after it.',
   rest: '`DiscordRestError` and its subclasses. `method`, `route`, `requestId` and `attempts` say which request.',
   rtp: '`RtpError`: thrown for calls that cannot be carried out. What arrives from the network is never an error: parsers and `open` return a reason.',
   sandbox: '`SandboxError`: thrown at who uses the sandbox. What clients of it get are Discord’s own error bodies.',
@@ -152,6 +152,9 @@ export const ERROR_FACTS = {
     'ERR_REALTIME_CONNECTION_REFUSED',
     'ERR_REALTIME_AUTH_REFUSED',
     'ERR_REALTIME_ROOM_DENIED',
+    'ERR_REALTIME_COMMAND_REFUSED',
+    'ERR_REALTIME_COMMAND_ABORTED',
+    'ERR_REALTIME_COMMAND_CLOSED',
   ),
   ...each(
     { again: 'yes' },
@@ -162,5 +165,7 @@ export const ERROR_FACTS = {
     'ERR_REALTIME_FRAME_MALFORMED',
     'ERR_REALTIME_PAYLOAD_INVALID',
     'ERR_REALTIME_SERVER_ERROR',
+    'ERR_REALTIME_COMMAND_TIMEOUT',
+    'ERR_REALTIME_COMMAND_OVERFLOW',
   ),
 };

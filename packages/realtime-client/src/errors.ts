@@ -1,8 +1,9 @@
-/** Owns the package's error class and its codes. */
+/** Owns the package's error classes and their codes. A page that sends no commands loads nothing of theirs. */
 import { GuildkitError, isErrorNamed } from '@guildkit/core';
+import type { FieldIssue } from '@guildkit/core/wire';
 
 /**
- * Every code of this package.
+ * Every code of the connection.
  *
  * | code | meaning | remedy |
  * |---|---|---|
@@ -63,5 +64,65 @@ export class RealtimeError extends GuildkitError<RealtimeErrorCode> {
   /** Whether a value is a RealtimeError, of whichever copy or module format of this package. */
   static override is(value: unknown): value is RealtimeError {
     return isErrorNamed(value, 'RealtimeError');
+  }
+}
+
+/**
+ * Every way in which a command fails.
+ *
+ * | code | meaning | remedy |
+ * |---|---|---|
+ * | `ERR_REALTIME_COMMAND_REFUSED` | the server said no; `detail` is its code | look `detail` up; show `fields`; after `retryAfterMs` try again |
+ * | `ERR_REALTIME_COMMAND_TIMEOUT` | no answer in time | with `isUnsure` look whether it was done before trying again |
+ * | `ERR_REALTIME_COMMAND_ABORTED` | the caller's signal was aborted | none needed |
+ * | `ERR_REALTIME_COMMAND_CLOSED` | the client was closed | none needed |
+ * | `ERR_REALTIME_COMMAND_OVERFLOW` | too many commands wait for a connection or an answer | tell the user that there is no connection |
+ */
+export type CommandErrorCode =
+  | 'ERR_REALTIME_COMMAND_REFUSED'
+  | 'ERR_REALTIME_COMMAND_TIMEOUT'
+  | 'ERR_REALTIME_COMMAND_ABORTED'
+  | 'ERR_REALTIME_COMMAND_CLOSED'
+  | 'ERR_REALTIME_COMMAND_OVERFLOW';
+
+/** What a {@link CommandError} carries beside code and message. */
+export interface CommandErrorInit {
+  readonly code: CommandErrorCode;
+  /** The command's name. */
+  readonly command: string;
+  /** The server's own code. */
+  readonly detail?: string | undefined;
+  /** What is wrong with the input, field by field. */
+  readonly fields?: readonly FieldIssue[] | undefined;
+  /** When the server wants it again, ms from now. */
+  readonly retryAfterMs?: number | undefined;
+  /** It was sent: the server may have carried it out. */
+  readonly isUnsure?: boolean | undefined;
+  readonly cause?: unknown;
+}
+
+/** What the promise of a command is rejected with. */
+export class CommandError extends GuildkitError<CommandErrorCode> {
+  /** The command's name. */
+  declare readonly command: string;
+  /** The server's own code. */
+  declare readonly detail: string | undefined;
+  /** What is wrong with the input, field by field. */
+  declare readonly fields: readonly FieldIssue[] | undefined;
+  /** When the server wants it again, ms from now. */
+  declare readonly retryAfterMs: number | undefined;
+  /** It was sent: the server may have carried it out. */
+  declare readonly isUnsure: boolean;
+
+  constructor({ cause, ...facts }: CommandErrorInit) {
+    const { code, command, detail, retryAfterMs } = facts;
+    const retryable = retryAfterMs !== undefined || /TIMEOUT|OVERFLOW/.test(code);
+    super('CommandError', [code, command, detail].filter(Boolean).join(' · '), { code, retryable, cause });
+    Object.assign(this, { isUnsure: false }, facts);
+  }
+
+  /** Whether a value is a CommandError, of whichever copy or module format of this package. */
+  static override is(value: unknown): value is CommandError {
+    return isErrorNamed(value, 'CommandError');
   }
 }

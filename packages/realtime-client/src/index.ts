@@ -3,7 +3,24 @@
  *
  * @packageDocumentation
  */
-export { RealtimeError, type RealtimeErrorCode, type RealtimeErrorInit } from './errors.js';
+
+export {
+  type ClientCommands,
+  type CommandInput,
+  type CommandOptions,
+  type CommandQueue,
+  type CommandQueueOptions,
+  type CommandResult,
+  createCommandQueue,
+} from './commands.js';
+export {
+  CommandError,
+  type CommandErrorCode,
+  type CommandErrorInit,
+  RealtimeError,
+  type RealtimeErrorCode,
+  type RealtimeErrorInit,
+} from './errors.js';
 export type { Environment, EnvironmentSignal } from './io/environment.js';
 export type { Transport, TransportConnection, TransportHandlers } from './io/transport.js';
 export { type PayloadSchema, validatingTransport } from './io/validating-transport.js';

@@ -1,5 +1,6 @@
 /** Owns the client's options: defaults, ranges. */
 import { type Clock, systemClock } from '@guildkit/core';
+import type { CommandQueue } from './commands.js';
 import { type Environment, pageEnvironment } from './io/environment.js';
 import type { Transport } from './io/transport.js';
 import type { WebSocketConstructor } from './io/web-socket-transport.js';
@@ -45,6 +46,8 @@ export interface RealtimeClientSettings {
    * @defaultValue 10_000: a slow mobile network
    */
   readonly timeoutMs?: number | undefined;
+  /** `createCommandQueue()`: lets the client send commands. @defaultValue none: a page that only listens loads less */
+  readonly commands?: CommandQueue | undefined;
   /** What the surroundings tell. @defaultValue the page's `online`, `offline`, `visibilitychange` */
   readonly environment?: Environment | undefined;
   /** @defaultValue the system's */
@@ -59,6 +62,7 @@ const DEFAULTS = {
   maxAttempts: undefined,
   WebSocket: undefined,
   transport: undefined,
+  commands: undefined,
   timeoutMs: 10_000,
   environment: pageEnvironment,
   clock: systemClock,
@@ -71,6 +75,11 @@ export type ResolvedOptions = RealtimeClientOptions & {
   readonly [K in Settled]-?: NonNullable<RealtimeClientOptions[K]>;
 };
 
+/** @throws TypeError naming the option. */
+export function badOption(key: string): never {
+  throw new TypeError(`RealtimeClient: bad option "${key}"`);
+}
+
 /**
  * Fills in the defaults. Unlike core's `resolveOptions` it knows no table of checks: every byte here is loaded by
  * every page.
@@ -82,7 +91,7 @@ export function resolveClientOptions(options: RealtimeClientOptions): ResolvedOp
   for (const [key, value] of Object.entries(options)) {
     // Every number has to be above zero.
     if (!Object.hasOwn(DEFAULTS, key) || (typeof value === 'number' && !(value > 0))) {
-      throw new TypeError(`RealtimeClient: bad option "${key}"`);
+      badOption(key);
     }
     resolved[key] = value ?? resolved[key];
   }

@@ -1,7 +1,8 @@
 /** Owns what a user holds: the client's state, the views of its rooms, the handles. Refuses sockets and protocol. */
 import type { Driver, Unsubscribe } from '@guildkit/core';
+import type { CommandInput, CommandOptions, CommandQueue, CommandResult } from './commands.js';
 import type { RealtimeError, RealtimeErrorCode } from './errors.js';
-import { type RealtimeClientOptions, resolveClientOptions } from './options.js';
+import { badOption, type RealtimeClientOptions, resolveClientOptions } from './options.js';
 import type { ConnectionInput, ConnectionState } from './protocol/connection.js';
 import { NEVER } from './protocol/room.js';
 import { CHANGE, createRoom, type Handle, type Room } from './room.js';
@@ -35,12 +36,14 @@ export class RealtimeClient {
   private readonly handles = new Set<Handle>();
   private readonly listeners = createTopics();
   private readonly errors: Partial<Record<RealtimeErrorCode, number>> = {};
+  private readonly commands: CommandQueue | undefined;
   private current = IDLE_CONNECTION;
 
   /** @throws TypeError naming an option that is unknown or out of range. */
   constructor(options: RealtimeClientOptions) {
     const resolved = resolveClientOptions(options);
     const { clock } = resolved;
+    this.commands = resolved.commands;
     this.driver = createShell(resolved, {
       follow: (from, to) => {
         for (const [name, { view }] of to.rooms) if (view !== from.rooms.get(name)?.view) this.tell(name, CHANGE);
@@ -120,6 +123,21 @@ export class RealtimeClient {
   /** A room as it is now, without taking hold of it. */
   roomView(name: string): RoomView {
     return this.driver.state.rooms.get(name)?.view ?? LOADING_ROOM;
+  }
+
+  /**
+   * Sends a command, as soon as there is a connection, and again with the same id after a reconnect.
+   *
+   * @returns what the server gives.
+   * @throws CommandError with any code of {@link CommandErrorCode}.
+   * @throws TypeError when the client was made without the option `commands`.
+   */
+  async command<N extends string>(
+    name: N,
+    input: CommandInput<N>,
+    options?: CommandOptions,
+  ): Promise<CommandResult<N>> {
+    return (this.commands ?? badOption('commands')).send(name, input, options);
   }
 
   /** Counters. */

@@ -32,6 +32,7 @@ export function createShell(
   const {
     getToken,
     transport = webSocketTransport(options as WebSocketTransportOptions),
+    commands,
     environment,
     clock,
     random,
@@ -45,7 +46,7 @@ export function createShell(
 
   const handlers: Handlers<ConnectionEffect> = {
     dial({ gen }) {
-      connection = transport.connect({
+      connection = (commands?.over(transport) ?? transport).connect({
         onMessage: (data) => dispatch({ type: 'frame', gen, frame: parseFrame(data) }),
         onClose: ({ code, reason }) => dispatch({ type: 'lost', gen, code, reason }),
       });

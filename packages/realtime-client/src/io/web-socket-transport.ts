@@ -1,5 +1,5 @@
 /** Owns the WebSocket: a browser's own, `ws` in Node. Refuses reconnecting and reading frames. */
-import IsomorphicWebSocket from 'isomorphic-ws';
+import PlatformWebSocket from '#web-socket';
 import type { Transport } from './transport.js';
 
 /** What the client uses of a WebSocket. */
@@ -31,7 +31,7 @@ export interface WebSocketTransportOptions {
 const OPEN = 1;
 
 /** Carries frames over a WebSocket. */
-export function webSocketTransport({ url, WebSocket = IsomorphicWebSocket }: WebSocketTransportOptions): Transport {
+export function webSocketTransport({ url, WebSocket = PlatformWebSocket }: WebSocketTransportOptions): Transport {
   return {
     connect({ onMessage, onClose }) {
       const socket = new WebSocket(resolveUrl(url));

@@ -5,5 +5,6 @@
  * @packageDocumentation
  */
 export { RealtimeProvider, type RealtimeProviderProps, useRealtimeClient } from './provider.js';
+export { type UseCommand, useCommand } from './use-command.js';
 export { type UseConnection, useConnection } from './use-connection.js';
 export { type UseVoiceChannelMembers, useRoom, useVoiceChannelEvents, useVoiceChannelMembers } from './use-room.js';

@@ -6,6 +6,7 @@
 import {
   applyVoiceEvent,
   type ClientFrame,
+  type CommandFrame,
   type Envelope,
   emptyVoiceRoom,
   type Position,
@@ -88,6 +89,10 @@ export class ScriptedHub {
   mute = false;
   /** Says nothing on connect. */
   silentWelcome = false;
+  /** Answers a command; `undefined` leaves it without an answer. */
+  onCommand = ({ payload }: CommandFrame): Partial<Envelope> | undefined => ({
+    payload: { result: payload.input, latencyMs: 0 },
+  });
   private boots = 1;
   private readonly logLength: number;
   private readonly ackSeq: 'head' | 'since';
@@ -152,6 +157,12 @@ export class ScriptedHub {
         to.subscriptions.delete(frame.payload.room);
         to.send({ type: 'ack', event: 'unsubscribe', re, payload: { room: frame.payload.room } });
         return;
+      case 'command': {
+        if (!to.authed) return;
+        const said = this.onCommand(frame);
+        if (said !== undefined) to.send({ type: 'ack', event: 'command', re, ...said });
+        return;
+      }
       default:
     }
   }
