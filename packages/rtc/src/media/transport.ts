@@ -113,6 +113,10 @@ export interface MediaTransportListener {
   onUsersJoined?(userIds: readonly string[]): void;
   /** Opcode 13. All of a user's SSRCs are void. A lost session voids all users without it. */
   onUserLeft?(userId: string): void;
+  /** There are new keys: frames that were refused with `noKey` may be tried again. */
+  onKeys?(): void;
+  /** The server has changed its mind about the video codec; it is in {@link MediaTransport.session}. */
+  onCodec?(codec: VideoCodec | undefined): void;
   /** What the server wants of what we send. */
   onSinkWants?(wants: MediaSinkWants): void;
 }

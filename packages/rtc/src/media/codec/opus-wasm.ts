@@ -185,8 +185,7 @@ class WasmEncoder implements OpusEncoder {
 
   private control(request: number, value: number): void {
     const result = this.native.alive._encoder_ctl(request, value);
-    if (result < 0)
-      throw new RtcError('ERR_RTC_OPUS_FAILED', `libopus says ${result} to request ${request}, ${value}`);
+    if (result < 0) throw new RtcError('ERR_RTC_OPUS_FAILED', `libopus says ${result} to request ${request}, ${value}`);
   }
 }
 

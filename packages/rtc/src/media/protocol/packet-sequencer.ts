@@ -1,0 +1,130 @@
+/**
+ * Owns the order of a received video stream: holds packets back until those before have come, tells which to ask for again
+ * (RFC 4585 section 6.2.1) and gives up on them in time. Bounded by its window.
+ */
+import { createUnwrapper, sequenceDelta } from '@guildkit/rtp';
+
+/** Packets held, and how far ahead of what is missing: a second of 1080p. */
+const WINDOW = 1_024;
+/** Packets come in another order than they were sent; asking at once would ask for those. */
+const REORDER_MS = 10;
+const MIN_RETRY_MS = 30;
+const MAX_TRIES = 8;
+/** Later a keyframe is quicker. */
+const MAX_WAIT_MS = 400;
+const MAX_MISORDER = 500;
+/** What one request asks for: fits one datagram. */
+const MAX_NACKS = 128;
+
+/** What the sequencer looks at in a packet. */
+export interface SequencedPacket {
+  readonly sequenceNumber: number;
+}
+
+/** What became of a packet. */
+export type SequencerArrival = 'queued' | 'recovered' | 'late' | 'duplicate';
+
+/** One stream's order. */
+export interface PacketSequencer<P extends SequencedPacket> {
+  push(packet: P, now: number): SequencerArrival;
+  /** The next packet in order; after a gap was given up, the one behind it. */
+  pop(now: number): P | undefined;
+  /** Sequence numbers to be asked for now. */
+  nacks(now: number, roundTripMs: number): readonly number[];
+  /** When `pop` or `nacks` should be called next, without a packet; `undefined` when nothing is missing. */
+  readonly nextAt: number | undefined;
+  /** Packets given up. */
+  readonly lost: number;
+}
+
+interface Missing {
+  readonly since: number;
+  askAt: number;
+  tries: number;
+}
+
+const NONE: readonly never[] = Object.freeze([]);
+
+/** Puts one stream in order. */
+export function createPacketSequencer<P extends SequencedPacket>(): PacketSequencer<P> {
+  const ring: (P | undefined)[] = new Array(WINDOW).fill(undefined);
+  const missing = new Map<number, Missing>();
+  let unwrapper = createUnwrapper(16);
+  /** The next one to hand out, extended. */
+  let next: number | undefined;
+  let lost = 0;
+
+  const cellOf = (sequence: number): number => sequence & (WINDOW - 1);
+
+  function restart(): void {
+    ring.fill(undefined);
+    missing.clear();
+    unwrapper = createUnwrapper(16);
+    next = undefined;
+  }
+
+  return {
+    get lost() {
+      return lost;
+    },
+    get nextAt() {
+      let at: number | undefined;
+      for (const { since, askAt } of missing.values()) {
+        const due = Math.min(askAt, since + MAX_WAIT_MS);
+        if (at === undefined || due < at) at = due;
+      }
+      return at;
+    },
+    push(packet, now) {
+      const before = unwrapper.newest;
+      const delta = before === undefined ? 1 : sequenceDelta(packet.sequenceNumber, before & 0xffff);
+      if (delta <= -MAX_MISORDER) restart();
+      const newest = unwrapper.newest;
+      const sequence = unwrapper.unwrap(packet.sequenceNumber);
+      next ??= sequence;
+      if (sequence < next) return 'late';
+      if (sequence - next >= WINDOW) {
+        // Too much is missing to wait for: what is new counts.
+        lost += missing.size + (sequence - (newest as number) - 1);
+        ring.fill(undefined);
+        missing.clear();
+        next = sequence;
+      } else {
+        if (ring[cellOf(sequence)] !== undefined) return 'duplicate';
+        for (let gap = Math.max(next, (newest ?? sequence) + 1); gap < sequence; gap += 1) {
+          missing.set(gap, { since: now, askAt: now + REORDER_MS, tries: 0 });
+        }
+      }
+      ring[cellOf(sequence)] = packet;
+      const entry = missing.get(sequence);
+      missing.delete(sequence);
+      return entry !== undefined && entry.tries > 0 ? 'recovered' : 'queued';
+    },
+    pop(now) {
+      if (next === undefined) return undefined;
+      for (let entry = missing.get(next); entry !== undefined; entry = missing.get(next)) {
+        if (now < entry.since + MAX_WAIT_MS) return undefined;
+        missing.delete(next);
+        lost += 1;
+        next += 1;
+      }
+      const packet = ring[cellOf(next)];
+      if (packet === undefined) return undefined;
+      ring[cellOf(next)] = undefined;
+      next += 1;
+      return packet;
+    },
+    nacks(now, roundTripMs) {
+      if (missing.size === 0) return NONE;
+      const asked: number[] = [];
+      for (const [sequence, entry] of missing) {
+        if (entry.askAt > now || asked.length >= MAX_NACKS) continue;
+        entry.tries += 1;
+        entry.askAt =
+          entry.tries >= MAX_TRIES ? Number.POSITIVE_INFINITY : now + Math.max(MIN_RETRY_MS, roundTripMs * 1.25);
+        asked.push(sequence & 0xffff);
+      }
+      return asked;
+    },
+  };
+}
