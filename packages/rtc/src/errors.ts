@@ -1,5 +1,7 @@
 /** Owns the package's errors: one class, one closed set of codes, a remedy for each. */
 import { GuildkitError, isErrorNamed } from '@guildkit/core';
+import type { FatalVoiceCloseCode } from './protocol/voice-close-codes.js';
+import type { EndCause, VoiceCause } from './protocol/voice-types.js';
 
 /** What to do about each error. The messages end with it. */
 export const RTC_ERROR_REMEDIES = {
@@ -29,7 +31,8 @@ export const RTC_ERROR_REMEDIES = {
   ERR_RTC_LISTENER_FAILED: 'A listener of yours threw; `cause` holds what.',
   ERR_RTC_SOURCE_INVALID: 'Pass a source that the method takes: see the sources table of the readme.',
   ERR_RTC_SOURCE_FAILED: 'The media source threw; `cause` holds what.',
-  ERR_RTC_CODEC_UNAVAILABLE: 'The call has agreed on a video codec that the source does not have. Pass tracks of several codecs.',
+  ERR_RTC_CODEC_UNAVAILABLE:
+    'The call has agreed on a video codec that the source does not have. Pass tracks of several codecs.',
   ERR_RTC_OPUS_UNAVAILABLE:
     'The Opus codec could not be loaded; `cause` says why. Reinstall opusscript, or pass a codec of your own.',
   ERR_RTC_OPUS_FAILED: 'The Opus codec refused the audio or the packet. Check sample rate, channels and frame length.',
@@ -68,4 +71,25 @@ export class RtcError extends GuildkitError<RtcErrorCode> {
   static override is(value: unknown): value is RtcError {
     return isErrorNamed(value, 'RtcError');
   }
+}
+
+/** Which error a close code that ends everything becomes. */
+const FATAL_CLOSE_ERRORS = {
+  4004: ['ERR_RTC_SESSION_REFUSED', false],
+  4016: ['ERR_RTC_MODE_UNSUPPORTED', false],
+  4017: ['ERR_RTC_DAVE_REQUIRED', false],
+  4021: ['ERR_RTC_RATE_LIMITED', true],
+} as const satisfies Readonly<Record<FatalVoiceCloseCode, readonly [code: RtcErrorCode, retryable: boolean]>>;
+
+/** The error of a connection that ended against our will. */
+export function disconnectedError(how: Exclude<EndCause, 'closed'>, { reason, code: status }: VoiceCause): RtcError {
+  if (how === 'kicked')
+    return new RtcError('ERR_RTC_KICKED', 'The bot is out of the channel', { status, retryable: true });
+  if (how === 'channelDeleted') return new RtcError('ERR_RTC_CHANNEL_DELETED', 'The call was ended', { status });
+  if (reason === 'modeUnsupported') {
+    return new RtcError('ERR_RTC_MODE_UNSUPPORTED', 'No encryption mode suits both sides');
+  }
+  const known = (FATAL_CLOSE_ERRORS as Readonly<Record<number, readonly [RtcErrorCode, boolean]>>)[status ?? 0];
+  const [code, retryable] = known ?? ['ERR_RTC_SESSION_REFUSED', false];
+  return new RtcError(code, `The voice server closed the connection with ${status}`, { status, retryable });
 }

@@ -4,4 +4,5 @@
  * @packageDocumentation
  */
 export { ENCRYPTION_MODES, type EncryptionMode } from '@guildkit/rtp';
+export { DiscordRtcClient } from './client.js';
 export { RTC_ERROR_REMEDIES, RtcError, type RtcErrorCode, type RtcErrorInit } from './errors.js';

@@ -1,0 +1,390 @@
+/**
+ * Owns one voice connection: runs the reducer, carries out its effects on a WebSocket, a UDP socket and the main gateway.
+ * Refuses to decide anything that the reducer can.
+ */
+import { type Clock, createDriver, type Driver, type Logger, type VoiceStateRequest } from '@guildkit/core';
+import { decodeVoiceBinary, decodeVoiceText } from '../codec/decode-voice-message.js';
+import {
+  encodeVoiceBinary,
+  encodeVoiceControl,
+  encodeVoiceJson,
+  type VoiceIdentity,
+} from '../codec/encode-voice-message.js';
+import type { DaveClient, DaveEvent, DaveInput } from '../dave/dave.js';
+import { discoveryRequest, keepaliveRequest, parseControlDatagram } from '../protocol/udp-datagrams.js';
+import { type EndpointScheme, voiceUrl } from '../protocol/voice-endpoint.js';
+import type { VoiceControl } from '../protocol/voice-frames.js';
+import type { VoiceNews } from '../protocol/voice-news.js';
+import type { VoiceRules } from '../protocol/voice-rules.js';
+import { createVoiceSession, initialVoice } from '../protocol/voice-session.js';
+import type { VoiceCause, VoiceEffect, VoiceInput, VoicePhase, VoiceState } from '../protocol/voice-types.js';
+import { MediaLink, type MediaLinkInit } from './media-link.js';
+import { openUdpSocket, type UdpSocket } from './udp-socket.js';
+import { openVoiceSocket, type VoiceSocket } from './voice-socket.js';
+
+type Effect = VoiceEffect<VoiceNews>;
+type Input = VoiceInput<VoiceNews>;
+
+/** What a connection is made of. */
+export interface VoiceConnectionConfig extends Pick<MediaLinkInit, 'headerExtensions' | 'videoCodecs'> {
+  readonly guildId: string;
+  /** The bot's own id; known once it is asked for. */
+  readonly userId: () => string;
+  readonly scheme: EndpointScheme;
+  readonly ca: string | undefined;
+  readonly rules: VoiceRules;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Makes the end-to-end side of one session; `undefined` goes without. */
+  readonly createDave: (channelId: string) => DaveClient | undefined;
+  /** What the voice gateway says turned into what that side takes. */
+  readonly daveInputOf: (op: number, data: unknown) => DaveInput | undefined;
+  /** Opcode 4 of the main gateway. */
+  readonly sendVoiceState: (request: VoiceStateRequest) => Promise<void>;
+}
+
+/** What a connection has to say. */
+export type ConnectionNews =
+  | { readonly type: 'phase'; readonly from: VoicePhase; readonly to: VoicePhase; readonly cause: VoiceCause }
+  | Extract<Effect, { type: 'moved' | 'legacyMode' | 'alert' | 'ended' | 'sessionStarted' | 'resumed' }>
+  | { readonly type: 'news'; readonly news: VoiceNews }
+  | { readonly type: 'dave'; readonly event: DaveEvent }
+  | { readonly type: 'malformed'; readonly problem: string }
+  | { readonly type: 'endpointInvalid' }
+  | { readonly type: 'signallingFailed'; readonly error: unknown }
+  | { readonly type: 'failure'; readonly error: unknown };
+
+/** Counters since the client was made. */
+export interface ConnectionCounters {
+  messages: number;
+  malformed: number;
+  duplicates: number;
+  unexpected: number;
+  /** Sessions that were made anew after a loss. */
+  reconnects: number;
+  resumes: number;
+  heartbeatMs: number | undefined;
+}
+
+const NORMAL_CLOSURE = 1000;
+/** What keeps the session at the server: anything but 1000 and 1001. */
+const CLOSE_KEEPING_SESSION = 4900;
+const ABNORMAL_CLOSURE = 1006;
+
+/** A bot's place in the voice channels of one guild, over all its sockets. */
+export class VoiceConnection {
+  readonly counters: ConnectionCounters = {
+    messages: 0,
+    malformed: 0,
+    duplicates: 0,
+    unexpected: 0,
+    reconnects: 0,
+    resumes: 0,
+    heartbeatMs: undefined,
+  };
+  readonly link: MediaLink;
+  private readonly driver: Driver<VoiceState, Input>;
+  private socket: { readonly gen: number; readonly handle: VoiceSocket } | undefined;
+  private udp: { readonly udpGen: number; readonly handle: UdpSocket; heard: boolean } | undefined;
+  private daveTimer: unknown;
+  /** Everything that is still open: `settled()` waits for it. */
+  private readonly open = new Set<Promise<void>>();
+
+  constructor(
+    private readonly config: VoiceConnectionConfig,
+    private readonly tell: (news: ConnectionNews) => void,
+  ) {
+    const { clock, logger, headerExtensions, videoCodecs } = config;
+    this.link = new MediaLink({
+      clock,
+      logger,
+      headerExtensions,
+      videoCodecs,
+      sendText: (text) => {
+        // Not before the server knows us, nor while a resume is under way: it is repeated then.
+        if (this.driver.state.phase === 'ready') this.socket?.handle.send(text);
+      },
+      sendDatagram: (bytes) => this.udp?.handle.send(bytes) ?? false,
+      onError: (error) => tell({ type: 'failure', error }),
+      onKeySpent: () => this.dispatch({ type: 'sessionFailed', gen: this.driver.state.gen }),
+    });
+    this.driver = createDriver<VoiceState, Input, Effect>({
+      reducer: createVoiceSession(config.rules),
+      initial: initialVoice(),
+      run: (effect) => this.run(effect),
+      onEffectError: (error) => tell({ type: 'failure', error }),
+      onTransition: (from, to) => {
+        if (from.phase === to.phase) return;
+        if (to.phase === 'ready' && to.cause.reason === 'resumed') this.counters.resumes += 1;
+        tell({ type: 'phase', from: from.phase, to: to.phase, cause: to.cause });
+      },
+      clock,
+      random: config.random,
+    });
+  }
+
+  get state(): VoiceState {
+    return this.driver.state;
+  }
+
+  dispatch(input: Input): void {
+    this.driver.dispatch(input);
+  }
+
+  /** Resolves when no socket is left. Only after the connection has ended. */
+  async settled(): Promise<void> {
+    while (this.open.size > 0) await Promise.all(this.open);
+  }
+
+  private run(effect: Effect): void {
+    switch (effect.type) {
+      case 'sendVoiceState':
+        this.sendVoiceState(effect.target);
+        return;
+      case 'openSocket':
+        this.openSocket(effect.gen, effect.endpoint);
+        return;
+      case 'closeSocket': {
+        const { socket } = this;
+        if (socket?.gen !== effect.gen) return;
+        this.socket = undefined;
+        if (effect.how === 'terminate') socket.handle.terminate();
+        else socket.handle.close(effect.how === 'keep' ? CLOSE_KEEPING_SESSION : NORMAL_CLOSURE);
+        return;
+      }
+      case 'send':
+        this.sendControl(effect.gen, effect.control);
+        return;
+      case 'openUdp':
+        this.openUdp(effect.udpGen, effect.offer.ip, effect.offer.port);
+        return;
+      case 'closeUdp':
+        if (this.udp?.udpGen !== effect.udpGen) return;
+        this.udp.handle.close();
+        this.udp = undefined;
+        return;
+      case 'sendDiscovery':
+        if (this.udp?.udpGen === effect.udpGen) this.udp.handle.send(discoveryRequest(effect.ssrc));
+        return;
+      case 'sendKeepalive':
+        this.sendKeepalive(effect.udpGen, effect.seq);
+        return;
+      case 'prepareSession':
+        this.handleDave({ type: 'session', protocolVersion: effect.description.daveVersion });
+        void this.prepare(effect);
+        return;
+      case 'sessionStarted':
+        this.link.start(this.config.userId(), effect.channelId);
+        break;
+      case 'sessionLost':
+        this.counters.reconnects += 1;
+        this.link.stop();
+        return;
+      case 'resumed':
+        this.link.repeat();
+        break;
+      case 'deliver':
+        this.deliver(effect.news);
+        return;
+      case 'drop':
+        this.counters[effect.what === 'duplicate' ? 'duplicates' : 'unexpected'] += 1;
+        return;
+      case 'heartbeat':
+        this.counters.heartbeatMs = effect.latencyMs;
+        return;
+      case 'ended':
+        this.endDave();
+        break;
+      default:
+    }
+    this.tell(effect);
+  }
+
+  private sendVoiceState(target: { channelId: string; selfMute: boolean; selfDeaf: boolean } | null): void {
+    const { guildId, sendVoiceState } = this.config;
+    const { channelId = null, selfMute = false, selfDeaf = false } = target ?? {};
+    // Whatever it throws, at once or later, is the join's failure; a leave that fails has left by itself.
+    const onError = (error: unknown): void => {
+      this.tell({ type: 'signallingFailed', error });
+      if (channelId !== null) this.dispatch({ type: 'signallingFailed' });
+    };
+    try {
+      sendVoiceState({ guildId, channelId, selfMute, selfDeaf }).catch(onError);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  private openSocket(gen: number, endpoint: string): void {
+    const { scheme, ca, clock } = this.config;
+    const onClose = (code: number): void => this.dispatch({ type: 'socketClosed', gen, code });
+    const url = voiceUrl(endpoint, scheme);
+    if (url === undefined) {
+      this.tell({ type: 'endpointInvalid' });
+      onClose(ABNORMAL_CLOSURE);
+      return;
+    }
+    const handle = openVoiceSocket(
+      url,
+      ca,
+      {
+        onText: (text) => this.receive(gen, () => decodeVoiceText(text)),
+        onBinary: (bytes) => this.receive(gen, () => decodeVoiceBinary(bytes)),
+        onClose: (code, reason) => {
+          if (reason !== undefined) this.config.logger.debug({ code, reason }, 'voice socket failed');
+          if (this.socket?.gen === gen) this.socket = undefined;
+          onClose(code);
+        },
+      },
+      clock,
+    );
+    this.socket = { gen, handle };
+    this.track(handle.gone);
+  }
+
+  private receive(gen: number, decode: () => ReturnType<typeof decodeVoiceText>): void {
+    if (this.socket?.gen !== gen) return;
+    const decoded = decode();
+    this.counters.messages += 1;
+    if (!decoded.ok) {
+      this.counters.malformed += 1;
+      this.tell({ type: 'malformed', problem: decoded.problem });
+      return;
+    }
+    const { frame, seq } = decoded;
+    if (frame !== undefined) this.dispatch({ type: 'frame', gen, frame, seq });
+    // Of no concern, but numbered.
+    else if (seq !== undefined) this.dispatch({ type: 'frame', gen, frame: { kind: 'ignored' }, seq });
+  }
+
+  private sendControl(gen: number, control: VoiceControl): void {
+    if (this.socket?.gen !== gen) return;
+    if (control.kind === 'identify') this.beginDave();
+    this.socket.handle.send(encodeVoiceControl(control, this.identity()));
+  }
+
+  private identity(): VoiceIdentity {
+    const { guildId, userId, videoCodecs } = this.config;
+    return { guildId, userId: userId(), videoCodecs, maxDaveVersion: this.link.dave?.maxProtocolVersion ?? 0 };
+  }
+
+  private openUdp(udpGen: number, ip: string, port: number): void {
+    const handle = openUdpSocket(ip, port, {
+      onDatagram: (bytes) => this.receiveDatagram(udpGen, bytes),
+      onFailed: (error) => {
+        this.config.logger.warn({ error: error.message }, 'voice UDP socket failed');
+        this.dispatch({ type: 'udpFailed', udpGen });
+      },
+    });
+    this.udp = { udpGen, handle, heard: false };
+    this.track(handle.gone);
+  }
+
+  private receiveDatagram(udpGen: number, bytes: Uint8Array): void {
+    const { udp } = this;
+    if (udp?.udpGen !== udpGen) return;
+    const control = parseControlDatagram(bytes);
+    switch (control?.kind) {
+      case 'discovery': {
+        const { address, port } = control;
+        this.dispatch({ type: 'discovered', udpGen, address, port });
+        return;
+      }
+      case 'keepalive':
+        this.dispatch({ type: 'keepaliveAnswered', udpGen, seq: control.seq });
+        return;
+      default:
+        udp.heard = true;
+        this.link.receive(bytes);
+    }
+  }
+
+  private sendKeepalive(udpGen: number, seq: number): void {
+    const { udp } = this;
+    if (udp?.udpGen !== udpGen) return;
+    // Only now and then, not with every packet: the reducer wants to know whether, not how much.
+    if (udp.heard) this.dispatch({ type: 'udpHeard', udpGen });
+    udp.heard = false;
+    udp.handle.send(keepaliveRequest(seq));
+  }
+
+  private async prepare({ gen, offer, description }: Extract<Effect, { type: 'prepareSession' }>): Promise<void> {
+    try {
+      await this.link.prepare(offer, description);
+      this.dispatch({ type: 'sessionPrepared', gen });
+    } catch (error) {
+      this.tell({ type: 'failure', error });
+      this.dispatch({ type: 'sessionFailed', gen });
+    }
+  }
+
+  private deliver(news: VoiceNews): void {
+    switch (news.type) {
+      case 'daveBinary':
+        this.handleDave({ type: 'binary', op: news.op, payload: news.payload });
+        break;
+      case 'daveJson':
+        this.handleDave(this.config.daveInputOf(news.op, news.data));
+        break;
+      case 'clientsConnect':
+        this.handleDave({ type: 'clientsConnect', userIds: news.userIds });
+        break;
+      case 'clientDisconnect':
+        this.handleDave({ type: 'clientDisconnect', userId: news.userId });
+        break;
+      default:
+    }
+    this.link.hear(news);
+    this.tell({ type: 'news', news });
+  }
+
+  // ---- end-to-end encryption: one client for each session of the voice gateway
+
+  private beginDave(): void {
+    this.endDave();
+    this.link.forget();
+    const { state } = this.driver;
+    if (state.phase !== 'idle') this.link.dave = this.config.createDave(state.target.channelId);
+  }
+
+  private endDave(): void {
+    this.config.clock.clearTimer(this.daveTimer);
+    this.link.dave?.close();
+    this.link.dave = undefined;
+  }
+
+  private handleDave(input: DaveInput | undefined): void {
+    const { dave } = this.link;
+    if (dave === undefined || input === undefined) return;
+    const { clock } = this.config;
+    for (const effect of dave.handle(input, clock.now())) {
+      switch (effect.type) {
+        case 'sendJson':
+          this.answer(encodeVoiceJson(effect.op, effect.d));
+          break;
+        case 'sendBinary':
+          this.answer(encodeVoiceBinary(effect.op, effect.payload));
+          break;
+        case 'event':
+          if (effect.event.type === 'keys') this.link.hasKeys();
+          this.tell({ type: 'dave', event: effect.event });
+      }
+    }
+    clock.clearTimer(this.daveTimer);
+    if (dave.deadline === undefined || this.link.dave !== dave) return;
+    const delayMs = Math.max(0, dave.deadline - clock.now());
+    this.daveTimer = clock.setTimer(() => this.handleDave({ type: 'timer' }), delayMs);
+  }
+
+  /** To a server that knows us. What is said while a resume is under way is lost: the server's time limits mend that. */
+  private answer(data: string | Uint8Array): void {
+    const { phase } = this.driver.state;
+    if (phase === 'ready' || phase === 'selecting' || phase === 'discovering') this.socket?.handle.send(data);
+  }
+
+  private track(gone: Promise<void>): void {
+    this.open.add(gone);
+    void gone.then(() => this.open.delete(gone));
+  }
+}
