@@ -1,12 +1,11 @@
 // One client in one process: warms up, makes the requests, tells what they cost.
-// argv: client, origin, number of requests
+// argv: client, origin, number of requests, number of requests before them
 import { channel, pooled, REST_CLIENTS } from '../lib/rest-clients.mjs';
 
-const [name, origin, total] = process.argv.slice(2);
+const [name, origin, total, before] = process.argv.slice(2);
 const count = Number(total);
 const CHANNELS = 200;
 const AT_ONCE = 64;
-const WARM_UP = 10_000;
 
 const { request } = await REST_CLIENTS[name]({ origin });
 let answered = 0;
@@ -15,7 +14,7 @@ const one = async (n) => {
   if (content.length === 400) answered += 1;
 };
 
-await pooled(WARM_UP, AT_ONCE, one);
+await pooled(Number(before), AT_ONCE, one);
 answered = 0;
 const cpuBefore = process.cpuUsage();
 const startedAt = performance.now();

@@ -18,6 +18,7 @@ import type { PermissionOverwriteInput } from './input.js';
 import { Executor, type RestStats } from './io/executor.js';
 import { createFetchTransport } from './io/fetch-transport.js';
 import { fingerprint, type PrepareContext, prepare } from './io/prepare.js';
+import { Routes } from './io/routes.js';
 import type { Transport } from './io/transport.js';
 import { createUndiciTransport } from './io/undici-transport.js';
 import * as channels from './methods/channels.js';
@@ -76,9 +77,10 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
       basePath: base.pathname.replace(/\/+$/, ''),
       userAgent: userAgentText(userAgent),
       requestTimeoutMs,
+      routes: new Routes(),
       wallTime: () => clock.wallTime(),
     };
-    this.transport = createTransport(settings);
+    this.transport = createTransport(base.origin, settings);
     this.executor = new Executor({
       ...settings,
       transport: this.transport,
@@ -355,8 +357,9 @@ export class DiscordRestClient extends TypedEmitter<RestEvents> {
   }
 }
 
-function createTransport({ transport, dispatcher, maxConnections }: Omit<ResolvedOptions, 'token'>): Transport {
-  if (transport === 'undici') return createUndiciTransport({ maxConnections, dispatcher });
+function createTransport(origin: string, settings: Omit<ResolvedOptions, 'token'>): Transport {
+  const { transport, dispatcher, maxConnections } = settings;
+  if (transport === 'undici') return createUndiciTransport({ origin, maxConnections, dispatcher });
   return transport === 'fetch' ? createFetchTransport() : transport;
 }
 

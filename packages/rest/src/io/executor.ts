@@ -172,8 +172,12 @@ export class Executor {
     if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
     const end = this.traced(run);
     try {
-      const answer = await this.attempts(run);
-      const result = schema === undefined ? answer.value : checkedValue(run, schema, answer);
+      let outcome = await this.attempt(run);
+      while (!('value' in outcome)) {
+        await this.retry(run, outcome);
+        outcome = await this.attempt(run);
+      }
+      const result = schema === undefined ? outcome.value : checkedValue(run, schema, outcome);
       end?.({ attempts: run.attempts, error: undefined });
       return result;
     } catch (error) {
@@ -193,23 +197,21 @@ export class Executor {
     return this.tracing.request(run.traced);
   }
 
-  private async attempts(run: Run): Promise<Answer> {
-    for (;;) {
-      run.phase = 'queue';
-      this.checkSendable(run);
-      this.limiter.enter(run.job, this.options.clock.now());
-      // Most go at once.
-      if (!run.job.started) await this.turn(run);
-      if (this.shared !== undefined) await this.lease(run, this.shared);
-      const outcome = await this.exchange(run);
-      if ('value' in outcome) return outcome;
-      await this.retry(run, outcome);
-    }
-  }
-
   private checkSendable(run: Run): void {
     checkRunning(run);
     this.invalid.check(run);
+  }
+
+  /** It may have been stopped, or the budget used up, after the limits let it go. */
+  private checkStillSendable(run: Run): void {
+    try {
+      this.checkSendable(run);
+    } catch (error) {
+      this.limiter.leave(run.job);
+      run.lease?.end(UNSENT, undefined);
+      run.lease = undefined;
+      throw error;
+    }
   }
 
   /** Waits until every limit lets the request go. */
@@ -260,18 +262,16 @@ export class Executor {
     }
   }
 
-  /** One exchange and what it means. Tells the limiter how it went, exactly once. */
-  private async exchange(run: Run): Promise<Answer | Failed> {
-    // It may have been stopped, or the budget used up, after the limits let it go.
-    try {
-      this.checkSendable(run);
-    } catch (error) {
-      this.limiter.leave(run.job);
-      run.lease?.end(UNSENT, undefined);
-      run.lease = undefined;
-      throw error;
-    }
-    const { transport, maxResponseBytes, redact } = this.options;
+  /** Waits for its turn, then makes one exchange. Tells the limiter how that went, exactly once. */
+  private async attempt(run: Run): Promise<Answer | Failed> {
+    const { clock, transport, maxResponseBytes, redact } = this.options;
+    run.phase = 'queue';
+    this.checkSendable(run);
+    this.limiter.enter(run.job, clock.now());
+    // Most go at once.
+    if (!run.job.started) await this.turn(run);
+    if (this.shared !== undefined) await this.lease(run, this.shared);
+    this.checkStillSendable(run);
     const outgoing = new Outgoing(run.request, maxResponseBytes);
     const sentAt = this.begin(run, outgoing);
     const end = run.traced === undefined ? undefined : this.tracedAttempt(run.traced, run.attempts);

@@ -4,10 +4,11 @@ import type { Redacted } from '@guildkit/core';
 import { DiscordRestError, InvalidInputError } from '../errors.js';
 import type { Auth, HttpMethod, RequestOptions } from '../options.js';
 import { isRepeatable } from '../protocol/retry.js';
-import { type RouteInfo, routeOf } from '../protocol/route.js';
-import { sublimitsOf, variantOf } from '../protocol/sublimits.js';
+import type { RouteInfo } from '../protocol/route.js';
+import { hasVariants, sublimitsOf, variantOf } from '../protocol/sublimits.js';
 import { BOT_IDENTITY } from './limiter.js';
 import { encodeMultipart } from './multipart.js';
+import type { Routes } from './routes.js';
 import { type PreparedRequest, parseJson } from './run.js';
 
 /** What stays the same for all requests of a client. */
@@ -19,6 +20,8 @@ export interface PrepareContext {
   readonly basePath: string;
   readonly userAgent: string;
   readonly requestTimeoutMs: number;
+  /** Routes of paths that were asked for before. */
+  readonly routes: Routes;
   /** Unix ms. */
   readonly wallTime: () => number;
 }
@@ -41,8 +44,8 @@ export function prepare(
 ): PreparedRequest {
   // One that is written otherwise would be taken for one that may be sent twice.
   if (!METHODS.includes(method)) throw refused('method', `must be one of ${METHODS.join(', ')}`);
-  const clean = checkedPath(path);
-  const route = routeOf(method, clean);
+  const known = context.routes.find(method, path);
+  const route = known ?? context.routes.add(method, checkedPath(path));
   const { authorization, identity } = authorize(context, options.auth, route);
   const headers: Record<string, string> = { 'user-agent': context.userAgent };
   if (authorization !== undefined) headers.authorization = authorization;
@@ -51,9 +54,9 @@ export function prepare(
   return {
     method,
     origin: context.origin,
-    path: `${context.basePath}${withQuery(clean, options.query)}`,
+    path: `${context.basePath}${withQuery(path, options.query)}`,
     route,
-    variant: variantOf(route.route, clean, context.wallTime()),
+    variant: hasVariants(route.route) ? variantOf(route.route, path, context.wallTime()) : '',
     identity,
     sublimits: sublimitsOf(route.route, options.body),
     headers,

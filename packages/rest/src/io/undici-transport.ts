@@ -1,8 +1,8 @@
 /**
- * Owns HTTP through undici, the cheapest client in Node: a keep-alive agent of its own, so that neither
+ * Owns HTTP through undici, the cheapest client in Node: a keep-alive pool of its own, so that neither
  * the process's global dispatcher nor a second undici changes anything. Refuses redirects: Discord's API has none.
  */
-import { Agent, type Dispatcher } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import {
   type Transport,
   TransportFailure,
@@ -13,6 +13,8 @@ import {
 
 /** Settings of {@link createUndiciTransport}. */
 export interface UndiciTransportOptions {
+  /** Scheme, host and port of the API: one host needs no agent, only a pool. */
+  readonly origin: string;
   /** Sockets to one host at most. */
   readonly maxConnections: number;
   /** A proxy's or test's dispatcher. The caller closes it. */
@@ -25,7 +27,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export function createUndiciTransport(options: UndiciTransportOptions): Transport {
   const dispatcher =
     options.dispatcher ??
-    new Agent({
+    new Pool(options.origin, {
       connections: options.maxConnections,
       connect: { timeout: CONNECT_TIMEOUT_MS },
       // The request's own deadline covers both, and undici's timers cost more.
@@ -60,7 +62,7 @@ export function createUndiciTransport(options: UndiciTransportOptions): Transpor
  */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly head: Promise<TransportResponse>;
-  private readonly chunks: Uint8Array[] = [];
+  private readonly chunks: Buffer[] = [];
   private readonly maxBytes: number;
   private size = 0;
   private controller: Dispatcher.DispatchController | undefined;
@@ -91,7 +93,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status >= 200) this.onHead?.({ status, headers, text: () => this.text() });
   }
 
-  onResponseData(_controller: unknown, chunk: Uint8Array): void {
+  onResponseData(_controller: unknown, chunk: Buffer): void {
     this.size += chunk.byteLength;
     if (this.size <= this.maxBytes) this.chunks.push(chunk);
     else this.end(new TransportFailure('oversized', ''));
@@ -127,7 +129,6 @@ class Exchange implements Dispatcher.DispatchHandler {
   private joined(): string {
     const [first] = this.chunks;
     if (first === undefined) return '';
-    const bytes = this.chunks.length === 1 ? first : Buffer.concat(this.chunks);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    return (this.chunks.length === 1 ? first : Buffer.concat(this.chunks)).toString('utf8');
   }
 }

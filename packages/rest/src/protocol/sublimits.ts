@@ -24,6 +24,13 @@ const EPOCH_MS = 1_420_070_400_000n;
 const TWO_WEEKS_MS = 1_209_600_000;
 const JUST_NOW_MS = 10_000;
 
+const DELETE_MESSAGE = 'DELETE /channels/:id/messages/:id';
+
+/** Whether {@link variantOf} has something to say of a route. */
+export function hasVariants(route: string): boolean {
+  return route === DELETE_MESSAGE;
+}
+
 /**
  * What splits the bucket of a route without a header saying so: deleting a message counts apart when it is older than
  * two weeks or younger than ten seconds (Discord Developers, API docs issue 1295).
@@ -31,7 +38,7 @@ const JUST_NOW_MS = 10_000;
  * @param wallTime Unix ms.
  */
 export function variantOf(route: string, path: string, wallTime: number): string {
-  if (route !== 'DELETE /channels/:id/messages/:id') return '';
+  if (!hasVariants(route)) return '';
   const id = /\/messages\/(\d{17,20})/.exec(path)?.[1];
   if (id === undefined) return '';
   const ageMs = wallTime - Number((BigInt(id) >> 22n) + EPOCH_MS);

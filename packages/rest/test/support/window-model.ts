@@ -89,7 +89,7 @@ export function createWindowModel(options: ModelOptions): Model<ModelState, Mode
     for (let round = 0; round < 20; round += 1) {
       const at = reducer.deadline(state.window);
       if (at === undefined || at > state.now) return state;
-      state = feed(state, { type: 'timer', now: state.now, random: 0 });
+      state = feed(state, { type: 'timer', now: state.now });
     }
     return { ...state, disorder: true };
   }
@@ -113,7 +113,7 @@ export function createWindowModel(options: ModelOptions): Model<ModelState, Mode
   }
 
   function step(state: ModelState, input: ModelInput): ModelState {
-    const stamp = { now: state.now, random: 0 };
+    const stamp = { now: state.now };
     switch (input.type) {
       case 'enqueue':
         return feed({ ...state, nextId: state.nextId + 1 }, { type: 'enqueue', id: state.nextId, ...stamp });
