@@ -170,7 +170,28 @@ export const HUB_ERRORS = {
     message: 'The room cannot be read now.',
     remedy: 'Subscribe again later. On the server: `authorize` or the engine failed; the error is in the log.',
   },
-  ERR_HUB_COMMAND_UNKNOWN: { message: 'There is no such command.', remedy: 'This hub takes no commands.' },
+  ERR_HUB_COMMAND_UNKNOWN: {
+    message: 'There is no such command.',
+    remedy: 'Give the hub `onCommand`, such as the `handle` of a CommandBus.',
+  },
+  ERR_HUB_COMMAND_LIMIT: {
+    message: 'Too many commands wait for their answers.',
+    remedy: 'Wait for answers before sending more, or raise maxPendingCommands.',
+  },
+  ERR_HUB_COMMAND_FAILED: {
+    message: 'The command could not be carried out.',
+    remedy: 'Try again later. On the server: `onCommand` threw; its error is in the log.',
+  },
+  ERR_HUB_REQUEST_INVALID: {
+    message: 'The request cannot be read.',
+    remedy:
+      'Ask for a stream with GET and `?rooms=`; post commands as JSON, uncompressed: a `command` or `pong` frame of @guildkit/core/wire.',
+  },
+  ERR_HUB_REQUEST_METHOD: { message: 'The method is not served here.', remedy: 'See the `Allow` header.' },
+  ERR_HUB_STREAM_UNKNOWN: {
+    message: 'This process holds no such stream of yours.',
+    remedy: 'The stream has ended, or another process holds it: send what belongs to a stream to the same process.',
+  },
   ERR_HUB_DRAINING: {
     message: 'The server is going away.',
     remedy: 'Reconnect; another process or a later one answers.',

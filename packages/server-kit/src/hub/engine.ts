@@ -21,6 +21,13 @@ export interface HubEngine {
   watch(room: string, listener: RoomListener): Promise<() => void>;
   /** The rooms that were published to with this group. */
   rooms(group: string): Promise<readonly string[]>;
+  /**
+   * Says which users of one process have a room open, for `ttlMs`: then they count no more. Replaces what the process
+   * said before; an empty list takes it back. Left out by an engine that serves one hub only.
+   */
+  setViewers?(room: string, node: string, userIds: readonly string[], ttlMs: number): Promise<void>;
+  /** The users of all processes who have a room open, each once. There if `setViewers` is. */
+  viewers?(room: string): Promise<readonly string[]>;
   /** Gives back what the engine holds. Idempotent. */
   close(): Promise<void>;
 }

@@ -5,7 +5,6 @@ import type { Duplex } from 'node:stream';
 import {
   check,
   type DomainEvent,
-  GuildkitError,
   messageOf,
   resolveOptions,
   TypedEmitter,
@@ -14,18 +13,28 @@ import {
 } from '@guildkit/core';
 import { guildRoom, parseRoom, type RoomEvents, userRoom } from '@guildkit/core/wire';
 import type { WebSocketServer } from 'ws';
-import { HubError } from '../errors.js';
-import type { Principal } from '../principal.js';
+import { HUB_ERRORS, HubError } from '../errors.js';
+import { Access } from './access.js';
+import { envelopeMessage } from './codec/message.js';
 import type { HubEngine } from './engine.js';
-import { type AuthOutcome, Connection, type ConnectionHost } from './io/connection.js';
+import { CommandEndpoint } from './io/command-endpoint.js';
+import { type AuthOutcome, type CommandRequest, Connection, type ConnectionHost } from './io/connection.js';
 import { type DiscordOutcome, DiscordSink } from './io/discord-sink.js';
+import { HttpGate } from './io/http-gate.js';
 import { memoryEngine } from './io/memory-engine.js';
+import { nodeReply, nodeRequest, routeRequests, sendAnswer } from './io/node-http.js';
+import { Batcher } from './io/outbox.js';
 import { RoomFeeds } from './io/room-feeds.js';
+import { type StreamHost, serveStream } from './io/stream-endpoint.js';
 import { bearerOf, claimUpgrade, headersOf, pathOf, refuseUpgrade } from './io/upgrade.js';
+import { webAnswer, webReply, webRequest } from './io/web-http.js';
 import { acceptUpgrade, createUpgrader } from './io/ws-transport.js';
-import { type HubSettings, originCheck, type RealtimeHubOptions, resolveHubOptions } from './options.js';
+import { type HubSettings, type RealtimeHubOptions, resolveHubOptions } from './options.js';
 import type { Published } from './protocol/records.js';
+import type { CommandAnswer } from './protocol/session-types.js';
+import { Publisher, type PublishOptions } from './publisher.js';
 import { HubCounters, type HubStats } from './stats.js';
+import { Viewers } from './viewers.js';
 
 /** What the hub tells of. */
 export interface RealtimeHubEvents {
@@ -37,14 +46,17 @@ export interface RealtimeHubEvents {
   error: { readonly error: HubError };
 }
 
-/** Settings of one publish. */
-export interface PublishOptions {
+/** Where {@link RealtimeHub.attach} serves what. Each path begins with `/`. */
+export interface HubPaths {
+  /** WebSocket. */
+  readonly ws?: string | undefined;
+  /** Server-sent events. */
+  readonly sse?: string | undefined;
   /**
-   * The event's own id: publishing it again appends nothing.
-   * @defaultValue a random one
+   * What is posted: commands, and the positions of streams. `false`: nothing.
+   * @defaultValue `/api/commands` when `sse` is served
    */
-  readonly id?: string | undefined;
-  readonly traceId?: string | undefined;
+  readonly commands?: string | false | undefined;
 }
 
 /** Settings of {@link RealtimeHub.close}. */
@@ -61,11 +73,8 @@ export type RoomEventName = keyof RoomEvents & string;
 
 const CLOSE_DEFAULTS: { readonly drainMs: number } = { drainMs: 1_000 };
 
-/** Sockets whose close nobody answered are ended after this long. */
+/** Connections whose end nobody answered are ended after this long. */
 const CLOSE_GRACE_MS = 2_000;
-
-/** Longest name or id of an event, in UTF-16 units; those derived from Discord's events are far shorter. */
-const MAX_ID_LENGTH = 256;
 
 /**
  * Rooms with logs, and the connections that listen to them.
@@ -81,7 +90,7 @@ const MAX_ID_LENGTH = 256;
  *   authorize: (principal, room) => room !== 'user:2' || principal.userId === '2',
  * });
  * const server = createServer();
- * hub.attach(server, { ws: '/api/ws' });
+ * hub.attach(server, { ws: '/api/ws', sse: '/api/stream' });
  * server.listen(3000);
  * ```
  */
@@ -91,19 +100,29 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
    * over bare. Never rejects; the outcome tells a webhook receiver what to answer.
    */
   readonly publishDiscordEvent: (event: DomainEvent) => Promise<DiscordOutcome>;
+  /**
+   * Answers `GET /api/stream?rooms=…` with server-sent events, for frameworks with Web-standard handlers. Bound. Never
+   * rejects. {@link attach} serves node:http with less work for each event.
+   */
+  readonly streamHandler: (request: Request) => Promise<Response>;
+  /** Answers `POST /api/commands`, for frameworks with Web-standard handlers. Bound. Never rejects. */
+  readonly commandHandler: (request: Request) => Promise<Response>;
 
   private readonly settings: HubSettings;
   private readonly engine: HubEngine;
   private readonly counters = new HubCounters();
+  private readonly access: Access;
+  private readonly publisher: Publisher;
+  private readonly viewing: Viewers;
+  private readonly batcher: Batcher;
   private readonly feeds: RoomFeeds;
   private readonly host: ConnectionHost;
+  private readonly streamHost: StreamHost;
+  private readonly commandEndpoint: CommandEndpoint;
   private readonly upgrader: WebSocketServer;
-  private readonly isOriginAllowed: ReturnType<typeof originCheck>;
-  private readonly connections = new Set<Connection>();
+  private readonly connections = new Map<string, Connection>();
   private readonly users = new Map<string, Set<Connection>>();
   private readonly detachers = new Set<Unsubscribe>();
-  /** Ends each wait for an answer of `authorize`. */
-  private readonly questions = new Set<() => void>();
   private readonly bootId = randomUUID();
   private degraded: string | undefined;
   private closing: Promise<void> | undefined;
@@ -113,37 +132,85 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   constructor(options: RealtimeHubOptions) {
     super();
     this.settings = resolveHubOptions(options);
-    const { clock, engine, maxFrameBytes, origins } = this.settings;
+    const { settings, counters } = this;
+    const { clock, logger, engine, maxFrameBytes, announceViewers } = settings;
     this.engine = engine ?? memoryEngine({ clock });
-    this.isOriginAllowed = originCheck(origins);
+    this.access = new Access(settings);
+    this.publisher = new Publisher(settings, this.engine, counters);
+    this.batcher = new Batcher(clock);
+    this.viewing = new Viewers({
+      engine: this.engine,
+      clock,
+      logger,
+      node: this.bootId,
+      announce: announceViewers,
+      onChange: (payload) => {
+        const message = envelopeMessage({ type: 'event', event: 'sys.viewers', payload, ts: clock.wallTime() });
+        for (const connection of this.connections.values()) {
+          if (connection.hears(payload.room)) connection.send(message);
+        }
+      },
+    });
     this.upgrader = createUpgrader(maxFrameBytes);
     this.feeds = new RoomFeeds(this.engine, ({ event, room }) => {
       // A room that has ended may be open to others than before.
-      if (event === 'room.deleted') for (const connection of this.connections) connection.revalidate(room);
+      if (event === 'room.deleted') this.revalidateRoom(room);
     });
     this.host = this.createHost();
+    const gate = new HttpGate(settings, counters, this.access, () => this.closing !== undefined);
+    this.streamHost = this.createStreamHost(gate);
+    this.commandEndpoint = new CommandEndpoint({
+      settings,
+      counters,
+      access: this.access,
+      gate,
+      command: (request) => this.command(request),
+      find: (connectionId) => this.connections.get(connectionId),
+    });
     const sink = this.createSink();
     this.publishDiscordEvent = (event) => (this.closing === undefined ? sink.accept(event) : Promise.resolve('failed'));
+    this.streamHandler = (request) =>
+      webReply(request, (reply) => serveStream(this.streamHost, webRequest(request), reply));
+    this.commandHandler = async (request) => webAnswer(await this.commandEndpoint.serve(webRequest(request)));
   }
 
   /**
-   * Serves a path of a server. Upgrades to other paths are left alone: they belong to other listeners. When a path is
-   * attached twice, by one hub or by two, the first serves it until it is detached.
+   * Serves paths of a server. Requests and upgrades to other paths are left alone: they belong to other listeners. When
+   * a path is attached twice, by one hub or by two, the first serves it until it is detached.
    *
    * @returns Stops serving; open connections stay.
-   * @throws `HubError` with `ERR_HUB_CLOSED`.
+   * @throws `HubError` with `ERR_HUB_CLOSED`; TypeError on a path that is none.
    */
-  attach(server: Server, paths: { readonly ws: string }): Unsubscribe {
+  attach(server: Server, paths: HubPaths): Unsubscribe {
     if (this.closing !== undefined) throw new HubError('ERR_HUB_CLOSED');
-    if (typeof paths?.ws !== 'string' || !paths.ws.startsWith('/')) {
-      throw new TypeError('RealtimeHub.attach: "ws" must be a path that starts with "/"');
+    const { ws, sse, commands = sse === undefined ? false : '/api/commands' } = paths ?? {};
+    for (const [name, path] of Object.entries({ ws, sse, commands })) {
+      if (path === undefined || path === false || (typeof path === 'string' && path.startsWith('/'))) continue;
+      throw new TypeError(`RealtimeHub.attach: "${name}" must be a path that starts with "/"`);
     }
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (pathOf(request) === paths.ws && claimUpgrade(socket)) this.onUpgrade(request, socket, head);
-    };
-    server.on('upgrade', onUpgrade);
+    if (ws === undefined && sse === undefined && commands === false) {
+      throw new TypeError('RealtimeHub.attach: "ws", "sse" or "commands" must be given');
+    }
+    const undo: Unsubscribe[] = [];
+    if (ws !== undefined) undo.push(this.attachSocket(server, ws));
+    if (sse !== undefined) {
+      const { streamHost } = this;
+      undo.push(
+        routeRequests(server, sse, (request, response) => {
+          serveStream(streamHost, nodeRequest(request), nodeReply(request, response));
+        }),
+      );
+    }
+    if (commands !== false) {
+      const { commandEndpoint } = this;
+      undo.push(
+        routeRequests(server, commands, (request, response) => {
+          void commandEndpoint.serve(nodeRequest(request)).then((answer) => sendAnswer(request, response, answer));
+        }),
+      );
+    }
     const detach = (): void => {
-      server.off('upgrade', onUpgrade);
+      for (const each of undo) each();
       this.detachers.delete(detach);
     };
     this.detachers.add(detach);
@@ -163,18 +230,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     options: PublishOptions = {},
   ): Promise<Published> {
     if (this.closing !== undefined) throw new HubError('ERR_HUB_CLOSED');
-    if (parseRoom(room) === undefined) throw new HubError('ERR_HUB_ROOM_INVALID', { detail: toLogText(String(room)) });
-    const { id = randomUUID(), traceId } = options;
-    this.checkEvent(event, payload, id, traceId);
-    const ts = this.settings.clock.wallTime();
-    try {
-      const published = await this.engine.publish(room, { event, payload, id, ts, traceId });
-      if (!published.duplicate) this.counters.published += 1;
-      return published;
-    } catch (cause) {
-      this.counters.error('ERR_HUB_PUBLISH_FAILED');
-      throw new HubError('ERR_HUB_PUBLISH_FAILED', { cause, retryable: true });
-    }
+    return this.publisher.publish(room, event, payload, options);
   }
 
   /** Publishes to `guild:<guildId>`. @throws As {@link publish}. */
@@ -207,10 +263,26 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     return this.publish(userRoom(userId), event, payload, options);
   }
 
-  /** Asks `authorize` again for every subscription, of one user or of all: call it when permissions have changed. */
-  revalidate(userId?: string): void {
-    const affected = userId === undefined ? this.connections : (this.users.get(userId) ?? []);
+  /**
+   * Asks `authorize` again: call it when permissions have changed.
+   *
+   * @param target A user's id, or a room such as `channel:1` for everyone in it; without one, all subscriptions.
+   */
+  revalidate(target?: string): void {
+    if (target !== undefined && parseRoom(target) !== undefined) {
+      this.revalidateRoom(target);
+      return;
+    }
+    const affected = target === undefined ? this.connections.values() : (this.users.get(target) ?? []);
     for (const connection of [...affected]) connection.revalidate();
+  }
+
+  /**
+   * The ids of the users who have a room open now, each once: in this process, and in those that share the engine.
+   * A process that died is counted for up to 45 s.
+   */
+  viewers(room: string): Promise<readonly string[]> {
+    return this.viewing.list(room);
   }
 
   /** Tells every client that what it is shown may be old, or is current again. New clients are told too. */
@@ -226,26 +298,15 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
 
   /** The hub in numbers. */
   stats(): HubStats {
-    const { counters } = this;
     let subscriptions = 0;
-    for (const connection of this.connections) subscriptions += connection.subscriptions;
-    return {
-      connections: this.connections.size,
-      users: this.users.size,
-      rooms: this.feeds.size,
-      subscriptions,
-      opened: counters.opened,
-      framesIn: counters.framesIn,
-      framesOut: counters.framesOut,
-      published: counters.published,
-      closes: { ...counters.closes },
-      errors: { ...counters.errors },
-    };
+    for (const connection of this.connections.values()) subscriptions += connection.subscriptions;
+    const { size: connections } = this.connections;
+    return this.counters.stats({ connections, users: this.users.size, rooms: this.feeds.size, subscriptions });
   }
 
   /**
-   * Refuses new connections, tells the clients to reconnect at times spread over `drainSpreadMs`, closes every socket
-   * with 4503 after `drainMs`. Idempotent; resolves when no socket and no timer is left.
+   * Refuses new connections, tells the clients to reconnect at times spread over `drainSpreadMs`, closes every one
+   * with 4503 after `drainMs`. Idempotent; resolves when no connection and no timer is left.
    *
    * @throws TypeError on options that are unknown or out of range.
    */
@@ -266,8 +327,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   private async drain(drainMs: number): Promise<void> {
     const { clock, random, drainSpreadMs, logger } = this.settings;
     logger.info({ connections: this.connections.size, drainMs }, 'hub drains');
-    // The listeners stay until the end: an upgrade that nobody answers would hang.
-    for (const connection of [...this.connections]) {
+    // The listeners stay until the end: a request that nobody answers would hang.
+    for (const connection of [...this.connections.values()]) {
       connection.drain(Math.floor(random() * drainSpreadMs), drainMs);
     }
     if (this.connections.size > 0) {
@@ -275,23 +336,37 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
         this.onEmpty = resolve;
       });
       const timer = clock.setTimer(() => {
-        for (const connection of [...this.connections]) connection.terminate();
+        for (const connection of [...this.connections.values()]) connection.terminate();
       }, drainMs + CLOSE_GRACE_MS);
       await empty;
       clock.clearTimer(timer);
     }
     for (const detach of [...this.detachers]) detach();
-    for (const giveUp of this.questions) giveUp();
+    this.access.close();
+    this.batcher.flush();
+    await this.viewing.close();
     this.upgrader.close();
     if (this.settings.engine === undefined) await this.engine.close();
     logger.info({}, 'hub closed');
+  }
+
+  private attachSocket(server: Server, path: string): Unsubscribe {
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      if (pathOf(request) === path && claimUpgrade(socket)) this.onUpgrade(request, socket, head);
+    };
+    server.on('upgrade', onUpgrade);
+    return () => {
+      server.off('upgrade', onUpgrade);
+    };
   }
 
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { logger, maxConnections } = this.settings;
     const requestId = randomUUID();
     const { origin } = request.headers;
-    if (!this.allowsOrigin(origin, request)) {
+    const headers = headersOf(request);
+    const url = request.url ?? '';
+    if (!this.access.allowsOrigin(origin, { headers, url })) {
       this.counters.error('ERR_HUB_ORIGIN_FORBIDDEN');
       logger.warn({ requestId, origin: toLogText(origin ?? '') }, 'hub refuses an origin');
       refuseUpgrade(socket, 403, 'ERR_HUB_ORIGIN_FORBIDDEN', requestId);
@@ -308,71 +383,51 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       refuseUpgrade(socket, 503, 'ERR_HUB_CONNECTION_LIMIT', requestId, 5);
       return;
     }
-    acceptUpgrade(this.upgrader, request, socket, head, (bind) => {
-      this.counters.opened += 1;
-      const headers = headersOf(request);
-      const url = request.url ?? '';
-      const authenticate = (token: string | undefined): Promise<AuthOutcome> =>
-        this.authenticate({ token: token ?? bearerOf(headers), headers, url });
-      this.connections.add(new Connection(randomUUID(), this.host, bind, authenticate));
+    acceptUpgrade(this.upgrader, request, socket, head, this.batcher, (bind) => this.open(bind, { headers, url }));
+  }
+
+  private open(
+    bind: ConstructorParameters<typeof Connection>[2],
+    request: { readonly headers: Headers; readonly url: string },
+    carriage?: ConstructorParameters<typeof Connection>[4],
+  ): void {
+    this.counters.opened += 1;
+    const { headers, url } = request;
+    const authenticate = (token: string | undefined): Promise<AuthOutcome> =>
+      this.access.authenticate({ token: token ?? bearerOf(headers), headers, url });
+    const id = randomUUID();
+    this.connections.set(id, new Connection(id, this.host, bind, authenticate, carriage));
+  }
+
+  private revalidateRoom(room: string): void {
+    for (const connection of [...this.connections.values()]) connection.revalidate(room);
+  }
+
+  private async command({ principal, id, name, input, connectionId }: CommandRequest): Promise<CommandAnswer> {
+    const { onCommand, clock, logger } = this.settings;
+    const unable = (code: 'ERR_HUB_COMMAND_UNKNOWN' | 'ERR_HUB_COMMAND_FAILED', status: number): CommandAnswer => ({
+      ok: false,
+      error: { status, code, message: HUB_ERRORS[code].message },
     });
-  }
-
-  private allowsOrigin(origin: string | undefined, request: IncomingMessage): boolean {
+    if (onCommand === undefined) return unable('ERR_HUB_COMMAND_UNKNOWN', 404);
+    const traceId = randomUUID();
     try {
-      // Only `true` is a yes: what an async function gives is not.
-      return this.isOriginAllowed(origin, request) === true;
+      const sentAt = clock.wallTime();
+      return await onCommand({ principal, name, input, requestId: id, sentAt, traceId, connectionId });
     } catch (error) {
-      // `Origin` is the caller's text, and what is thrown in an upgrade listener would end the process.
-      this.settings.logger.warn({ error: toLogText(messageOf(error)) }, 'hub origins failed');
-      return false;
+      logger.error({ name: toLogText(name), traceId, error: toLogText(messageOf(error)) }, 'hub onCommand failed');
+      return unable('ERR_HUB_COMMAND_FAILED', 502);
     }
   }
 
-  private async authenticate(context: Parameters<HubSettings['authenticate']>[0]): Promise<AuthOutcome> {
-    const { authenticate, logger } = this.settings;
-    try {
-      const principal = await authenticate(context);
-      if (principal === null) return { unavailable: false };
-      if (isPrincipal(principal)) return { principal };
-      logger.error({}, 'hub authenticate gave neither a principal nor null');
-      return { unavailable: true };
-    } catch (error) {
-      const refused = GuildkitError.is(error) && !error.retryable;
-      const fields = { error: toLogText(messageOf(error)), ...(GuildkitError.is(error) ? { code: error.code } : {}) };
-      if (refused) logger.debug(fields, 'hub authenticate refuses');
-      else logger.warn(fields, 'hub authenticate failed');
-      return { unavailable: !refused };
-    }
-  }
-
-  private async authorize(principal: Principal, room: string): Promise<'allowed' | 'denied' | 'failed'> {
-    const { authorize, logger } = this.settings;
-    try {
-      const answer = authorize(principal, room);
-      // Only `true` is a yes: a forgotten await or a truthy object is not.
-      return (typeof answer === 'boolean' ? answer : await this.inTime(answer)) === true ? 'allowed' : 'denied';
-    } catch (error) {
-      logger.warn({ room: toLogText(room), error: toLogText(messageOf(error)) }, 'hub authorize failed');
-      return 'failed';
-    }
-  }
-
-  /** Rejects when there is no answer in time: someone whose access is asked again would go on hearing the room. */
-  private async inTime<T>(answer: Promise<T>): Promise<T> {
-    const { clock, authTimeoutMs } = this.settings;
-    let giveUp = (): void => {};
-    const late = new Promise<never>((_, reject) => {
-      giveUp = () => reject(new Error('no answer in time'));
-    });
-    const timer = clock.setTimer(giveUp, authTimeoutMs);
-    this.questions.add(giveUp);
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clock.clearTimer(timer);
-      this.questions.delete(giveUp);
-    }
+  private createStreamHost(gate: HttpGate): StreamHost {
+    return {
+      settings: this.settings,
+      batcher: this.batcher,
+      gate,
+      isFull: () => this.connections.size >= this.settings.maxConnections,
+      open: (request, bind, carriage) => this.open(bind, request, carriage),
+    };
   }
 
   private createHost(): ConnectionHost {
@@ -398,7 +453,10 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
           capMs: settings.reconnectCapMs,
         },
       }),
-      authorize: (principal, room) => this.authorize(principal, room),
+      authorize: (principal, room) => this.access.authorize(principal, room),
+      command: (request) => this.command(request),
+      enter: (room, userId) => this.viewing.enter(room, userId),
+      exit: (room, userId) => this.viewing.exit(room, userId),
       admit: (connection, userId) => {
         const mine = this.users.get(userId) ?? new Set();
         if (mine.size >= settings.maxConnectionsPerUser) return false;
@@ -413,7 +471,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       },
       release: (connection) => this.release(connection),
       closed: (connection) => {
-        this.connections.delete(connection);
+        this.connections.delete(connection.id);
         if (this.connections.size === 0) this.onEmpty?.();
       },
     };
@@ -446,41 +504,4 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       },
     });
   }
-
-  private checkEvent(event: string, payload: unknown, id: unknown, traceId: unknown): void {
-    if (!isShortText(event) || event.startsWith('sys.')) {
-      throw new HubError('ERR_HUB_EVENT_INVALID', { detail: toLogText(String(event)) });
-    }
-    if (!isShortText(id)) throw new HubError('ERR_HUB_EVENT_INVALID', { detail: 'Option: id.' });
-    if (traceId !== undefined && !isShortText(traceId)) {
-      throw new HubError('ERR_HUB_EVENT_INVALID', { detail: 'Option: traceId.' });
-    }
-    let json: string | undefined;
-    try {
-      json = JSON.stringify(payload);
-    } catch (cause) {
-      throw new HubError('ERR_HUB_EVENT_INVALID', { cause });
-    }
-    // A function, a symbol: JSON has no word for it, and the frame would be none.
-    if (json === undefined && payload !== undefined)
-      throw new HubError('ERR_HUB_EVENT_INVALID', { detail: 'Payload.' });
-    if (Buffer.byteLength(json ?? '') > this.settings.maxEventBytes) throw new HubError('ERR_HUB_EVENT_TOO_LARGE');
-  }
-}
-
-/** A name or an id: it stands in every frame beside the payload, whose size is bounded by itself. */
-function isShortText(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH;
-}
-
-/** `authenticate` is the app's code: what it gives is looked at before it is trusted. */
-function isPrincipal(value: unknown): value is Principal {
-  const { userId, roles, expiresAt } = (value ?? {}) as Partial<Principal>;
-  return (
-    typeof userId === 'string' &&
-    userId.length > 0 &&
-    Array.isArray(roles) &&
-    typeof expiresAt === 'number' &&
-    !Number.isNaN(expiresAt)
-  );
 }

@@ -1,9 +1,9 @@
 /** Owns the hub's settings: what they mean, their defaults and their ranges. */
-import type { IncomingMessage } from 'node:http';
 import {
   type Clock,
   check,
   type Logger,
+  type OptionCheck,
   type OptionChecks,
   resolveOptions,
   silentLogger,
@@ -11,15 +11,37 @@ import {
 } from '@guildkit/core';
 import type { Principal } from '../principal.js';
 import type { HubEngine } from './engine.js';
+import type { CommandAnswer } from './protocol/session-types.js';
 
 /** What `authenticate` looks at. */
 export interface AuthContext {
-  /** From an `auth` frame or `Authorization: Bearer`. Without one, look at the upgrade request: its session cookie. */
+  /** From an `auth` frame or `Authorization: Bearer`. Without one, look at the request: its session cookie. */
   readonly token?: string | undefined;
-  /** Headers of the upgrade request. */
+  /** Headers of the request. */
   readonly headers: Headers;
-  /** Path and query of the upgrade request. */
+  /** Path and query of the request. */
   readonly url: string;
+}
+
+/** What `origins` looks at beside the origin. */
+export interface OriginRequest {
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: Headers;
+}
+
+/** A command of a client. Nothing of it was checked but its size. */
+export interface HubCommand {
+  readonly principal: Principal;
+  readonly name: string;
+  readonly input: unknown;
+  /** The client's id of the command: the same again when it is sent again. */
+  readonly requestId: string;
+  /** Unix ms at which it arrived. */
+  readonly sentAt: number;
+  readonly traceId: string;
+  /** The connection it came in; `undefined` when it was posted. */
+  readonly connectionId: string | undefined;
 }
 
 /** Settings of {@link RealtimeHub}. */
@@ -29,7 +51,7 @@ export interface RealtimeHubOptions {
    * for a request without `Origin`. With a list such a request is let through: only programs can leave `Origin` out,
    * and a program has no one else's cookies. Anything but `true` refuses; so does an exception.
    */
-  readonly origins: readonly string[] | ((origin: string | undefined, request: IncomingMessage) => boolean);
+  readonly origins: readonly string[] | ((origin: string | undefined, request: OriginRequest) => boolean);
   /**
    * Says who a connection is, or `null`. A thrown guildkit error that is not `retryable` (a `JwtError`) refuses too;
    * any other exception means that nobody can be authenticated now.
@@ -37,6 +59,11 @@ export interface RealtimeHubOptions {
   readonly authenticate: (context: AuthContext) => Principal | null | Promise<Principal | null>;
   /** Says whether someone may hear a room. Asked at each subscription and at each revalidation. An exception or no answer is no yes. */
   readonly authorize: (principal: Principal, room: string) => boolean | Promise<boolean>;
+  /**
+   * Carries out commands, by WebSocket or posted: `commandBus.handle`. Without it every command is unknown. What it
+   * throws is logged, and told as a failure of ours.
+   */
+  readonly onCommand?: ((command: HubCommand) => Promise<CommandAnswer>) | undefined;
   /**
    * Where room logs live. The hub closes an engine that it made itself.
    * @defaultValue `memoryEngine()`
@@ -81,6 +108,16 @@ export interface RealtimeHubOptions {
    * @defaultValue 50
    */
   readonly maxFramesPerSecond?: number | undefined;
+  /**
+   * Commands of one connection, and posted ones of one user, that may wait for their answers.
+   * @defaultValue 32
+   */
+  readonly maxPendingCommands?: number | undefined;
+  /**
+   * Tells each room who has it open, with `sys.viewers`, at most once a second.
+   * @defaultValue false: user ids are told to everyone in the room.
+   */
+  readonly announceViewers?: boolean | undefined;
   /**
    * How many events behind its last ping a client may report to be.
    * @defaultValue 1000
@@ -130,8 +167,8 @@ export interface RealtimeHubOptions {
 
 /** Options with their defaults. `engine: undefined`: the hub makes one. */
 export type HubSettings = {
-  readonly [K in keyof Required<RealtimeHubOptions>]: K extends 'engine'
-    ? HubEngine | undefined
+  readonly [K in keyof Required<RealtimeHubOptions>]: K extends 'engine' | 'onCommand'
+    ? RealtimeHubOptions[K]
     : Exclude<RealtimeHubOptions[K], undefined>;
 };
 
@@ -140,6 +177,7 @@ const DEFAULTS = {
   origins: undefined as unknown as HubSettings['origins'],
   authenticate: undefined as unknown as HubSettings['authenticate'],
   authorize: undefined as unknown as HubSettings['authorize'],
+  onCommand: undefined,
   engine: undefined,
   logger: silentLogger,
   clock: systemClock,
@@ -151,6 +189,8 @@ const DEFAULTS = {
   maxFrameBytes: 65_536,
   maxSubscriptions: 100,
   maxFramesPerSecond: 50,
+  maxPendingCommands: 32,
+  announceViewers: false,
   maxLagEvents: 1_000,
   maxBufferedBytes: 1_048_576,
   maxEventBytes: 262_144,
@@ -169,7 +209,13 @@ const CHECKS: OptionChecks<HubSettings> = {
       : 'must be a function or an array of origins such as "https://app.example"',
   authenticate: check.function(),
   authorize: check.function(),
+  onCommand: check.optional(check.function()),
+  engine: check.optional(hasMethods('an engine', 'publish', 'read', 'watch', 'rooms', 'close')),
+  logger: hasMethods('a logger', 'debug', 'info', 'warn', 'error'),
+  clock: hasMethods('a clock', 'now', 'wallTime', 'setTimer', 'clearTimer'),
   random: check.function(),
+  maxPendingCommands: check.integer(1, 10_000),
+  announceViewers: check.boolean(),
   authTimeoutMs: check.integer(1, 600_000),
   heartbeatMs: check.integer(1, 600_000),
   pongTimeoutMs: check.integer(1, 600_000),
@@ -190,13 +236,25 @@ const CHECKS: OptionChecks<HubSettings> = {
 
 /** Checks options and fills in the defaults. */
 export function resolveHubOptions(options: RealtimeHubOptions): HubSettings {
-  return resolveOptions<HubSettings>('RealtimeHub', DEFAULTS, options, CHECKS);
+  const settings = resolveOptions<HubSettings>('RealtimeHub', DEFAULTS, options, CHECKS);
+  if (settings.reconnectCapMs < settings.reconnectBaseMs) {
+    throw new TypeError('RealtimeHub: option "reconnectCapMs" must be at least reconnectBaseMs');
+  }
+  return settings;
+}
+
+function hasMethods(what: string, ...names: readonly string[]): OptionCheck {
+  return (value) => {
+    const methods = (value ?? {}) as Readonly<Record<string, unknown>>;
+    const missing = names.filter((name) => typeof methods[name] !== 'function');
+    return missing.length === 0 ? undefined : `must be ${what}: ${missing.join(', ')} missing`;
+  };
 }
 
 /** Turns `origins` into one question. */
 export function originCheck(
   origins: HubSettings['origins'],
-): (origin: string | undefined, request: IncomingMessage) => boolean {
+): (origin: string | undefined, request: OriginRequest) => boolean {
   if (typeof origins === 'function') return origins;
   const allowed = new Set(origins.map((origin) => new URL(origin).origin));
   return (origin) => origin === undefined || allowed.has(origin);

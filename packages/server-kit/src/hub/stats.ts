@@ -36,9 +36,21 @@ export class HubCounters {
     number
   >;
 
+  /** All numbers: those that are counted here, and those of the moment. */
+  stats(now: Pick<HubStats, 'connections' | 'users' | 'rooms' | 'subscriptions'>): HubStats {
+    const { opened, framesIn, framesOut, published } = this;
+    const closes = { ...this.closes };
+    return { ...now, opened, framesIn, framesOut, published, closes, errors: { ...this.errors } };
+  }
+
   /** Counts an error. */
   error(code: HubErrorCode): void {
     this.errors[code] += 1;
+  }
+
+  /** Counts an error whose code may be the app's own. */
+  refused(code: string): void {
+    if (Object.hasOwn(HUB_ERRORS, code)) this.error(code as HubErrorCode);
   }
 
   /** Counts a close. */

@@ -2,7 +2,7 @@
 import { explore } from '@guildkit/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createSessionReducer } from '../../src/hub/protocol/session.js';
+import { createSessionReducer, newSession } from '../../src/hub/protocol/session.js';
 import type { SessionEffect, SessionState } from '../../src/hub/protocol/session-types.js';
 import {
   brokenRule,
@@ -18,7 +18,8 @@ import {
   type World,
 } from '../support/session-model.js';
 
-const reducer = createSessionReducer(LIMITS);
+const reducer: SessionReducer = createSessionReducer(LIMITS);
+const stream: SessionReducer = { ...createSessionReducer(LIMITS, 'stream'), kind: 'stream' };
 
 function search(subject: SessionReducer) {
   return explore<World, ModelInput, SessionEffect>({
@@ -57,7 +58,7 @@ const without = (type: SessionEffect['type']) =>
 
 /** A ticket is replaced by the current one: as if tickets were not compared. */
 const currentTicket = (state: SessionState, input: Input): Input => {
-  if (!('ticket' in input)) return input;
+  if (!('ticket' in input && 'room' in input)) return input;
   const sub = state.subscriptions.get(input.room);
   return { ...input, ticket: sub?.ticket ?? input.ticket };
 };
@@ -119,6 +120,30 @@ const MUTANTS: Record<string, SessionReducer> = {
   'lag is not looked at': mutant({
     input: (_, input) => (input.type === 'frame' ? { ...input, behind: 0 } : input),
   }),
+  'a command is answered twice': mutant({
+    step: (_, input, { state, effects }) => ({
+      state,
+      effects: input.type === 'commandDone' ? [...effects, ...effects] : effects,
+    }),
+  }),
+  'a command is forgotten': mutant({
+    step: (_, __, { state, effects }) => ({ state: { ...state, commands: new Map() }, effects }),
+  }),
+  'the proof of another user renews': mutant({
+    step: (from, input, step) =>
+      input.type === 'renewed' && from.phase !== 'closed'
+        ? { state: { ...step.state, principal: input.principal }, effects: step.effects }
+        : step,
+  }),
+  'commands have no bound': mutant({
+    step: (from, input, step) =>
+      step.effects.some((effect) => effect.type === 'refuse' && effect.code === 'ERR_HUB_COMMAND_LIMIT')
+        ? ((free) => ({
+            state: { ...free.state, commands: new Map([...from.commands, ...free.state.commands]) },
+            effects: free.effects,
+          }))(reducer.step({ ...from, commands: new Map() }, input))
+        : step,
+  }),
   'the welcome comes twice': mutant({
     step: (_, input, { state, effects }) => ({
       state,
@@ -142,6 +167,20 @@ describe('exhaustive search', () => {
       'open → closed',
       'open → draining',
       'opening → authenticating',
+      'opening → closed',
+      'opening → open',
+    ]);
+  });
+
+  it('finds every rule kept in every reachable state of a stream', () => {
+    const found = search(stream);
+    expect(found.violation).toBeUndefined();
+    expect(found.complete).toBe(true);
+    const edges = new Set(found.phaseEdges.map(({ from, to }) => `${from} → ${to}`));
+    expect([...edges].sort()).toEqual([
+      'draining → closed',
+      'open → closed',
+      'open → draining',
       'opening → closed',
       'opening → open',
     ]);
@@ -239,6 +278,44 @@ describe('times', () => {
       '60 4401',
       '60 release',
     ]);
+  });
+
+  it('end a stream that reports late or from far behind, and none that never reports', () => {
+    const limits = { ...LIMITS, heartbeatMs: 20, pongTimeoutMs: 10 };
+    const subject = createSessionReducer(limits, 'stream');
+    const begin = () => {
+      let { state } = subject.step(newSession(limits, 0), { type: 'opened', now: 0, random: 0 });
+      const principal = { userId: '1', roles: [], expiresAt: Number.POSITIVE_INFINITY };
+      const expiresInMs = Number.POSITIVE_INFINITY;
+      const known = { type: 'authenticated', attempt: 1, principal, expiresInMs, admitted: true } as const;
+      ({ state } = subject.step(state, { ...known, now: 0, random: 0 }));
+      return state;
+    };
+    const pong = (behind: number) =>
+      ({
+        type: 'frame',
+        parsed: { kind: 'frame', frame: { v: 1, type: 'pong', id: 'p', payload: {} } },
+        behind,
+        random: 0,
+      }) as const;
+    /** When the session ends by itself, when it does before 1000. */
+    const endsAt = (start: SessionState) => {
+      let state = start;
+      for (;;) {
+        const now = subject.deadline(state);
+        if (now === undefined || now > 1_000) return undefined;
+        ({ state } = subject.step(state, { type: 'timer', now, random: 0 }));
+        if (state.phase === 'closed') return now;
+      }
+    };
+    expect(endsAt(begin())).toBeUndefined();
+    expect(endsAt(subject.step(begin(), { ...pong(0), now: 5 }).state)).toBe(5 + 2 * 20 + 10);
+    // Marked at 10 (half an interval after the beginning).
+    const marked = subject.step(begin(), { type: 'timer', now: 10, random: 0 }).state;
+    expect(subject.step(marked, { ...pong(1), now: 19 }).state.phase).toBe('open');
+    expect(subject.step(marked, { ...pong(1), now: 20 }).state.phase).toBe('closed');
+    expect(subject.step(marked, { ...pong(0), now: 20 }).state.phase).toBe('open');
+    expect(subject.step(marked, { ...pong(limits.maxLagEvents + 1), now: 11 }).state.phase).toBe('closed');
   });
 
   it('let frames through up to the burst, then end with 4429', () => {

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Principal, RealtimeHub, type RealtimeHubOptions } from '@guildkit/server-kit/hub';
 import { WebSocket } from 'ws';
+import { TestStream } from './event-stream.js';
 
 export interface Frame {
   v: 1;
@@ -35,11 +36,12 @@ export async function startHub(options: Partial<RealtimeHubOptions> = {}) {
     ...options,
   });
   const server = createServer((_, response) => response.end('http'));
-  hub.attach(server, { ws: '/api/ws' });
+  hub.attach(server, { ws: '/api/ws', sse: '/api/stream' });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const clients: TestClient[] = [];
+  const streams: TestStream[] = [];
   return {
     hub,
     server,
@@ -56,8 +58,26 @@ export async function startHub(options: Partial<RealtimeHubOptions> = {}) {
       await client.request('auth', { token: user });
       return client;
     },
+    /** A stream of a user, `user-1` unless another is given. */
+    stream(rooms: string, { token = 'user-1', headers = {} }: StreamInit = {}): TestStream {
+      const path = rooms.startsWith('/') ? rooms : `/api/stream?rooms=${rooms}`;
+      const stream = new TestStream(port, path, { authorization: `Bearer ${token}`, ...headers });
+      streams.push(stream);
+      return stream;
+    },
+    /** Posts a frame to `/api/commands`. */
+    async post(frame: unknown, { token = 'user-1', headers = {} }: StreamInit = {}) {
+      const response = await fetch(`http://127.0.0.1:${port}/api/commands`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+        body: typeof frame === 'string' ? frame : JSON.stringify(frame),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+    },
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.ws.terminate();
+      for (const stream of streams) stream.destroy();
       await hub.close({ drainMs: 0 });
       await closeServer(server);
     },
@@ -69,6 +89,11 @@ export async function closeServer(server: Server): Promise<void> {
   server.closeAllConnections();
   server.close();
   await once(server, 'close');
+}
+
+export interface StreamInit {
+  token?: string;
+  headers?: Record<string, string>;
 }
 
 export interface ConnectInit {

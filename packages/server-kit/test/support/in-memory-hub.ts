@@ -4,7 +4,7 @@ import { applyVoiceEvent, type RoomSnapshot } from '@guildkit/core/wire';
 import { applyRoomEvent, type HubEngine } from '@guildkit/server-kit/hub';
 import { Connection, type ConnectionHost } from '../../src/hub/io/connection.js';
 import { RoomFeeds } from '../../src/hub/io/room-feeds.js';
-import type { Transport, TransportListener } from '../../src/hub/io/ws-transport.js';
+import type { Transport, TransportListener } from '../../src/hub/io/transport.js';
 import { HubCounters } from '../../src/hub/stats.js';
 import type { Frame } from './hub-server.js';
 
@@ -18,6 +18,7 @@ export function createHost(engine: HubEngine, clock: Clock, maxBufferedBytes = 1
       maxSubscriptions: 100,
       maxFramesPerSecond: 1_000,
       maxLagEvents: 1_000,
+      maxPendingCommands: 32,
       maxBufferedBytes,
     },
     engine,
@@ -28,6 +29,9 @@ export function createHost(engine: HubEngine, clock: Clock, maxBufferedBytes = 1
     random: () => 0.5,
     welcome: () => ({}) as never,
     authorize: async () => 'allowed',
+    command: async () => ({ ok: true, latencyMs: 0 }),
+    enter: () => {},
+    exit: () => {},
     admit: () => true,
     admitted: () => {},
     release: () => {},
@@ -128,9 +132,10 @@ export class ModelConnection {
     const state = { gone: false };
     const transport: Transport = {
       bufferedBytes: 0,
-      send: (frame) => {
+      sizeOf: (message) => message.frame.length,
+      send: (message) => {
         if (state.gone) return;
-        const parsed = JSON.parse(textOf(frame)) as Frame;
+        const parsed = JSON.parse(textOf(message.frame)) as Frame;
         if (parsed.event === 'sys.welcome') queueMicrotask(() => this.subscribe(listener as TransportListener));
         else this.client.take(parsed);
       },

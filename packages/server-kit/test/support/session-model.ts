@@ -5,7 +5,13 @@ import type { Edge } from '@guildkit/testkit';
 import type { ParsedFrame } from '../../src/hub/protocol/client-frame.js';
 import type { RoomRead } from '../../src/hub/protocol/records.js';
 import { type createSessionReducer, newSession } from '../../src/hub/protocol/session.js';
-import type { SessionEffect, SessionInput, SessionLimits, SessionState } from '../../src/hub/protocol/session-types.js';
+import type {
+  SessionEffect,
+  SessionInput,
+  SessionKind,
+  SessionLimits,
+  SessionState,
+} from '../../src/hub/protocol/session-types.js';
 
 export const LIMITS: SessionLimits = {
   // All multiples of one step: the search then meets few different times.
@@ -17,10 +23,11 @@ export const LIMITS: SessionLimits = {
   // The search keeps no count of tokens; the budget has tests of its own.
   maxFramesPerSecond: 1_000_000,
   maxLagEvents: 3,
+  maxPendingCommands: 1,
 };
 
 export type ModelInput = SessionInput | { readonly type: 'timer' };
-export type SessionReducer = ReturnType<typeof createSessionReducer>;
+export type SessionReducer = ReturnType<typeof createSessionReducer> & { readonly kind?: SessionKind };
 
 interface Ticketed {
   readonly room: string;
@@ -74,7 +81,7 @@ const command = framed({
 const pong = (behind: number) => framed({ kind: 'frame', frame: { v: 1, type: 'pong', id: 'p', payload: {} } }, behind);
 
 /** Every input worth trying. Answers come only for what was asked, but late and in any order. */
-export function inputsOf(world: World, limits = LIMITS): readonly ModelInput[] {
+export function inputsOf(world: World, limits = LIMITS, kind: SessionKind = 'socket'): readonly ModelInput[] {
   const { session, opened, authentications, authorizations, reads, places } = world;
   if (!opened) return [{ type: 'opened' }];
   const inputs: ModelInput[] = [
@@ -88,15 +95,33 @@ export function inputsOf(world: World, limits = LIMITS): readonly ModelInput[] {
     framed({ kind: 'unknown', id: 'u' }),
     framed({ kind: 'invalid', id: undefined, problem: 'p' }),
     command,
+    framed({ kind: 'ping' }),
+    { type: 'commandDone', ticket: -1, answer: { ok: true, latencyMs: 0 } },
     pong(0),
     pong(limits.maxLagEvents + 1),
     subscribe('nowhere'),
     unsubscribe(A),
   ];
   if (authorizations.length + reads.length < 2) {
-    inputs.push(auth(), subscribe(A), { type: 'revalidate' }, { type: 'revalidate', room: A });
+    // In a stream nothing comes in but what the shell makes of its request.
+    if (kind === 'socket') inputs.push(auth());
+    inputs.push(subscribe(A), { type: 'revalidate' }, { type: 'revalidate', room: A });
     // The second room is there to meet the limit; alone it would only mirror the first.
     if (session.subscriptions.has(A)) inputs.push(subscribe(B));
+  }
+  for (const ticket of session.commands.keys()) {
+    inputs.push(
+      { type: 'commandDone', ticket, answer: { ok: true, result: 1, latencyMs: 0 } },
+      { type: 'commandDone', ticket, answer: { ok: false, error: { status: 502, code: 'X', message: 'm' } } },
+    );
+  }
+  if (session.principal !== undefined && authorizations.length + reads.length < 2) {
+    inputs.push(
+      { type: 'renewed', principal: someone('1'), expiresInMs: 30, rolesChanged: false },
+      { type: 'renewed', principal: someone('1'), expiresInMs: 30, rolesChanged: true },
+      { type: 'renewed', principal: someone('2'), expiresInMs: 30, rolesChanged: true },
+      { type: 'renewed', principal: someone('1'), expiresInMs: 0, rolesChanged: false },
+    );
   }
   for (const attempt of authentications) {
     const known = { type: 'authenticated', attempt, expiresInMs: 30, admitted: true } as const;
@@ -174,7 +199,7 @@ export function stepWorld(
 }
 
 export function nextInputs(reducer: SessionReducer, world: World, limits = LIMITS): readonly ModelInput[] {
-  const inputs = inputsOf(world, limits);
+  const inputs = inputsOf(world, limits, reducer.kind);
   return reducer.deadline(world.session) === undefined ? inputs : [...inputs, { type: 'timer' }];
 }
 
@@ -245,6 +270,11 @@ export function brokenRule(
   if (after.subscriptions.size > limits.maxSubscriptions) return 'the limit of subscriptions';
   if (before.phase === 'draining' && after.subscriptions.size > before.subscriptions.size)
     return 'nothing new while draining';
+  if (after.commands.size > limits.maxPendingCommands) return 'the limit of commands';
+  for (const { ticket } of of('command')) if (!after.commands.has(ticket)) return 'a command is remembered';
+  if (input.type === 'renewed' && input.expiresInMs <= 0 && before !== after)
+    return 'no renewal by a proof that is over';
+  if (reducer.kind === 'stream' && after.phase === 'authenticating') return 'a stream cannot be asked';
   if (!ends) {
     const held = [...after.subscriptions].filter(([, sub]) => sub.stage !== 'authorizing');
     const names = held.map(([room, { ticket }]) => `${room}#${ticket}`).sort();
@@ -257,7 +287,8 @@ export function brokenRule(
     ) {
       return 'the shell holds what the session says';
     }
-    const expected = [after.auth?.re, ...[...after.subscriptions.values()].map((sub) => sub.re)];
+    const asked = [...after.subscriptions.values()].map((sub) => sub.re);
+    const expected = [after.auth?.re, ...asked, ...after.commands.values()];
     if (
       expected
         .filter((re) => re !== undefined)
@@ -292,6 +323,7 @@ export function keyOf({ session, now, ...world }: World): string {
     session.expiry && [rel(session.expiry.endsAt), rel(session.expiry.remindAt)],
     session.heartbeat && [rel(session.heartbeat.pingAt), rel(session.heartbeat.pongBy)],
     rel(session.closeAt),
+    session.commands.size,
     [...session.subscriptions].map(([room, sub]) => [room, sub.stage, sub.recheck !== undefined, sub.re]),
     world.opened,
     [...new Set(world.authentications.map((attempt) => attempt === session.auth?.attempt))].sort(),
@@ -315,7 +347,9 @@ export function labelOf(input: ModelInput): string {
 }
 
 function answerOf(effect: SessionEffect): readonly string[] {
-  const re = effect.type === 'ack' || effect.type === 'refuse' || effect.type === 'start' ? effect.re : undefined;
+  const { type } = effect;
+  const answers = type === 'ack' || type === 'refuse' || type === 'refuseCommand' || type === 'start';
+  const re = answers ? effect.re : undefined;
   // These two are not requests that the model waits for.
   return re === undefined || re === 'u' ? [] : [re];
 }

@@ -2,7 +2,8 @@
 import { envelopeSchema } from '@guildkit/core/wire/schema';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { recordFrame, recordJson, textFrame } from '../../src/hub/codec/frames.js';
+import { textFrame } from '../../src/hub/codec/frames.js';
+import { recordJson, recordMessage } from '../../src/hub/codec/message.js';
 import { parseClientFrame } from '../../src/hub/protocol/client-frame.js';
 import { RoomLog } from '../../src/hub/protocol/room-log.js';
 import { textOf } from '../support/in-memory-hub.js';
@@ -45,7 +46,7 @@ describe('a text frame', () => {
           expect(envelopeSchema.safeParse(envelope).success).toBe(true);
           const expected = { v: 1, type: 'event', event, payload, ts: 5, room: 'user:1', seq: 1, id, traceId };
           expect(envelope).toEqual(JSON.parse(JSON.stringify(expected)));
-          expect(recordFrame(record)).toBe(recordFrame(record));
+          expect(recordMessage(record).frame).toBe(recordMessage(record).frame);
         },
       ),
     );

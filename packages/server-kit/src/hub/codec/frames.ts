@@ -1,9 +1,4 @@
-/**
- * Owns the bytes of what the hub sends: an event is serialised and framed once, and every socket gets the same
- * buffer. Refuses compression: it costs more than it saves on small frames, and a bomb needs it.
- */
-import { type Envelope, WIRE_VERSION } from '@guildkit/core/wire';
-import type { RoomRecord } from '../protocol/records.js';
+/** Owns the framing of bytes: WebSocket text frames and HTTP/1.1 chunks. */
 
 /** An unmasked, final text frame (RFC 6455, section 5.2). */
 export function textFrame(text: string): Buffer {
@@ -23,28 +18,9 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
-/** The frame of a message to one connection. */
-export function envelopeFrame(envelope: Omit<Envelope, 'v'>): Buffer {
-  return textFrame(JSON.stringify({ v: WIRE_VERSION, ...envelope }));
+/** One chunk of a chunked body (RFC 9112, section 7.1). Not for an empty one: that would end the body. */
+export function httpChunk(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'), bytes, CRLF]);
 }
 
-const frames = new WeakMap<RoomRecord, Buffer>();
-
-/** The frame of a room's event: built at the first call, the same buffer at every later one. */
-export function recordFrame(record: RoomRecord): Buffer {
-  let frame = frames.get(record);
-  if (frame === undefined) {
-    frame = textFrame(recordJson(record));
-    frames.set(record, frame);
-  }
-  return frame;
-}
-
-/** The envelope of a room's event. Its payload is JSON already, and is not parsed again. */
-export function recordJson({ event, payload, ts, room, seq, id, traceId }: RoomRecord): string {
-  const trace = traceId === undefined ? '' : `,"traceId":${JSON.stringify(traceId)}`;
-  return (
-    `{"v":${WIRE_VERSION},"type":"event","event":${JSON.stringify(event)},"payload":${payload},"ts":${ts},` +
-    `"room":${JSON.stringify(room)},"seq":${seq},"id":${JSON.stringify(id)}${trace}}`
-  );
-}
+const CRLF = Buffer.from('\r\n', 'latin1');

@@ -3,16 +3,24 @@ import { type Clock, createDriver, type Driver, type Logger, messageOf, toLogTex
 import type { ControlEvents, Position, SubscribeAck, WelcomePayload } from '@guildkit/core/wire';
 import { HUB_ERRORS } from '../../errors.js';
 import type { Principal } from '../../principal.js';
-import { envelopeFrame, recordFrame } from '../codec/frames.js';
+import { envelopeMessage, type Message, type RoomPosition, recordMessage } from '../codec/message.js';
 import type { HubEngine } from '../engine.js';
 import { parseClientFrame } from '../protocol/client-frame.js';
+import { parseCursor } from '../protocol/cursor.js';
 import type { RoomRead, RoomRecord } from '../protocol/records.js';
 import { createSessionReducer, newSession } from '../protocol/session.js';
-import type { SessionEffect, SessionInput, SessionLimits, SessionState } from '../protocol/session-types.js';
+import type {
+  CommandAnswer,
+  CommandRefusal,
+  SessionEffect,
+  SessionInput,
+  SessionLimits,
+  SessionState,
+} from '../protocol/session-types.js';
 import { Subscription } from '../protocol/subscription.js';
 import type { HubCounters } from '../stats.js';
 import type { RoomFeeds } from './room-feeds.js';
-import type { Transport, TransportListener } from './ws-transport.js';
+import type { Transport, TransportListener } from './transport.js';
 
 /** How a proof of identity turned out. */
 export type AuthOutcome = { readonly principal: Principal } | { readonly unavailable: boolean };
@@ -33,16 +41,41 @@ export interface ConnectionHost {
   admit(connection: Connection, userId: string): boolean;
   /** After `admit`, when the connection has been told. */
   admitted(connection: Connection): void;
+  /** Carries out a command. Never rejects. */
+  command(request: CommandRequest): Promise<CommandAnswer>;
+  /** Someone has a room open, once for each connection. */
+  enter(room: string, userId: string): void;
+  /** After `enter`. */
+  exit(room: string, userId: string): void;
   /** Gives back the place. */
   release(connection: Connection): void;
   /** The socket is gone. */
   closed(connection: Connection): void;
 }
 
+/** A command on its way to who carries it out. */
+export interface CommandRequest {
+  readonly principal: Principal;
+  /** The client's id of it. */
+  readonly id: string;
+  readonly name: string;
+  readonly input: unknown;
+  /** The connection it came in; `undefined` when it was posted. */
+  readonly connectionId: string | undefined;
+}
+
+/** How a connection is carried. */
+export type Carriage =
+  | { readonly kind: 'socket' }
+  /** What a stream subscribes to, and from where. */
+  | { readonly kind: 'stream'; readonly rooms: ReadonlyMap<string, Position | undefined> };
+
 interface Place {
   readonly ticket: number;
+  /** Who it counts for as a viewer. */
+  readonly userId: string;
   readonly subscription: Subscription<RoomRecord>;
-  onRecord(record: RoomRecord, frame: Buffer): void;
+  onRecord(record: RoomRecord, message: Message): void;
 }
 
 /** Live events kept while one subscription's history is read. */
@@ -56,7 +89,9 @@ export class Connection {
   private readonly authenticate: (token: string | undefined) => Promise<AuthOutcome>;
   private readonly driver: Driver<SessionState, SessionInput>;
   private readonly places = new Map<string, Place>();
+  private readonly carriage: Carriage;
   private overflowed = false;
+  private retryAfterMs: number | undefined;
 
   /** @param authenticate Looks at a token, or without one at the upgrade request. Never rejects. */
   constructor(
@@ -64,13 +99,15 @@ export class Connection {
     host: ConnectionHost,
     bind: (listener: TransportListener) => Transport,
     authenticate: (token: string | undefined) => Promise<AuthOutcome>,
+    carriage: Carriage = { kind: 'socket' },
   ) {
     this.id = id;
     this.host = host;
     this.authenticate = authenticate;
+    this.carriage = carriage;
     const { limits, clock, random, logger } = host;
     this.driver = createDriver<SessionState, SessionInput, SessionEffect>({
-      reducer: createSessionReducer(limits),
+      reducer: createSessionReducer(limits, carriage.kind),
       initial: newSession(limits, clock.now()),
       run: (effect) => this.run(effect),
       onEffectError: (error, effect) => {
@@ -85,6 +122,10 @@ export class Connection {
       onBinary: () => {
         host.counters.framesIn += 1;
         this.dispatch({ type: 'frame', parsed: { kind: 'malformed' } });
+      },
+      onPing: () => {
+        host.counters.framesIn += 1;
+        this.dispatch({ type: 'frame', parsed: { kind: 'ping' } });
       },
       onOversized: () => this.dispatch({ type: 'oversized' }),
       onBroken: (problem) => {
@@ -115,9 +156,46 @@ export class Connection {
     this.dispatch({ type: 'drain', reconnectInMs, closeInMs });
   }
 
-  /** Tells the client something about the connection. */
-  control<Name extends keyof ControlEvents>(event: Name, payload: ControlEvents[Name]): void {
-    this.send(envelopeFrame({ type: 'event', event, payload, ts: this.host.clock.wallTime() }));
+  /** Tells the client something about the connection. `at`: it knows the state of a room up to there. */
+  control<Name extends keyof ControlEvents>(event: Name, payload: ControlEvents[Name], at?: RoomPosition): void {
+    this.send(envelopeMessage({ type: 'event', event, payload, ts: this.host.clock.wallTime() }, at));
+  }
+
+  /** Sends a message that was made for several. */
+  send(message: Message): void {
+    if (this.overflowed) return;
+    const { transport, host } = this;
+    const waiting = transport.bufferedBytes;
+    // A single frame may be larger than the bound; a frame behind others may not.
+    if (waiting > 0 && waiting + transport.sizeOf(message) > host.limits.maxBufferedBytes) {
+      this.overflowed = true;
+      this.dispatch({ type: 'overflowed' });
+      return;
+    }
+    host.counters.framesOut += 1;
+    transport.send(message);
+  }
+
+  /** Whether the connection hears a room. */
+  hears(room: string): boolean {
+    return this.places.has(room);
+  }
+
+  /** The client of a stream has posted where it is, and with it a proof of identity. */
+  report({ seqs, cursor }: { seqs?: Readonly<Record<string, number>> | undefined; cursor?: string | undefined }): void {
+    this.host.counters.framesIn += 1;
+    const behind = cursor === undefined ? this.behind(seqs ?? {}) : this.behindCursor(cursor);
+    const frame = { v: 1, type: 'pong', id: 'posted', payload: {} } as const;
+    this.dispatch({ type: 'frame', parsed: { kind: 'frame', frame }, behind });
+  }
+
+  /** The same user has proved anew who they are. */
+  renew(principal: Principal): void {
+    const before = this.driver.state.principal;
+    const expiresInMs = principal.expiresAt - this.host.clock.wallTime();
+    if (before === undefined || before.userId !== principal.userId) return;
+    const rolesChanged = [...before.roles].sort().join('\n') !== [...principal.roles].sort().join('\n');
+    this.dispatch({ type: 'renewed', principal, expiresInMs, rolesChanged });
   }
 
   terminate(): void {
@@ -159,6 +237,18 @@ export class Connection {
     return most;
   }
 
+  private behindCursor(cursor: string): number {
+    const reported = parseCursor(cursor);
+    let most = 0;
+    for (const [room, { subscription }] of this.places) {
+      const seen = reported.get(room);
+      // A position in another life of the log says nothing about this one.
+      if (seen === undefined || seen.epoch !== subscription.position?.epoch) continue;
+      most = Math.max(most, subscription.behind(seen.seq));
+    }
+    return most;
+  }
+
   private run(effect: SessionEffect): void {
     const { host, id } = this;
     switch (effect.type) {
@@ -172,6 +262,13 @@ export class Connection {
       case 'admitted':
         host.logger.info(this.who(), 'hub connection opened');
         host.admitted(this);
+        this.subscribeStream();
+        return;
+      case 'command':
+        this.command(effect);
+        return;
+      case 'refuseCommand':
+        this.refuseCommand(effect.re, effect.error);
         return;
       case 'ack':
         this.reply('ack', effect.event, effect.re, effect.payload);
@@ -183,11 +280,13 @@ export class Connection {
         host.counters.error(effect.code);
         return;
       case 'control':
+        if (effect.event === 'sys.drain') this.transport.retryIn?.(effect.payload.reconnectInMs);
         this.control(effect.event, effect.payload as never);
         return;
       case 'ping':
         for (const { subscription } of this.places.values()) subscription.mark();
-        this.control('sys.ping', {});
+        // A stream cannot be answered: its client posts where it is, at times of its own.
+        if (this.carriage.kind === 'socket') this.control('sys.ping', {});
         return;
       case 'authorize': {
         const principal = this.driver.state.principal as Principal;
@@ -214,7 +313,7 @@ export class Connection {
         host.counters.close(code);
         const level = code === 4503 ? 'info' : 'warn';
         host.logger[level]({ ...this.who(), code, cause }, 'hub closes a connection');
-        this.transport.close(code, cause);
+        this.transport.close(code, cause, this.retryAfterMs);
         return;
       }
       case 'release':
@@ -238,18 +337,43 @@ export class Connection {
     this.dispatch({ type: 'authenticated', attempt, principal, expiresInMs, admitted });
   }
 
+  /** Asks for the rooms of a stream's request, as if each had been asked for in a frame. */
+  private subscribeStream(): void {
+    if (this.carriage.kind !== 'stream') return;
+    for (const [room, since] of this.carriage.rooms) {
+      const frame = { v: 1, type: 'subscribe', id: room, payload: { room, since } } as const;
+      this.dispatch({ type: 'frame', parsed: { kind: 'frame', frame } });
+    }
+  }
+
+  private command({ ticket, id, name, input }: Extract<SessionEffect, { type: 'command' }>): void {
+    const principal = this.driver.state.principal as Principal;
+    void this.host.command({ principal, id, name, input, connectionId: this.id }).then((answer) => {
+      this.dispatch({ type: 'commandDone', ticket, answer });
+    });
+  }
+
+  private refuseCommand(re: string, { code, message, fields, retryAfterMs }: CommandRefusal): void {
+    this.host.counters.refused(code);
+    const more = { ...(fields && { fields }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    this.reply('error', 'error', re, { code, message, ...more });
+  }
+
   private join(room: string, ticket: number, since: Position | undefined): void {
     const subscription = new Subscription<RoomRecord>(MAX_WAITING);
+    const userId = this.userId as string;
     const place: Place = {
       ticket,
+      userId,
       subscription,
-      onRecord: (record, frame) => {
+      onRecord: (record, message) => {
         const verdict = subscription.push(record);
-        if (verdict === 'deliver') this.send(frame);
+        if (verdict === 'deliver') this.send(message);
         else if (verdict === 'hole') this.dispatch({ type: 'holeFound', room, ticket });
       },
     };
     this.places.set(room, place);
+    this.host.enter(room, userId);
     // Live first, history second: what is published in between is kept, and nothing slips through.
     this.host.feeds.join(room, place).then(
       () => this.read(room, ticket, since),
@@ -274,35 +398,37 @@ export class Connection {
     const place = this.places.get(room);
     if (place?.ticket !== ticket) return;
     const { epoch, seq, snapshot } = read;
-    const frames = this.missedFrames(read);
-    if (re !== undefined) {
+    const missed = this.missedMessages(read);
+    if (re !== undefined && (missed !== undefined || this.carriage.kind === 'socket')) {
       // `seq` is where the log stands: a client that recovers knows by it when the last missed event has come.
-      const ack: SubscribeAck = { room, epoch, seq, recovered: frames !== undefined };
-      this.reply('ack', 'subscribe', re, frames === undefined ? { ...ack, snapshot } : ack);
-    } else if (frames === undefined) {
-      this.control('sys.snapshot', { room, epoch, seq, snapshot });
+      const ack: SubscribeAck = { room, epoch, seq, recovered: missed !== undefined };
+      this.reply('ack', 'subscribe', re, missed === undefined ? { ...ack, snapshot } : ack);
+    } else if (missed === undefined) {
+      this.control('sys.snapshot', { room, epoch, seq, snapshot }, { room, epoch, seq });
     }
-    for (const frame of frames ?? []) this.send(frame);
+    for (const message of missed ?? []) this.send(message);
     const { items, hole } = place.subscription.start({ epoch, seq });
-    for (const record of items) this.send(recordFrame(record));
+    for (const record of items) this.send(recordMessage(record));
     if (hole) this.dispatch({ type: 'holeFound', room, ticket });
   }
 
   /** The missed events, unless telling them would break the byte bound: the state is smaller than its history. */
-  private missedFrames({ recovered, events }: RoomRead): readonly Buffer[] | undefined {
+  private missedMessages({ recovered, events }: RoomRead): readonly Message[] | undefined {
     if (!recovered) return undefined;
-    const frames = events.map(recordFrame);
-    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    const messages = events.map(recordMessage);
+    const bytes = messages.reduce((sum, message) => sum + this.transport.sizeOf(message), 0);
     // Half of what is free: the live events that follow need room too.
     const free = (this.host.limits.maxBufferedBytes - this.transport.bufferedBytes) / 2;
-    return bytes <= free ? frames : undefined;
+    return bytes <= free ? messages : undefined;
   }
 
   private leave(room: string): void {
     const place = this.places.get(room);
     if (place === undefined) return;
     this.places.delete(room);
+    this.host.exit(room, place.userId);
     this.host.feeds.leave(room, place);
+    this.transport.forget?.(room);
   }
 
   private refuse({ code, re, room, detail, retryAfterMs }: Extract<SessionEffect, { type: 'refuse' }>): void {
@@ -317,26 +443,13 @@ export class Connection {
       },
       'hub refuses a frame',
     );
+    this.retryAfterMs = retryAfterMs;
     const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
     this.reply('error', 'error', re, { code, message: HUB_ERRORS[code].message, ...retry });
   }
 
   private reply(type: 'ack' | 'error', event: string, re: string | undefined, payload: unknown): void {
     const answers = re === undefined ? {} : { re };
-    this.send(envelopeFrame({ type, event, payload, ts: this.host.clock.wallTime(), ...answers }));
-  }
-
-  private send(frame: Buffer): void {
-    if (this.overflowed) return;
-    const { transport, host } = this;
-    const waiting = transport.bufferedBytes;
-    // A single frame may be larger than the bound; a frame behind others may not.
-    if (waiting > 0 && waiting + frame.length > host.limits.maxBufferedBytes) {
-      this.overflowed = true;
-      this.dispatch({ type: 'overflowed' });
-      return;
-    }
-    host.counters.framesOut += 1;
-    transport.send(frame);
+    this.send(envelopeMessage({ type, event, payload, ts: this.host.clock.wallTime(), ...answers }));
   }
 }

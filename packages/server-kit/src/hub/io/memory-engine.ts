@@ -110,7 +110,7 @@ export function memoryEngine(options?: MemoryEngineOptions): HubEngine {
       const known = log.seqOf(event.id);
       if (known !== undefined) return { epoch: log.epoch, seq: known, duplicate: true };
       // A copy: the caller's object may change after this.
-      const payload = JSON.stringify(event.payload ?? null);
+      const payload = event.json ?? JSON.stringify(event.payload ?? null);
       join(name, room, event.group);
       if (room.state.kind !== 'none') room.state = applyRoomEvent(room.state, event.event, JSON.parse(payload));
       const record = Object.freeze(log.append(event, payload, now));

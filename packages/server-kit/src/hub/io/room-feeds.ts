@@ -1,14 +1,14 @@
 /**
- * Owns this process's fan-out: one watch of the engine for each room that someone here listens to, one frame for
- * each event. Refuses to wait for anyone: a subscriber takes the frame or is cut off by its own bounds.
+ * Owns this process's fan-out: one watch of the engine for each room that someone here listens to, one message
+ * for each event. Refuses to wait for anyone: a subscriber takes the frame or is cut off by its own bounds.
  */
-import { recordFrame } from '../codec/frames.js';
+import { type Message, recordMessage } from '../codec/message.js';
 import type { HubEngine } from '../engine.js';
 import type { RoomRecord } from '../protocol/records.js';
 
 /** Someone who listens to a room. Must not throw. */
 export interface RoomSubscriber {
-  onRecord(record: RoomRecord, frame: Buffer): void;
+  onRecord(record: RoomRecord, message: Message): void;
 }
 
 interface Feed {
@@ -62,8 +62,8 @@ export class RoomFeeds {
 
   private fanOut(subscribers: ReadonlySet<RoomSubscriber>, record: RoomRecord): void {
     if (subscribers.size === 0) return;
-    const frame = recordFrame(record);
-    for (const subscriber of subscribers) subscriber.onRecord(record, frame);
+    const message = recordMessage(record);
+    for (const subscriber of subscribers) subscriber.onRecord(record, message);
     this.afterRecord(record);
   }
 }

@@ -45,7 +45,13 @@ export function pathOf(request: IncomingMessage): string {
 export function headersOf(request: IncomingMessage): Headers {
   const headers = new Headers();
   for (const [name, values] of Object.entries(request.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
+    for (const value of values ?? []) {
+      try {
+        headers.append(name, value);
+      } catch {
+        // node:http lets some values through that `Headers` refuses; nothing that is read here has them.
+      }
+    }
   }
   return headers;
 }

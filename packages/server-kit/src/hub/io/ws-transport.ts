@@ -4,34 +4,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-
-/** What a connection asks of its socket. A transport of another kind fits too. */
-export interface Transport {
-  /** Bytes that wait to be taken by the operating system. */
-  readonly bufferedBytes: number;
-  /** Sends one prepared frame; ignored once the socket is closing. */
-  send(frame: Buffer): void;
-  /** Starts to read. */
-  resume(): void;
-  close(code: number, reason: string): void;
-  /** Ends the socket without a handshake. */
-  terminate(): void;
-}
-
-/** What a socket tells. */
-export interface TransportListener {
-  onText(text: string): void;
-  /** A binary frame. */
-  onBinary(): void;
-  onOversized(): void;
-  /** A violation of RFC 6455; the socket closes itself. */
-  onBroken(problem: string): void;
-  /** Once, last of all. */
-  onClosed(code: number): void;
-}
+import { type Batcher, Outbox } from './outbox.js';
+import type { Transport, TransportListener } from './transport.js';
 
 /** How long a peer may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 5_000;
+
+/** A peer that does not read gets no pongs behind so many bytes. */
+const MAX_BEFORE_PONG_BYTES = 65_536;
 
 /** ws closes an oversized message with 1009 by itself; the hub's protocol has a code of its own for that. */
 class HubSocket extends WebSocket {
@@ -49,6 +29,8 @@ export function createUpgrader(maxFrameBytes: number): WebSocketServer {
     // Off: 39 µs instead of 9 µs a delivery and megabytes of memory; and no compression bombs.
     perMessageDeflate: false,
     maxPayload: maxFrameBytes,
+    // Pings are counted first: answered unseen, a flood of them would fill the memory of a peer that reads nothing.
+    autoPong: false,
     WebSocket: HubSocket,
     // Known to ws 8.23, not yet to its types.
     closeTimeout: CLOSE_TIMEOUT_MS,
@@ -62,36 +44,61 @@ export function acceptUpgrade(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
+  batcher: Batcher,
   onOpen: (bind: (listener: TransportListener) => Transport) => void,
 ): void {
   upgrader.handleUpgrade(request, socket, head, (ws) => {
     ws.pause();
-    onOpen((listener) => bindSocket(ws, socket, listener));
+    onOpen((listener) => bindSocket(ws, socket, batcher, listener));
   });
 }
 
-function bindSocket(ws: WebSocket, socket: Duplex, listener: TransportListener): Transport {
+function bindSocket(ws: WebSocket, socket: Duplex, batcher: Batcher, listener: TransportListener): Transport {
+  // Straight to the socket that the server handed us: ws would build the same header again for each receiver. Whole
+  // frames between ws's own whole frames; without extensions ws queues nothing.
+  const isDirect = ws.extensions === '';
+  const outbox = new Outbox(
+    {
+      get waiting() {
+        return socket.writableLength;
+      },
+      write(bytes) {
+        if (ws.readyState === WebSocket.OPEN) socket.write(bytes);
+      },
+    },
+    batcher,
+  );
   ws.on('message', (data, isBinary) => {
     if (isBinary) listener.onBinary();
     else listener.onText(String(data));
+  });
+  ws.on('ping', (data) => {
+    listener.onPing();
+    if (ws.readyState !== WebSocket.OPEN || outbox.waiting > MAX_BEFORE_PONG_BYTES) return;
+    outbox.flush();
+    ws.pong(data);
   });
   ws.on('error', (error: Error & { code?: string }) => {
     if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') listener.onOversized();
     else if (error.code?.startsWith('WS_ERR_')) listener.onBroken(error.code);
     // Anything else is the network's: `close` follows.
   });
-  ws.on('close', (code) => listener.onClosed(code));
+  ws.on('close', (code) => {
+    outbox.discard();
+    listener.onClosed(code);
+  });
   return {
     get bufferedBytes() {
-      return socket.writableLength;
+      return isDirect ? outbox.waiting : ws.bufferedAmount;
     },
-    send(frame) {
-      // Straight to the socket that the server handed us: ws would build the same header again for each receiver.
-      // Whole frames between ws's own whole frames; without deflate ws queues nothing.
-      if (ws.readyState === WebSocket.OPEN) socket.write(frame);
+    sizeOf: (message) => (isDirect ? message.frame.length : message.json.length),
+    send(message) {
+      if (isDirect) outbox.push(message.frame);
+      else if (ws.readyState === WebSocket.OPEN) ws.send(message.json);
     },
     resume: () => ws.resume(),
     close(code, reason) {
+      outbox.flush();
       // A paused socket would never see the answer to the close.
       ws.resume();
       ws.close(code, reason);

@@ -5,6 +5,8 @@ import { clientFrameSchema } from '@guildkit/core/wire/schema';
 /** A frame as it was understood. `id` is the client's, as far as one could be read. */
 export type ParsedFrame =
   | { readonly kind: 'frame'; readonly frame: ClientFrame }
+  /** A ping of the WebSocket protocol: no envelope, but a frame that costs as much. */
+  | { readonly kind: 'ping' }
   /** An envelope of a type that this hub does not know: perhaps a newer client. */
   | { readonly kind: 'unknown'; readonly id: string | undefined }
   /** An envelope of a known type whose content does not fit it. */

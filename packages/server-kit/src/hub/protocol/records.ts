@@ -7,6 +7,8 @@ export interface NewRoomEvent {
   readonly event: string;
   /** Anything that JSON can hold. The engine keeps its own copy. */
   readonly payload: unknown;
+  /** `payload` as JSON, where the caller has it already: engines then need not serialise it again. */
+  readonly json?: string | undefined;
   /** The event's own id: an id that the log knows is not appended again. */
   readonly id: string;
   /** Unix ms. */

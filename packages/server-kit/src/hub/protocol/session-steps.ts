@@ -65,6 +65,7 @@ export function end(state: SessionState, effects: readonly SessionEffect[]): Ses
     heartbeat: undefined,
     closeAt: undefined,
     subscriptions: new Map(),
+    commands: new Map(),
   };
   return { state: closed, effects: [...effects, { type: 'release' }] };
 }

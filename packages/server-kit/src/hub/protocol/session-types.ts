@@ -1,6 +1,6 @@
 /** Owns the words of a session: its state, what happens to it, what it wants done. */
 import type { Stamp, TimerInput, Transition } from '@guildkit/core';
-import type { ControlEvents, Position } from '@guildkit/core/wire';
+import type { ControlEvents, FieldIssue, Position } from '@guildkit/core/wire';
 import type { HubErrorCode } from '../../errors.js';
 import type { Principal } from '../../principal.js';
 import type { ParsedFrame } from './client-frame.js';
@@ -16,6 +16,31 @@ export interface SessionLimits {
   readonly maxSubscriptions: number;
   readonly maxFramesPerSecond: number;
   readonly maxLagEvents: number;
+  /** Commands of one connection that may wait for their answers. */
+  readonly maxPendingCommands: number;
+}
+
+/**
+ * What carries the connection. `socket`: both ways, `auth` and `pong` come in it. `stream`: only out; who it is was said
+ * with the request, and pongs are posted.
+ */
+export type SessionKind = 'socket' | 'stream';
+
+/** How a command was answered. Shown to the peer as it is. */
+export type CommandAnswer =
+  | { readonly ok: true; readonly result?: unknown; readonly latencyMs: number }
+  | { readonly ok: false; readonly error: CommandRefusal };
+
+/** Why a command was not carried out. */
+export interface CommandRefusal {
+  /** Of the HTTP answer, where there is one. */
+  readonly status: number;
+  /** `ERR_COMMAND_…`, or a code of the app. */
+  readonly code: string;
+  /** Safe to show. */
+  readonly message: string;
+  readonly fields?: readonly FieldIssue[] | undefined;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** Where a connection stands. */
@@ -56,6 +81,8 @@ export interface SessionState {
   /** When the principal's proof ends, and when the client is reminded. */
   readonly expiry: { readonly endsAt: number; readonly remindAt: number | undefined } | undefined;
   readonly heartbeat: { readonly pingAt: number; readonly pongBy: number | undefined } | undefined;
+  /** Ticket → the client's frame, of commands that are being carried out. */
+  readonly commands: ReadonlyMap<number, string>;
   readonly closeAt: number | undefined;
   readonly budget: FrameBudget;
   readonly subscriptions: ReadonlyMap<string, SessionSubscription>;
@@ -75,6 +102,13 @@ export type SessionInput =
       readonly admitted: boolean;
     }
   | { readonly type: 'authFailed'; readonly attempt: number; readonly unavailable: boolean }
+  /** The user has proved anew who they are, by another request. `rolesChanged`: permissions may have. */
+  | {
+      readonly type: 'renewed';
+      readonly principal: Principal;
+      readonly expiresInMs: number;
+      readonly rolesChanged: boolean;
+    }
   /** `behind`: of a pong, how many marked events the client has not seen. */
   | { readonly type: 'frame'; readonly parsed: ParsedFrame; readonly behind?: number | undefined }
   /** The socket refused a frame for its size and closes itself. */
@@ -92,6 +126,7 @@ export type SessionInput =
   | { readonly type: 'read'; readonly room: string; readonly ticket: number; readonly read: RoomRead }
   | { readonly type: 'readFailed'; readonly room: string; readonly ticket: number }
   | { readonly type: 'holeFound'; readonly room: string; readonly ticket: number }
+  | { readonly type: 'commandDone'; readonly ticket: number; readonly answer: CommandAnswer }
   /** Permissions may have changed: of all rooms, or of one. */
   | { readonly type: 'revalidate'; readonly room?: string | undefined }
   | { readonly type: 'drain'; readonly reconnectInMs: number; readonly closeInMs: number }
@@ -99,7 +134,7 @@ export type SessionInput =
   | { readonly type: 'socketClosed' };
 
 /** The close codes that a session uses: the hub's, and 1013 for "try again later" (IANA registry of close codes). */
-export type SessionCloseCode = 4400 | 4401 | 4408 | 4413 | 4429 | 4503 | 1013;
+export type SessionCloseCode = 4400 | 4401 | 4403 | 4408 | 4413 | 4429 | 4503 | 1013;
 
 /** What a session wants done, in this order. */
 export type SessionEffect =
@@ -108,7 +143,22 @@ export type SessionEffect =
   | { readonly type: 'welcome'; readonly authTimeoutMs: number }
   /** Once, when the connection has become someone's. */
   | { readonly type: 'admitted'; readonly principal: Principal }
-  | { readonly type: 'ack'; readonly re: string; readonly event: 'auth' | 'unsubscribe'; readonly payload: object }
+  | {
+      readonly type: 'ack';
+      readonly re: string;
+      readonly event: 'auth' | 'unsubscribe' | 'command';
+      readonly payload: object;
+    }
+  /** Carry out a command; its answer comes back as `commandDone`. */
+  | {
+      readonly type: 'command';
+      readonly ticket: number;
+      readonly id: string;
+      readonly name: string;
+      readonly input: unknown;
+    }
+  /** Send an `error` frame with what the app's command said. */
+  | { readonly type: 'refuseCommand'; readonly re: string; readonly error: CommandRefusal }
   /** Send an `error` frame and count it. */
   | {
       readonly type: 'refuse';
@@ -121,7 +171,7 @@ export type SessionEffect =
   /** Count only: there is no one to tell. */
   | { readonly type: 'count'; readonly code: HubErrorCode }
   | ControlEffect<'sys.reauth' | 'sys.drain' | 'sys.unsubscribed'>
-  /** Send `sys.ping` and mark every subscription's place. */
+  /** Send `sys.ping` (not in a stream) and mark every subscription's place. */
   | { readonly type: 'ping' }
   | { readonly type: 'authorize'; readonly room: string; readonly ticket: number }
   /** Join the live feed, then read the history. */

@@ -5,6 +5,8 @@
  * opening (the upgrade's own proof is looked at) → authenticating (an `auth` frame is due) → open → draining → closed.
  */
 import type { Reducer } from '@guildkit/core';
+import type { CommandFrame } from '@guildkit/core/wire';
+import type { HubErrorCode } from '../../errors.js';
 import type { ParsedFrame } from './client-frame.js';
 import { fullBudget, takeToken } from './frame-budget.js';
 import { end, fail, go, RETRY_AFTER_MS, refusal, stay, tooSlow, withSub } from './session-steps.js';
@@ -12,6 +14,7 @@ import { drop, onAuthorized, onRead, onReadFailed, recheck, subscribe } from './
 import type {
   SessionEffect,
   SessionInput,
+  SessionKind,
   SessionLimits,
   SessionState,
   SessionStep,
@@ -37,24 +40,34 @@ export function newSession(limits: SessionLimits, now: number): SessionState {
     heartbeat: undefined,
     closeAt: undefined,
     budget: fullBudget(frameBurst(limits), now),
+    commands: new Map(),
     subscriptions: new Map(),
     tickets: 0,
   };
 }
 
 /** The state machine of a connection. */
-export function createSessionReducer(limits: SessionLimits): Reducer<SessionState, SessionInput, SessionEffect> {
-  return { step: (state, input) => step(limits, state, input), deadline };
+export function createSessionReducer(
+  limits: SessionLimits,
+  kind: SessionKind = 'socket',
+): Reducer<SessionState, SessionInput, SessionEffect> {
+  const rules: Rules = { ...limits, kind };
+  return { step: (state, input) => step(rules, state, input), deadline: (state) => deadline(kind, state) };
 }
 
-function deadline({ phase, authBy, expiry, heartbeat, closeAt }: SessionState): number | undefined {
+type Rules = SessionLimits & { readonly kind: SessionKind };
+
+function deadline(kind: SessionKind, state: SessionState): number | undefined {
+  const { phase, authBy, expiry, heartbeat, closeAt } = state;
   if (phase === 'closed') return undefined;
-  const due = [authBy, expiry?.remindAt ?? expiry?.endsAt, heartbeat?.pongBy ?? heartbeat?.pingAt, closeAt];
+  // A socket is pinged again when it has answered; a stream's pongs are posted at times of their own.
+  const beat = kind === 'socket' ? [heartbeat?.pongBy ?? heartbeat?.pingAt] : [heartbeat?.pongBy, heartbeat?.pingAt];
+  const due = [authBy, expiry?.remindAt ?? expiry?.endsAt, ...beat, closeAt];
   const times = due.filter((time) => time !== undefined && Number.isFinite(time)) as number[];
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function step(limits: SessionLimits, state: SessionState, input: StampedInput): SessionStep {
+function step(limits: Rules, state: SessionState, input: StampedInput): SessionStep {
   if (state.phase === 'closed') return stay(state);
   switch (input.type) {
     case 'opened':
@@ -84,6 +97,10 @@ function step(limits: SessionLimits, state: SessionState, input: StampedInput): 
       const { room, ticket } = input;
       return go(withSub(state, room, { ...sub, stage: 'resyncing' }), { type: 'catchUp', room, ticket });
     }
+    case 'renewed':
+      return onRenewed(limits, state, input);
+    case 'commandDone':
+      return onCommandDone(state, input);
     case 'revalidate':
       return recheck(state, input.room);
     case 'drain':
@@ -101,7 +118,7 @@ function step(limits: SessionLimits, state: SessionState, input: StampedInput): 
 
 // ─── time ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function onTimer(limits: SessionLimits, state: SessionState, now: number): SessionStep {
+function onTimer(limits: Rules, state: SessionState, now: number): SessionStep {
   const { authBy, expiry, heartbeat, closeAt, auth } = state;
   if (isDue(closeAt, now)) return end(state, [{ type: 'close', code: 4503, cause: 'ERR_HUB_DRAINING' }]);
   if (isDue(authBy, now)) {
@@ -121,7 +138,12 @@ function onTimer(limits: SessionLimits, state: SessionState, now: number): Sessi
     );
   }
   if (heartbeat === undefined) return stay(state);
-  if (heartbeat.pongBy !== undefined) return isDue(heartbeat.pongBy, now) ? tooSlow(state) : stay(state);
+  if (isDue(heartbeat.pongBy, now)) return tooSlow(state);
+  if (limits.kind === 'stream') {
+    if (!isDue(heartbeat.pingAt, now)) return stay(state);
+    return go({ ...state, heartbeat: { ...heartbeat, pingAt: now + limits.heartbeatMs } }, { type: 'ping' });
+  }
+  if (heartbeat.pongBy !== undefined) return stay(state);
   if (!isDue(heartbeat.pingAt, now)) return stay(state);
   // The pong's deadline is the lag bound too: the ping queues behind every event sent before it.
   const next = { pingAt: now + limits.heartbeatMs, pongBy: now + limits.pongTimeoutMs };
@@ -134,35 +156,70 @@ function isDue(time: number | undefined, now: number): boolean {
 
 // ─── frames ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function onFrame(
-  limits: SessionLimits,
-  state: SessionState,
-  parsed: ParsedFrame,
-  behind: number,
-  now: number,
-): SessionStep {
+function onFrame(limits: Rules, state: SessionState, parsed: ParsedFrame, behind: number, now: number): SessionStep {
   if (parsed.kind === 'malformed') return fail(state, 4400, 'ERR_HUB_FRAME_MALFORMED');
   if (parsed.kind === 'unknown') return go(state, refusal('ERR_HUB_FRAME_UNKNOWN', parsed.id));
   if (parsed.kind === 'invalid') {
     return go(state, { ...refusal('ERR_HUB_FRAME_INVALID', parsed.id), detail: parsed.problem });
   }
+  if (parsed.kind === 'ping') return stay(state);
   const { frame } = parsed;
   if (frame.type === 'auth') {
     if (state.auth !== undefined) return go(state, refusal('ERR_HUB_AUTH_PENDING', frame.id));
     return startAuth({ ...state, authBy: now + limits.authTimeoutMs }, frame.payload.token, frame.id);
   }
-  if (frame.type === 'pong') {
-    if (behind > limits.maxLagEvents) return tooSlow(state);
-    const { heartbeat } = state;
-    if (heartbeat?.pongBy === undefined) return stay(state);
-    return stay({ ...state, heartbeat: { ...heartbeat, pongBy: undefined } });
-  }
+  if (frame.type === 'pong') return onPong(limits, state, behind, now);
   if (state.principal === undefined) return go(state, refusal('ERR_HUB_AUTH_REQUIRED', frame.id));
-  if (frame.type === 'command') return go(state, refusal('ERR_HUB_COMMAND_UNKNOWN', frame.id));
+  if (frame.type === 'command') return onCommand(limits, state, frame);
   const { room } = frame.payload;
   if (frame.type === 'subscribe') return subscribe(limits, state, room, frame.id, frame.payload.since);
   const { state: next, effects } = drop(state, room);
   return { state: next, effects: [...effects, { type: 'ack', re: frame.id, event: 'unsubscribe', payload: { room } }] };
+}
+
+function onPong(limits: Rules, state: SessionState, behind: number, now: number): SessionStep {
+  const { heartbeat } = state;
+  if (behind > limits.maxLagEvents) return tooSlow(state);
+  if (heartbeat === undefined) return stay(state);
+  if (limits.kind === 'socket') {
+    if (heartbeat.pongBy === undefined) return stay(state);
+    return stay({ ...state, heartbeat: { ...heartbeat, pongBy: undefined } });
+  }
+  // What was sent before the last mark has been under way for this long.
+  const underWayMs = now - (heartbeat.pingAt - limits.heartbeatMs);
+  if (behind > 0 && underWayMs >= limits.pongTimeoutMs) return tooSlow(state);
+  // A client that posts its position once is held to it; one that never does is bound by its bytes alone. One post may
+  // get lost.
+  return stay({ ...state, heartbeat: { ...heartbeat, pongBy: now + 2 * limits.heartbeatMs + limits.pongTimeoutMs } });
+}
+
+// ─── commands ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+function onCommand(limits: Rules, state: SessionState, { id, payload }: CommandFrame): SessionStep {
+  if (state.phase === 'draining') return go(state, comeBack('ERR_HUB_DRAINING', id));
+  if (state.commands.size >= limits.maxPendingCommands) return go(state, comeBack('ERR_HUB_COMMAND_LIMIT', id));
+  const ticket = state.tickets + 1;
+  const commands = new Map(state.commands).set(ticket, id);
+  const { name, input } = payload;
+  return go({ ...state, tickets: ticket, commands }, { type: 'command', ticket, id, name, input });
+}
+
+function onCommandDone(
+  state: SessionState,
+  { ticket, answer }: Extract<SessionInput, { type: 'commandDone' }>,
+): SessionStep {
+  const re = state.commands.get(ticket);
+  if (re === undefined) return stay(state);
+  const commands = new Map(state.commands);
+  commands.delete(ticket);
+  const next = { ...state, commands };
+  if (!answer.ok) return go(next, { type: 'refuseCommand', re, error: answer.error });
+  const { result = null, latencyMs } = answer;
+  return go(next, { type: 'ack', re, event: 'command', payload: { result, latencyMs } });
+}
+
+function comeBack(code: HubErrorCode, re: string): SessionEffect {
+  return { ...refusal(code, re), retryAfterMs: RETRY_AFTER_MS };
 }
 
 // ─── authentication ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,13 +230,13 @@ function startAuth(state: SessionState, token: string | undefined, re: string | 
 }
 
 function onAuthenticated(
-  limits: SessionLimits,
+  limits: Rules,
   state: SessionState,
   { principal, expiresInMs, admitted, now, random }: Extract<StampedInput, { type: 'authenticated' }>,
 ): SessionStep {
   const re = state.auth?.re;
   if (expiresInMs <= 0) {
-    return state.phase === 'opening'
+    return state.phase === 'opening' && limits.kind === 'socket'
       ? askForAuth(limits, state, now)
       : fail(state, 4401, 'ERR_HUB_AUTH_EXPIRED', { re });
   }
@@ -190,19 +247,12 @@ function onAuthenticated(
   if (before !== undefined && before.userId !== principal.userId) {
     return fail(state, 4401, 'ERR_HUB_AUTH_USER_CHANGED', { re });
   }
-  // A short-lived token is reminded of at half its life: earlier would be at once.
-  const leadMs = Math.min(limits.reauthLeadMs, expiresInMs / 2);
-  const known: SessionState = {
-    ...state,
-    principal,
-    auth: undefined,
-    authBy: undefined,
-    expiry: { endsAt: now + expiresInMs, remindAt: now + expiresInMs - leadMs },
-  };
-  const ack: readonly SessionEffect[] =
-    re === undefined
-      ? []
-      : [{ type: 'ack', re, event: 'auth', payload: { userId: principal.userId, expiresAt: principal.expiresAt } }];
+  const expiry = expiryOf(limits, now, expiresInMs);
+  const known: SessionState = { ...state, principal, auth: undefined, authBy: undefined, expiry };
+  // JSON has no Infinity.
+  const expiresAt = Number.isFinite(principal.expiresAt) ? principal.expiresAt : null;
+  const payload = { userId: principal.userId, expiresAt };
+  const ack: readonly SessionEffect[] = re === undefined ? [] : [{ type: 'ack', re, event: 'auth', payload }];
   if (before !== undefined) {
     // The new proof may carry other roles.
     const { state: next, effects } = recheck(known, undefined);
@@ -217,8 +267,24 @@ function onAuthenticated(
   };
 }
 
+function onRenewed(
+  limits: Rules,
+  state: SessionState,
+  { principal, expiresInMs, rolesChanged, now }: Extract<StampedInput, { type: 'renewed' }>,
+): SessionStep {
+  if (state.principal?.userId !== principal.userId || expiresInMs <= 0) return stay(state);
+  const known = { ...state, principal, expiry: expiryOf(limits, now, expiresInMs) };
+  return rolesChanged ? recheck(known, undefined) : stay(known);
+}
+
+function expiryOf(limits: Rules, now: number, expiresInMs: number): SessionState['expiry'] {
+  // A short-lived token is reminded of at half its life: earlier would be at once.
+  const leadMs = Math.min(limits.reauthLeadMs, expiresInMs / 2);
+  return { endsAt: now + expiresInMs, remindAt: now + expiresInMs - leadMs };
+}
+
 function onAuthFailed(
-  limits: SessionLimits,
+  limits: Rules,
   state: SessionState,
   { unavailable: isUnavailable, now }: Extract<StampedInput, { type: 'authFailed' }>,
 ): SessionStep {
@@ -229,7 +295,8 @@ function onAuthFailed(
     return go({ ...state, auth: undefined, authBy: undefined }, answer);
   }
   if (isUnavailable) return fail(state, 1013, answer.code, answer);
-  return state.phase === 'opening' ? askForAuth(limits, state, now) : fail(state, 4401, answer.code, { re });
+  const mayAsk = state.phase === 'opening' && limits.kind === 'socket';
+  return mayAsk ? askForAuth(limits, state, now) : fail(state, 4401, answer.code, { re });
 }
 
 /** The proof may be good: the client is asked to come back with it. */

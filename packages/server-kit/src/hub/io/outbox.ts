@@ -1,0 +1,117 @@
+/**
+ * Owns how bytes reach sockets under load: what is sent to one socket within a turn, or while the writes before were
+ * expensive, leaves in one write. A hub that is idle writes at once. Refuses to reorder and to drop.
+ */
+import type { Clock } from '@guildkit/core';
+
+/** What takes the bytes. */
+export interface ByteSink {
+  /** Bytes that the operating system has not taken yet. */
+  readonly waiting: number;
+  write(bytes: Buffer): void;
+}
+
+/** A flush that took this long is load: the next one waits as long as this one took. Below, waiting would gain nothing. */
+const LOAD_MS = 1;
+
+/** Longest wait between two flushes. Half the delay that people notice. */
+const MAX_HOLD_MS = 50;
+
+/** The outboxes of one hub, flushed together. */
+export class Batcher {
+  private readonly clock: Clock;
+  private dirty: Outbox[] = [];
+  private holdUntil = Number.NEGATIVE_INFINITY;
+  private timer: unknown;
+  private turn: NodeJS.Immediate | undefined;
+  private isScheduled = false;
+  /** The last list that was joined, and what it came to: sockets of one room send the same list. */
+  private joined: { readonly list: readonly Buffer[]; readonly bytes: Buffer } | undefined;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** An outbox has something. */
+  add(outbox: Outbox): void {
+    this.dirty.push(outbox);
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    const holdMs = this.holdUntil - this.clock.now();
+    if (holdMs > 0) this.timer = this.clock.setTimer(() => this.flush(), holdMs);
+    // The first of a turn goes at once; what follows in the same turn goes at its end.
+    else if (this.turn === undefined) queueMicrotask(() => this.flush());
+  }
+
+  /** One buffer of several. */
+  join(list: readonly Buffer[]): Buffer {
+    const { joined } = this;
+    if (joined !== undefined && isSameList(joined.list, list)) return joined.bytes;
+    const bytes = Buffer.concat(list);
+    this.joined = { list, bytes };
+    return bytes;
+  }
+
+  /** Writes what waits, and forgets the timer. */
+  flush(): void {
+    this.clock.clearTimer(this.timer);
+    this.timer = undefined;
+    this.isScheduled = false;
+    const { dirty } = this;
+    if (dirty.length === 0) return;
+    this.dirty = [];
+    const begun = this.clock.now();
+    for (const outbox of dirty) outbox.flush();
+    this.joined = undefined;
+    const end = this.clock.now();
+    if (end - begun >= LOAD_MS) this.holdUntil = end + Math.min(end - begun, MAX_HOLD_MS);
+    this.turn ??= setImmediate(() => {
+      this.turn = undefined;
+      if (this.isScheduled && this.timer === undefined) this.flush();
+    });
+  }
+}
+
+/** What waits for one socket. */
+export class Outbox {
+  private readonly sink: ByteSink;
+  private readonly batcher: Batcher;
+  private list: Buffer[] = [];
+  private bytes = 0;
+
+  constructor(sink: ByteSink, batcher: Batcher) {
+    this.sink = sink;
+    this.batcher = batcher;
+  }
+
+  /** Bytes here and in the sink. */
+  get waiting(): number {
+    return this.bytes + this.sink.waiting;
+  }
+
+  push(bytes: Buffer): void {
+    this.bytes += bytes.length;
+    if (this.list.push(bytes) === 1) this.batcher.add(this);
+  }
+
+  flush(): void {
+    const { list } = this;
+    const [only] = list;
+    if (only === undefined) return;
+    this.list = [];
+    this.bytes = 0;
+    this.sink.write(list.length === 1 ? only : this.batcher.join(list));
+  }
+
+  /** Forgets what waits. */
+  discard(): void {
+    this.list = [];
+    this.bytes = 0;
+  }
+}
+
+function isSameList(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
+  return true;
+}
