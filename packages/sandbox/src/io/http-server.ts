@@ -141,7 +141,7 @@ async function disturb(
   request: SocketRequest,
   response: ServerResponse,
 ): Promise<void> {
-  const { answer: instead, carriedOut, delayMs, bodyMs } = fault;
+  const { answer: instead, carriedOut, delayMs, bodyMs, html } = fault;
   if (!(await pause(clock, response, delayMs))) return;
   const proper = instead === undefined || carriedOut ? rest(request) : undefined;
   if (instead === 'silence') return;
@@ -149,7 +149,7 @@ async function disturb(
     if (response.socket !== null) reset(response.socket);
     return;
   }
-  const reply = instead === undefined ? proper : failureOf({ ...fault, answer: instead });
+  const reply = instead === undefined ? pageInstead(proper, html) : failureOf({ ...fault, answer: instead });
   if (reply === undefined) return;
   if (bodyMs === 0) {
     send(response, reply);
@@ -159,6 +159,12 @@ async function disturb(
   response.writeHead(reply.status, { 'content-length': body.length, ...reply.headers });
   response.write(body.subarray(0, body.length >> 1));
   if (await pause(clock, response, bodyMs)) response.end(body.subarray(body.length >> 1));
+}
+
+/** An answer whose body a proxy has replaced. */
+function pageInstead(proper: RestResponse | undefined, html: string | undefined): RestResponse | undefined {
+  if (proper === undefined || html === undefined) return proper;
+  return { ...proper, headers: { ...proper.headers, 'content-type': 'text/html' }, body: html };
 }
 
 /** Waits; false when the other side has gone meanwhile. */
