@@ -3,8 +3,11 @@
 /** What a frame holds. */
 export type DaveMediaKind = 'audio' | 'video';
 
-/** How a frame is encoded: decides which bytes stay readable for the packetiser. */
-export type DaveCodec = 'opus' | 'vp8' | 'vp9' | 'h264';
+/**
+ * How a frame is encoded: decides which bytes stay readable for the packetiser. `h265` and `av1` are decrypted, as every frame
+ * is, but not encrypted: this package does not send them.
+ */
+export type DaveCodec = 'opus' | 'vp8' | 'vp9' | 'h264' | 'h265' | 'av1';
 
 /** What the voice gateway said, or time. */
 export type DaveInput =
@@ -116,4 +119,32 @@ export interface DaveStats {
   /** Op 31 sent. */
   readonly recoveries: number;
   readonly problems: number;
+}
+
+/** The DAVE side of one connection. */
+export interface DaveClient {
+  /** What op 0 carries as `max_dave_protocol_version`. */
+  readonly maxProtocolVersion: number;
+  readonly activity: DaveActivity;
+  /** 30 digits that all members of the epoch share; `undefined` while not active. */
+  readonly epochCode: string | undefined;
+  /** MLS epoch; `undefined` without a group. */
+  readonly epoch: bigint | undefined;
+  /** Takes what the voice gateway said. Never throws, whatever it is. */
+  handle(input: DaveInput, now: number): readonly DaveEffect[];
+  /** When `timer` is wanted, on the scale of `now`; `undefined` for never. */
+  readonly deadline: number | undefined;
+  /** Encrypts a whole frame. Never throws. */
+  encrypt(kind: DaveMediaKind, codec: DaveCodec, frame: Uint8Array): DaveEncryptResult;
+  /** Decrypts a whole frame of a user. Never throws. */
+  decrypt(userId: string, kind: DaveMediaKind, frame: Uint8Array, now: number): DaveDecryptResult;
+  /**
+   * The 45 digits that this user and that one share, to be compared out of band: who sees the same has no one between.
+   *
+   * @throws RtcError `ERR_RTC_DAVE_INACTIVE` when the user is not in the group.
+   */
+  verificationCode(userId: string): Promise<string>;
+  readonly stats: DaveStats;
+  /** Forgets all keys. The client cannot be used again. */
+  close(): void;
 }

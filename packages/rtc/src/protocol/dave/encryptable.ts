@@ -1,7 +1,7 @@
 /**
  * Owns which frames the encrypting library may be given. It ends the whole process on a frame that is shorter than the header
  * it leaves readable (davey 0.1.12: an empty VP8 frame, a key frame below ten bytes, an H.264 slice that ends within its
- * header), and silently drops what stands before the first start code. Such frames are no frames of their codec.
+ * header, AV1 whose sizes run out), and silently drops what stands before the first start code. Such frames are no frames of their codec.
  */
 import type { DaveCodec } from './dave-types.js';
 
@@ -15,7 +15,9 @@ const H264_IDR = 5;
 export function isEncryptable(codec: DaveCodec, frame: Uint8Array): boolean {
   if (frame.length === 0) return false;
   if (codec === 'vp8') return ((frame[0] as number) & 1) === 1 || frame.length >= VP8_KEY_FRAME_HEADER_BYTES;
-  return codec !== 'h264' || isAnnexB(frame);
+  if (codec === 'h264') return isAnnexB(frame);
+  // What the library does with a malformed AV1 or H.265 frame was not looked at; neither is sent.
+  return codec === 'opus' || codec === 'vp9';
 }
 
 /** Where a start code's `00 00 01` begins, from there on; the length when there is none. */
@@ -55,7 +57,8 @@ function sliceHeadBytes(frame: Uint8Array, from: number): number {
   let zeros = 0;
   for (let numbers = 0; at < bits && numbers < 3; ) {
     const byte = from + (at >> 3);
-    const isEmulation = (at & 7) === 0 && at >= 16 && frame[byte] === 3 && frame[byte - 1] === 0 && frame[byte - 2] === 0;
+    const isEmulation =
+      (at & 7) === 0 && at >= 16 && frame[byte] === 3 && frame[byte - 1] === 0 && frame[byte - 2] === 0;
     if (isEmulation) at += 8;
     else if ((((frame[byte] as number) >> (7 - (at & 7))) & 1) === 0) {
       zeros += 1;
