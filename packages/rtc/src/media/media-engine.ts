@@ -2,7 +2,9 @@
  * Owns what the voice client wires to its media methods: one engine for one client, over all its sessions. It works on a
  * {@link MediaTransport} and knows no socket, key or gateway.
  */
-import type { Unsubscribe } from '@guildkit/core';
+import { check, resolveOptions, systemClock, type Unsubscribe } from '@guildkit/core';
+import type { ReceptionReport, RtcpPacket, RtpPacket } from '@guildkit/rtp';
+import { RtcError } from '../errors.js';
 import type {
   AudioSender,
   AudioSource,
@@ -12,7 +14,13 @@ import type {
   SendAudioOptions,
 } from './audio-types.js';
 import type { OpusCodec } from './codec/opus-codec.js';
+import { loadOpus } from './codec/opus-wasm.js';
+import { AudioInput } from './io/audio-input.js';
+import { AudioOutput } from './io/audio-output.js';
+import { VideoInput } from './io/video-input.js';
+import { VideoOutput } from './io/video-output.js';
 import type { MediaStats } from './media-stats.js';
+import { createSsrcTable, type TableChange } from './protocol/ssrc-table.js';
 import type { MediaTransport } from './transport.js';
 import type { ReceivedVideo, ReceiveVideoOptions, SendVideoOptions, VideoSender, VideoSource } from './video-types.js';
 
@@ -65,4 +73,183 @@ export interface MediaEngine {
   abortSenders(reason: string): void;
   /** Ends everything. */
   close(): void;
+}
+
+const DEFAULTS: Settings = { opusCodec: undefined, audioBitrate: 64_000, minJitterMs: 60, maxJitterMs: 100 };
+
+interface Settings {
+  readonly opusCodec: OpusCodec | undefined;
+  readonly audioBitrate: number;
+  readonly minJitterMs: number;
+  readonly maxJitterMs: number;
+}
+
+/** Reports of each stream, about so often (RFC 3550 section 6.2), give or take half: not all at once. */
+const REPORT_MS = 5_000;
+/** Report blocks in one packet (RFC 3550 section 6.4.1). */
+const MAX_REPORTS = 31;
+
+/**
+ * Makes the media of a client.
+ *
+ * @throws TypeError for an option that is out of range.
+ */
+export function createMediaEngine(init: MediaEngineInit): MediaEngine {
+  const { transport, onTalk, onError = () => {}, random = Math.random, ...options } = init;
+  const settings = resolveOptions('createMediaEngine', DEFAULTS, options, {
+    audioBitrate: check.integer(6_000, 510_000),
+    minJitterMs: check.number(0, 1_000),
+    maxJitterMs: check.number(0, 1_000),
+  });
+  const { clock } = transport;
+  const table = createSsrcTable<RtpPacket>();
+  let reportTimer: unknown;
+  let codec: Promise<OpusCodec> | undefined;
+
+  const call = (listener: () => void): void => {
+    try {
+      listener();
+    } catch (cause) {
+      onError(new RtcError('ERR_RTC_LISTENER_FAILED', 'a listener of media threw', { cause }));
+    }
+  };
+  const loadCodec = (): Promise<OpusCodec> => {
+    if (codec === undefined) {
+      codec = settings.opusCodec === undefined ? loadOpus() : Promise.resolve(settings.opusCodec);
+      codec.catch(onError);
+    }
+    return codec;
+  };
+
+  const audioOutput = new AudioOutput({ transport, bitrate: settings.audioBitrate, random, loadCodec, onError });
+  const videoOutput = new VideoOutput({ transport, random, onError });
+  const audioInput = new AudioInput({
+    transport,
+    bounds: { minDelayMs: settings.minJitterMs, maxDelayMs: Math.max(settings.minJitterMs, settings.maxJitterMs) },
+    // Only real time stands still.
+    defer: clock === systemClock ? (work) => void setImmediate(work) : undefined,
+    loadCodec,
+    onTalk: ({ userId, ssrc }, talking) => {
+      if (onTalk !== undefined) call(() => onTalk({ userId, ssrc, talking }));
+    },
+    call,
+  });
+  const videoInput = new VideoInput({ transport, roundTripMs: () => audioOutput.counter.roundTripMs, call });
+
+  function onRtp(packet: RtpPacket, arrivedAt: number): void {
+    const owner = table.ownerOf(packet.ssrc);
+    if (owner === undefined) table.hold(packet, arrivedAt);
+    else if (owner.kind === 'audio') audioInput.onRtp(packet, owner, arrivedAt);
+    else videoInput.onRtp(packet, owner, arrivedAt);
+  }
+
+  function apply({ ended, known }: TableChange<RtpPacket>): void {
+    for (const owner of ended) {
+      if (owner.kind === 'audio') audioInput.onEnded(owner);
+      else videoInput.onEnded(owner);
+    }
+    for (const { packet, arrivedAt } of known) onRtp(packet, arrivedAt);
+  }
+
+  function onRtcp(packet: RtcpPacket, arrivedAt: number): void {
+    const wallTime = clock.wallTime();
+    if (packet.type === 'senderReport') {
+      const owner = table.ownerOf(packet.ssrc);
+      if (owner?.kind === 'audio') audioInput.onSenderReport(packet, owner, arrivedAt);
+      else if (owner !== undefined) videoInput.onSenderReport(packet, owner, arrivedAt);
+    }
+    if (packet.type === 'senderReport' || packet.type === 'receiverReport') {
+      const block = packet.reports.find(({ ssrc }) => ssrc === transport.session?.audioSsrc);
+      if (block !== undefined) audioOutput.counter.onReport(block, wallTime);
+    }
+    videoOutput.onRtcp(packet, wallTime);
+  }
+
+  function sendReports(): void {
+    const { session } = transport;
+    if (session === undefined) return;
+    const now = clock.now();
+    const wallTime = clock.wallTime();
+    const blocks = [...audioInput.reports(now), ...videoInput.reports(now)];
+    const compound: RtcpPacket[] = [];
+    const take = (): ReceptionReport[] => blocks.splice(0, MAX_REPORTS);
+    if (audioOutput.counter.packets > 0) {
+      const timestamp = audioOutput.timestampAt(now);
+      compound.push(audioOutput.counter.report(session.audioSsrc, timestamp, wallTime, take()));
+    }
+    for (const [sender, stream] of videoOutput.streams()) {
+      const timestamp = sender.timestampAt(now);
+      if (timestamp !== undefined) compound.push(sender.counter.report(stream.ssrc, timestamp, wallTime, []));
+    }
+    while (blocks.length > 0) compound.push({ type: 'receiverReport', ssrc: session.audioSsrc, reports: take() });
+    if (compound.length > 0) transport.sendRtcp(compound);
+  }
+
+  function armReports(): void {
+    clock.clearTimer(reportTimer);
+    if (transport.session === undefined) return;
+    reportTimer = clock.setTimer(
+      () => {
+        sendReports();
+        armReports();
+      },
+      REPORT_MS * (0.5 + random()),
+    );
+  }
+
+  const unlisten = transport.listen({
+    onSession(session) {
+      // SSRCs of another session mean nothing.
+      apply(table.clear());
+      videoOutput.onSession(session);
+      armReports();
+    },
+    onRtp,
+    onRtcp(packets, arrivedAt) {
+      for (const packet of packets) onRtcp(packet, arrivedAt);
+    },
+    onSpeaking: ({ userId, ssrc }) => apply(table.onSpeaking(userId, ssrc, clock.now())),
+    onVideo(video) {
+      apply(table.onVideo(video, clock.now()));
+      for (const owner of table.streamsOf(video.userId)) if (owner.kind === 'video') videoInput.onOwner(owner);
+    },
+    onUserLeft: (userId) => apply(table.onUserLeft(userId)),
+    onSinkWants: (wants) => videoOutput.onSinkWants(wants),
+  });
+  armReports();
+
+  return {
+    sendAudio: (source, sendOptions) => audioOutput.send(source, sendOptions),
+    sendVideo: (source, sendOptions) => videoOutput.send(source, sendOptions),
+    onAudio: (listener, receiveOptions) => audioInput.listen(listener, receiveOptions),
+    onMixedAudio: (listener) => audioInput.listenMixed(listener),
+    onVideo: (listener, receiveOptions) => videoInput.listen(listener, receiveOptions),
+    requestKeyframe(userId) {
+      videoInput.requestKeyframe(table.streamsOf(userId).filter(({ kind }) => kind === 'video'));
+    },
+    stats() {
+      const now = clock.now();
+      const { session } = transport;
+      const outbound = videoOutput.streams().map(([sender, { ssrc }]) => sender.counter.stats(ssrc, sender.codec, now));
+      if (session !== undefined) outbound.unshift(audioOutput.counter.stats(session.audioSsrc, 'opus', now));
+      return {
+        outbound,
+        inbound: [...audioInput.stats(now), ...videoInput.stats(now)],
+        unknownPackets: table.unknown,
+      };
+    },
+    abortSenders(reason) {
+      audioOutput.abort(reason);
+      videoOutput.abort(reason);
+    },
+    close() {
+      unlisten();
+      clock.clearTimer(reportTimer);
+      audioOutput.close();
+      videoOutput.abort('the client was closed');
+      audioInput.close();
+      videoInput.close();
+      table.clear();
+    },
+  };
 }

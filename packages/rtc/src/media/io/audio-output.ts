@@ -148,7 +148,7 @@ export class AudioOutput {
       this.prepared = undefined;
       if (frame === undefined) break;
       this.transport.setSpeaking(frame.flags);
-      this.transmit(frame.payload, cursor, frame.samples, frame.level);
+      this.transmit(frame.payload, cursor, frame.level);
       cursor += frame.samples / SAMPLES_PER_MS;
       this.silenceLeft = SILENT_FRAMES;
       sent = true;
@@ -166,7 +166,7 @@ export class AudioOutput {
   private sendSilence(at: number): void {
     if (this.silenceLeft > 0) {
       this.silenceLeft -= 1;
-      this.transmit(opusFormat.silence, at, FRAME_SAMPLES, 127);
+      this.transmit(opusFormat.silence, at, 127);
       if (this.silenceLeft > 0) return;
       this.transport.setSpeaking(0);
       this.talkSpurt = true;
@@ -243,7 +243,7 @@ export class AudioOutput {
     return encoder;
   }
 
-  private transmit(frame: Uint8Array, at: number, samples: number, level: number | undefined): void {
+  private transmit(frame: Uint8Array, at: number, level: number | undefined): void {
     const { transport } = this;
     const { session } = transport;
     if (session === undefined) return;

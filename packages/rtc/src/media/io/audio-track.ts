@@ -206,6 +206,10 @@ export class AudioTrack implements AudioSender {
     }
   }
 
+  private get hasEnded(): boolean {
+    return this.phase === 'ended';
+  }
+
   private get needsMore(): boolean {
     const pcm = (this.cutter?.length ?? 0) / this.channels;
     return this.packetSamples + pcm < AHEAD_SAMPLES;
@@ -215,11 +219,11 @@ export class AudioTrack implements AudioSender {
     try {
       const { source } = this;
       const opened = isDeferred(source) ? await source.open(this.controller.signal) : source;
-      if (this.phase === 'ended') return;
+      if (this.hasEnded) return;
       const { input, take, flush } = this.reader(readSource(opened));
       if (this.kind === 'pcm') await this.host.codec();
       this.puller = pullFrom<unknown>(input);
-      while (this.state !== 'ended') {
+      while (!this.hasEnded) {
         if (!this.needsMore) {
           await new Promise<void>((resolve) => {
             this.wake = resolve;
@@ -227,12 +231,12 @@ export class AudioTrack implements AudioSender {
           continue;
         }
         const item = await this.puller.next();
-        if (this.state === 'ended') return;
+        if (this.hasEnded) return;
         if (item === undefined) break;
         take(item);
         this.host.onChange(this);
       }
-      if (this.state === 'ended') return;
+      if (this.hasEnded) return;
       flush();
       this.sourceEnded = true;
       this.host.onChange(this);
@@ -243,7 +247,7 @@ export class AudioTrack implements AudioSender {
           : new RtcError('ERR_RTC_SOURCE_FAILED', `the source threw: ${messageOf(cause)}`, { cause }),
       );
     } finally {
-      if (this.state === 'ended') this.puller?.close();
+      if (this.hasEnded) this.puller?.close();
     }
   }
 

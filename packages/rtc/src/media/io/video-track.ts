@@ -41,7 +41,6 @@ const KEYFRAME_INTERVAL_MS = 500;
 const BURST_PACKETS = 16;
 const BURST_MS = 4;
 const DEFAULT_SIZE: FrameSize = { width: 1_280, height: 720 };
-/** A frame waits so long for those before it to be sent; then they are too many. */
 const FORMATS = { VP8: vp8, VP9: vp9, H264: h264 } as const;
 
 /** What a track needs of its output. */
@@ -171,7 +170,7 @@ export class VideoTrackSender implements VideoSender {
     if (codec === undefined) return;
     for (const sequenceNumber of sequenceNumbers) {
       const packet = this.sent.take(sequenceNumber, transport.clock.now());
-      if (packet === undefined) continue;
+      if (packet === undefined || packet.ssrc !== stream.ssrc) continue;
       this.counter.retransmitted += 1;
       if (stream.rtxSsrc === 0) {
         transport.sendRtp(packet);
@@ -238,6 +237,10 @@ export class VideoTrackSender implements VideoSender {
     }
   }
 
+  private get isPaused(): boolean {
+    return this.phase === 'paused';
+  }
+
   private get hasEnded(): boolean {
     return this.phase === 'ended';
   }
@@ -262,7 +265,7 @@ export class VideoTrackSender implements VideoSender {
 
   private async sendInTime(frame: VideoFrame): Promise<void> {
     const { transport } = this.host;
-    while (this.phase === 'paused' || (transport.session === undefined && !this.hasEnded)) await this.sleep(undefined);
+    while (this.isPaused || (transport.session === undefined && !this.hasEnded)) await this.sleep(undefined);
     if (this.hasEnded) return;
     if (this.settings.pacing === 'timestamps') {
       const due = this.schedule.dueAt(frame.timestamp, transport.clock.now());
@@ -270,7 +273,7 @@ export class VideoTrackSender implements VideoSender {
       if (this.hasEnded) return;
     }
     const { session } = transport;
-    if (session === undefined || this.phase === 'paused') return;
+    if (session === undefined || this.isPaused) return;
     await this.send(frame, session);
   }
 

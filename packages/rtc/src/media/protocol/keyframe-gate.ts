@@ -38,7 +38,7 @@ export interface KeyframeGate {
   close(): void;
   /** Whether a keyframe is to be asked for now, because the gate is closed or it is `forced`. */
   wantsKeyframe(now: number, forced?: boolean): boolean;
-  /** When `wantsKeyframe` should be asked again; `undefined` while open. */
+  /** When `wantsKeyframe` should be asked again; `undefined` while none is needed. */
   readonly nextAt: number | undefined;
 }
 
@@ -46,23 +46,27 @@ export interface KeyframeGate {
 export function createKeyframeGate(): KeyframeGate {
   const limit = createRateLimit(REQUEST_INTERVAL_MS);
   let isOpen = false;
+  /** A frame was refused. Before, the keyframe that a stream begins with may be on its way. */
+  let isNeeded = false;
   return {
     get isOpen() {
       return isOpen;
     },
     get nextAt() {
-      return isOpen ? undefined : limit.nextAt;
+      return isNeeded ? limit.nextAt : undefined;
     },
     admits({ keyframe, discontinuity }) {
       if (keyframe) isOpen = true;
       else if (discontinuity) isOpen = false;
+      isNeeded = !isOpen;
       return isOpen;
     },
     close() {
       isOpen = false;
+      isNeeded = true;
     },
     wantsKeyframe(now, forced = false) {
-      return (forced || !isOpen) && limit.take(now);
+      return (forced || isNeeded) && limit.take(now);
     },
   };
 }
