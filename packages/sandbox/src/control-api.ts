@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { FAULT_ROUTES } from './control-faults.js';
 import { PEOPLE_ROUTES } from './control-people.js';
 import { BadBody, type ControlContext, type ControlRoute, read } from './control-route.js';
+import { VOICE_ROUTES } from './control-voice.js';
 import { SandboxError } from './errors.js';
 import type { SocketRequest } from './io/http-server.js';
 import { matchRoute } from './protocol/rest/router.js';
@@ -53,6 +54,7 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     summary: 'The messages of a channel, oldest first',
     handle: async ({ channels }, { channelId = '' }) => channels.messages(channelId),
   },
+  ...VOICE_ROUTES,
   ...FAULT_ROUTES,
   {
     method: 'GET',

@@ -1,114 +1,92 @@
 /** Owns the control API's fault routes: each is one method of `faults`, its options the body. */
 import * as z from 'zod';
-import { BadBody, type ControlRoute, read } from './control-route.js';
-import type { Faults } from './faults.js';
+import { faultRoute } from './control-fault-route.js';
+import type { ControlRoute } from './control-route.js';
+import { VOICE_FAULT_ROUTES } from './control-voice.js';
 
 const target = { shardId: z.int().min(0).optional(), botId: z.string().max(20).optional() };
 const duration = z.int().min(0).max(3_600_000);
 const count = z.int().min(0).max(100_000);
 const answer = z.enum(['HELLO', 'READY', 'RESUMED']);
 
-/** Makes a route of a fault. */
-function route<Schema extends z.ZodType>(
-  name: string,
-  summary: string,
-  schema: Schema,
-  act: (faults: Faults, body: z.output<Schema>) => void,
-): ControlRoute {
-  return {
-    method: 'POST',
-    path: `/faults/${name}`,
-    summary,
-    async handle({ faults }, _params, body) {
-      const options = read(schema, body);
-      try {
-        act(faults, options);
-      } catch (error) {
-        if (error instanceof RangeError) throw new BadBody(error.message);
-        throw error;
-      }
-    },
-  };
-}
-
 const targeted = z.object(target);
 const counted = z.object({ count: count.default(1), ...target });
 
 /** Every fault by HTTP. */
 export const FAULT_ROUTES: readonly ControlRoute[] = [
-  route(
+  faultRoute(
     'cut',
     'Cut gateway connections: `{ handshake?, shardId?, botId? }`',
     z.object({ handshake: z.boolean().optional(), ...target }),
     (faults, body) => faults.cut(body),
   ),
-  route(
+  faultRoute(
     'close',
     'Close gateway connections with a code: `{ code, reason?, shardId?, botId? }`',
     z.object({ code: z.int(), reason: z.string().max(120).optional(), ...target }),
     (faults, { code, reason, ...where }) => faults.closeWith(code, reason, where),
   ),
-  route('reconnect', 'Send opcode 7: `{ shardId?, botId? }`', targeted, (faults, body) => faults.reconnect(body)),
-  route(
+  faultRoute('reconnect', 'Send opcode 7: `{ shardId?, botId? }`', targeted, (faults, body) => faults.reconnect(body)),
+  faultRoute(
     'invalidate',
     'Send opcode 9: `{ resumable?, shardId?, botId? }`',
     z.object({ resumable: z.boolean().default(false), ...target }),
     (faults, body) => faults.invalidateSession(body),
   ),
-  route('heartbeat', 'Send opcode 1: `{ shardId?, botId? }`', targeted, (faults, body) =>
+  faultRoute('heartbeat', 'Send opcode 1: `{ shardId?, botId? }`', targeted, (faults, body) =>
     faults.requestHeartbeat(body),
   ),
-  route(
+  faultRoute(
     'acks',
     'Answer heartbeats or not: `{ answered }`',
     z.object({ answered: z.boolean() }),
     (faults, { answered }) => faults.heartbeatAcks(answered),
   ),
-  route(
+  faultRoute(
     'withhold',
     'Keep an answer back: `{ what: "HELLO" | "READY" | "RESUMED" }`',
     z.object({ what: answer }),
     (faults, { what }) => faults.withhold(what),
   ),
-  route(
+  faultRoute(
     'release',
     'Give withheld answers again: `{ what? }`',
     z.object({ what: answer.optional() }),
     (faults, { what }) => faults.release(what),
   ),
-  route('delay', 'Delay dispatches: `{ ms }`, 0 for no longer', z.object({ ms: duration }), (faults, { ms }) =>
+  faultRoute('delay', 'Delay dispatches: `{ ms }`, 0 for no longer', z.object({ ms: duration }), (faults, { ms }) =>
     faults.delay(ms),
   ),
-  route('drop', 'Lose dispatches: `{ count?, shardId?, botId? }`', counted, (faults, { count: n, ...where }) =>
+  faultRoute('drop', 'Lose dispatches: `{ count?, shardId?, botId? }`', counted, (faults, { count: n, ...where }) =>
     faults.dropDispatches(n, where),
   ),
-  route(
+  faultRoute(
     'duplicate',
     'Send dispatches twice: `{ count?, shardId?, botId? }`',
     counted,
     (faults, { count: n, ...where }) => faults.duplicateDispatches(n, where),
   ),
-  route(
+  faultRoute(
     'reorder',
     'Send dispatches last one first: `{ count?, shardId?, botId? }`',
     z.object({ count: count.default(2), ...target }),
     (faults, { count: n, ...where }) => faults.reorderDispatches(n, where),
   ),
-  route('corrupt', 'Spoil the next compressed message: `{ shardId?, botId? }`', targeted, (faults, body) =>
+  faultRoute('corrupt', 'Spoil the next compressed message: `{ shardId?, botId? }`', targeted, (faults, body) =>
     faults.corruptCompression(body),
   ),
-  route('half', 'Send half of the next message, then cut: `{ shardId?, botId? }`', targeted, (faults, body) =>
+  faultRoute('half', 'Send half of the next message, then cut: `{ shardId?, botId? }`', targeted, (faults, body) =>
     faults.halfFrame(body),
   ),
-  route(
+  faultRoute(
     'raw',
     'Send a text as it is: `{ text, shardId?, botId? }`',
     z.object({ text: z.string().max(100_000), ...target }),
     (faults, { text, ...where }) => faults.sendRaw(text, where),
   ),
-  route('forget', 'Forget sessions that wait for RESUME', z.object({}), (faults) => faults.forgetSessions()),
-  route('lose', 'Cut connections and forget their sessions', z.object({}), (faults) => faults.loseSessions()),
-  route(
+  faultRoute('forget', 'Forget sessions that wait for RESUME', z.object({}), (faults) => faults.forgetSessions()),
+  faultRoute('lose', 'Cut connections and forget their sessions', z.object({}), (faults) => faults.loseSessions()),
+  faultRoute(
     'refuse',
     'Refuse gateway connections: `{ answer, retryAfterSeconds?, count?, forMs? }`',
     z.object({
@@ -119,14 +97,14 @@ export const FAULT_ROUTES: readonly ControlRoute[] = [
     }),
     (faults, body) => faults.refuseUpgrades(body),
   ),
-  route(
+  faultRoute(
     'down',
     'Refuse gateway connections with 503: `{ ms?, cut? }`',
     z.object({ ms: duration.optional(), cut: z.boolean().optional() }),
     (faults, { ms, cut }) => faults.down(ms, { cut }),
   ),
-  route('up', 'Accept gateway connections again', z.object({}), (faults) => faults.up()),
-  route(
+  faultRoute('up', 'Accept gateway connections again', z.object({}), (faults) => faults.up()),
+  faultRoute(
     'rest',
     'Disturb REST requests: `{ answer?, retryAfterSeconds?, scope?, carriedOut?, delayMs?, bodyMs?, method?, path?, count?, forMs? }`',
     z.object({
@@ -143,5 +121,6 @@ export const FAULT_ROUTES: readonly ControlRoute[] = [
     }),
     (faults, body) => faults.disturbRest(body),
   ),
-  route('clear', 'End every fault that lasts', z.object({}), (faults) => faults.clear()),
+  ...VOICE_FAULT_ROUTES,
+  faultRoute('clear', 'End every fault that lasts', z.object({}), (faults) => faults.clear()),
 ];

@@ -6,12 +6,14 @@ import type { People } from './people.js';
 import type { RoutePattern } from './protocol/rest/router.js';
 import type { SandboxState } from './state.js';
 import type { Traffic } from './traffic.js';
+import type { SandboxVoice } from './voice/inspection.js';
 
 /** What the API acts on. */
 export interface ControlContext {
   readonly people: People;
   readonly channels: SandboxChannels;
   readonly faults: Faults;
+  readonly voice: SandboxVoice;
   readonly traffic: Traffic;
   describe(): Readonly<Record<string, unknown>>;
   /** The state, for `createSandbox({ state })`. */

@@ -1,11 +1,17 @@
 /** Owns the faults: what can be made to go wrong between the sandbox and its clients. */
 import type { Clock } from '@guildkit/core';
 import { type RestFault, type RestFaultOptions, RestFaults } from './faults-rest.js';
+import { createVoiceFaults, type VoiceFaults } from './faults-voice.js';
 import type { FaultTarget, GatewayHub, WithheldAnswer } from './io/gateway-hub.js';
 import type { TrafficLog } from './traffic.js';
+import type { MediaFaultOptions } from './voice/media-fault-table.js';
+import type { VoiceSide } from './voice/voice-side.js';
 
 export type { RestFaultOptions } from './faults-rest.js';
+export type { VoiceFaults } from './faults-voice.js';
 export type { FaultTarget, WithheldAnswer } from './io/gateway-hub.js';
+export type { VoiceTarget, WithheldVoiceAnswer } from './io/voice-hub.js';
+export type { MediaFaultOptions } from './voice/media-fault-table.js';
 
 /** How {@link Faults.refuseUpgrades} refuses. */
 export interface UpgradeRefusalOptions {
@@ -21,7 +27,7 @@ export interface UpgradeRefusalOptions {
   readonly forMs?: number | undefined;
 }
 
-/** Faults of the gateway and of REST. Each acts at once on everything that is connected, unless it says otherwise. */
+/** Faults of the gateway, of REST and of voice. Each acts at once on everything that is connected, unless it says otherwise. */
 export interface Faults {
   /**
    * Cuts connections; their sessions can be resumed.
@@ -81,7 +87,15 @@ export interface Faults {
    * request gets the oldest that fits it. @throws RangeError for an answer that is none.
    */
   disturbRest(options: RestFaultOptions): void;
-  /** Ends every fault that lasts: refusals, disturbed requests, delays, withheld answers, missing heartbeat answers, what was armed. */
+  /** Faults of the voice gateway. */
+  readonly voice: VoiceFaults;
+  /**
+   * Disturbs media on their way from now on, in place of what was set for the same user and direction: loss, delay,
+   * jitter, reordering, duplication, bandwidth, a blackout. Without conditions the way is clear again. The same seed gives
+   * the same course. @throws RangeError for a condition that is out of range.
+   */
+  media(options?: MediaFaultOptions): void;
+  /** Ends every fault that lasts: refusals, disturbed requests, delays, withheld answers, missing heartbeat answers, what was armed, disturbed media. */
   clear(): void;
 }
 
@@ -107,10 +121,11 @@ const WITHHOLDABLE: readonly WithheldAnswer[] = ['HELLO', 'READY', 'RESUMED'];
 const DOWN = 503;
 
 /** Creates the faults of a sandbox. */
-export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog): FaultSwitch {
+export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog, side: VoiceSide): FaultSwitch {
   let refusal: (UpgradeRefusal & { left: number }) | undefined;
   let timer: unknown;
   const rest = new RestFaults(clock);
+  const voice = createVoiceFaults(side, traffic, isSendableCloseCode);
 
   const note = (what: string): void => traffic.add('fault', 'out', what);
   const disarm = (): void => {
@@ -234,6 +249,12 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog)
       const { answer = 'slow answers', method = '', path = '' } = options;
       note(`disturb ${method} ${path} with ${answer}`.replaceAll(/ +/g, ' '));
     },
+    voice,
+    media(options = {}) {
+      side.faults.set(options);
+      const { direction = 'both', ...conditions } = options;
+      note(`media ${direction} ${Object.entries(conditions).flat().join(' ')}`.trimEnd());
+    },
     nextRestFault: (method, target) => rest.take(method, target),
     clear() {
       note('clear');
@@ -243,6 +264,8 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog)
       hub.answerHeartbeats(true);
       for (const each of WITHHOLDABLE) hub.withhold(each, false);
       hub.faultPorts({ type: 'none' });
+      voice.clear();
+      side.faults.clear();
     },
     dispose: disarm,
   };

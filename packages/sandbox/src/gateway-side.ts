@@ -5,9 +5,10 @@ import { GuildShapes } from './protocol/gateway/guild-shapes.js';
 import { IdentifyLedger, type IdentifyRules } from './protocol/gateway/identify-ledger.js';
 import { MemberRequestLimits } from './protocol/gateway/member-request.js';
 import { carryOut, hangUp, welcome } from './protocol/gateway/requests.js';
-import type { SessionRules } from './protocol/gateway/session.js';
+import type { Session, SessionRules } from './protocol/gateway/session.js';
 import { VoiceSessions } from './protocol/gateway/voice-sessions.js';
 import { randomHex } from './protocol/random.js';
+import type { WorldEvent } from './protocol/world/events.js';
 import { setPresence } from './protocol/world/presence.js';
 import type { Bot, World } from './protocol/world/types.js';
 import type { TrafficLog } from './traffic.js';
@@ -28,8 +29,10 @@ export interface GatewaySideOptions {
   readonly rules: GatewayRules;
   /** What READY calls `resume_gateway_url`. */
   gatewayUrl(): string;
-  /** Host and port that voice is said to be at. */
-  voiceEndpoint(): string;
+  /** What follows from a dispatch for voice. */
+  followVoice(event: WorldEvent): readonly WorldEvent[];
+  /** What a bot is told that asks for the voice channel it is in. */
+  voiceAgain(guildId: string, session: Session): readonly WorldEvent[];
   botOf(token: string): Bot | undefined;
   /** Makes a bot's token void: it has used up its IDENTIFYs. */
   voidToken(botId: string): void;
@@ -74,7 +77,7 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
       }),
     request: (session, request) =>
       carryOut(world, session, request, {
-        voiceEndpoint: options.voiceEndpoint(),
+        voiceAgain: options.voiceAgain,
         now: clock.now(),
         memberLimits,
         voiceSessions,
@@ -82,7 +85,7 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
     follow(event) {
       // What is for one session alone tells of the world, and does not change it.
       if (event.sessionId === undefined) shapes.changed();
-      return voiceSessions.observe(event, clock.wallTime());
+      return [...voiceSessions.observe(event, clock.wallTime()), ...options.followVoice(event)];
     },
     onSessionEnd(session, isLast) {
       return [...hangUp(world, session), ...(isLast ? setPresence(world, session.botId, undefined) : [])];

@@ -6,7 +6,18 @@
 export type { BotOptions, SandboxBot, SandboxBots } from './bots.js';
 export type { ChannelKind, SandboxChannel, SandboxChannels } from './channels.js';
 export { SANDBOX_ERRORS, SandboxError, type SandboxErrorCode } from './errors.js';
-export type { Faults, FaultTarget, RestFaultOptions, UpgradeRefusalOptions, WithheldAnswer } from './faults.js';
+export type {
+  Faults,
+  FaultTarget,
+  MediaFaultOptions,
+  RestFaultOptions,
+  UpgradeRefusalOptions,
+  VoiceFaults,
+  VoiceTarget,
+  WithheldAnswer,
+  WithheldVoiceAnswer,
+} from './faults.js';
+export type { MediaDrop, MediaStats } from './io/media-server.js';
 export type { MessageInput, SandboxMessage } from './messages.js';
 export type { SandboxOAuth, SandboxTokens } from './oauth.js';
 export type { People, Person, PersonOptions } from './people.js';
@@ -17,3 +28,12 @@ export type { PermissionName } from './protocol/world/permissions.js';
 export { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.js';
 export type { MainIds, SandboxState } from './state.js';
 export type { Traffic, TrafficCounters, TrafficEntry } from './traffic.js';
+export type { DaveCounters, DaveRefusal, DaveView } from './voice/dave-service.js';
+export type {
+  SandboxVoice,
+  VoiceChannelView,
+  VoiceCounters,
+  VoiceSessionView,
+  VoiceStreamView,
+} from './voice/inspection.js';
+export type { VoiceOptions } from './voice/options.js';

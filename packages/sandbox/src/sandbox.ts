@@ -17,6 +17,9 @@ import type { WorldEvent } from './protocol/world/events.js';
 import { RestApi } from './rest-api.js';
 import { beginWorld, loadState, type MainIds, type SandboxState, saveState } from './state.js';
 import { type Traffic, TrafficLog } from './traffic.js';
+import type { SandboxVoice } from './voice/inspection.js';
+import { resolveVoiceOptions, type VoiceOptions } from './voice/options.js';
+import { VoiceSide } from './voice/voice-side.js';
 
 /** Settings of {@link createSandbox}. */
 export interface SandboxOptions {
@@ -53,6 +56,8 @@ export interface SandboxOptions {
   readonly maxConcurrency?: number | undefined;
   /** IDENTIFYs a bot may send in 24 hours; one more costs it its token. @defaultValue `1_000`, as Discord */
   readonly identifyLimit?: number | undefined;
+  /** The voice gateway and the media server. */
+  readonly voice?: VoiceOptions | undefined;
   /** Name of the guild. @defaultValue `'Sandbox'` */
   readonly guildName?: string | undefined;
   /** Name of the first bot. @defaultValue `'sandbox-bot'` */
@@ -87,6 +92,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly oauth: SandboxOAuth;
   /** The guild's channels, without a bot. */
   readonly channels: SandboxChannels;
+  /** The voice gateway and the media server: sessions, streams, packets. */
+  readonly voice: SandboxVoice;
   /** What can be made to go wrong. */
   readonly faults: Faults;
   /** What clients did. */
@@ -98,7 +105,7 @@ export interface Sandbox extends AsyncDisposable {
 }
 
 type Settings = {
-  readonly [Key in Exclude<keyof SandboxOptions, 'state'>]-?: Exclude<SandboxOptions[Key], undefined>;
+  readonly [Key in Exclude<keyof SandboxOptions, 'state' | 'voice'>]-?: Exclude<SandboxOptions[Key], undefined>;
 };
 
 const DEFAULTS = {
@@ -139,7 +146,7 @@ const MIN_HEARTBEAT_GRACE_MS = 5_000;
  * @throws SandboxError `ERR_SANDBOX_ADDRESS_REMOTE`, `ERR_SANDBOX_PORT_UNAVAILABLE`.
  */
 export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> {
-  const { state, ...rest } = options ?? {};
+  const { state, voice: voiceOptions, ...rest } = options ?? {};
   const settings = resolveOptions<Settings>('createSandbox', DEFAULTS, rest, {
     seed: check.integer(0),
     ids: (value) => (value === 'seed' || value === 'clock' ? undefined : "must be 'seed' or 'clock'"),
@@ -160,6 +167,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     guildName: check.text(),
     botName: check.text(),
   });
+  const voiceSettings = resolveVoiceOptions(voiceOptions);
   const { clock, host } = settings;
   if (!settings.allowRemote && !isLoopback(host) && host !== 'localhost') {
     throw new SandboxError('ERR_SANDBOX_ADDRESS_REMOTE', `${host} can be reached from other machines.`);
@@ -197,11 +205,25 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     traffic,
     rules: rulesOf(settings),
     gatewayUrl,
-    voiceEndpoint: authority,
+    followVoice: (event) => voice.observe(event),
+    voiceAgain: (guildId, { botId, id }) => voice.again(guildId, botId, id),
     botOf: (token) => bots.of(token),
     voidToken: (botId) => bots.revoke(botId),
   });
-  const faults = createFaults(hub, clock, traffic);
+  // The machine's time: the client judges it by that.
+  const tls = settings.tls ? createCertificate(certifiedHosts(host), systemClock.wallTime()) : undefined;
+  const voice = await VoiceSide.open({
+    world,
+    seed,
+    clock,
+    traffic,
+    settings: voiceSettings,
+    host,
+    urlHost: urlHost(host),
+    tls,
+    broadcast: (events) => hub.broadcast(events),
+  });
+  const faults = createFaults(hub, clock, traffic, voice);
 
   function broadcast(events: readonly WorldEvent[]): void {
     if (closed !== undefined) throw new SandboxError('ERR_SANDBOX_CLOSED', 'The sandbox is closed.');
@@ -240,16 +262,18 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     guildId: guild.id,
     textChannelId: main.textChannelId,
     voiceChannelId: main.voiceChannelId,
+    voiceEndpoint: voice.endpoint,
   });
 
-  // The machine's time: the client judges it by that.
-  const tls = settings.tls ? createCertificate(certifiedHosts(host), systemClock.wallTime()) : undefined;
   server = await listen({
     host,
     port: settings.port,
     rest: (request) => api.handle(request),
     control: (request) =>
-      handleControl({ people, channels, faults, traffic, describe, save, port: () => server?.port ?? 0 }, request),
+      handleControl(
+        { people, channels, faults, voice, traffic, describe, save, port: () => server?.port ?? 0 },
+        request,
+      ),
     clock,
     tls,
     nextRestFault({ method, target }) {
@@ -266,6 +290,9 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
       traffic.counters.gatewayRefusals += 1;
       traffic.add('gateway', 'in', `refused ${why}`);
     },
+  }).catch(async (error: unknown) => {
+    await voice.close();
+    throw error;
   });
   const listener = server;
   world.site.origin = origin();
@@ -274,7 +301,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     closed ??= (async () => {
       faults.dispose();
       hub.close();
-      await listener.close();
+      await Promise.all([listener.close(), voice.close()]);
     })();
     return closed;
   }
@@ -296,6 +323,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
       isKnown: (userId) => world.users.get(userId)?.bot === false,
     }),
     channels,
+    voice,
     faults,
     traffic,
     save,

@@ -37,7 +37,7 @@ export interface TrafficEntry {
   /** Unix ms. */
   readonly at: number;
   /** Which side of the sandbox. */
-  readonly kind: 'rest' | 'gateway' | 'fault';
+  readonly kind: 'rest' | 'gateway' | 'voice' | 'fault';
   /** `in`: from a client; `out`: to it. */
   readonly direction: 'in' | 'out';
   /** `GET /users/@me 200`, `IDENTIFY`, `READY`, `close 4004`. */

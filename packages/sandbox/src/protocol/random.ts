@@ -29,3 +29,10 @@ export function randomText(random: Random, length: number, alphabet: string): st
 
 /** Random lower-case hex, as Discord's session ids and hashes are. */
 export const randomHex = (random: Random, length: number): string => randomText(random, length, '0123456789abcdef');
+
+/** A seed out of a text (FNV-1a, 32 bits). */
+export function hashText(text: string): number {
+  let hash = 0x811c_9dc5;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x0100_0193);
+  return hash >>> 0;
+}

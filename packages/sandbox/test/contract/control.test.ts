@@ -156,8 +156,8 @@ describe('refuses', () => {
 
   test('peers of another machine', async () => {
     await using sandbox = await createSandbox();
-    const { people, channels, faults, traffic, save } = sandbox;
-    const context = { people, channels, faults, traffic, save, describe: () => ({}), port: () => 80 };
+    const { people, channels, faults, voice, traffic, save } = sandbox;
+    const context = { people, channels, faults, voice, traffic, save, describe: () => ({}), port: () => 80 };
     const from = async (remoteAddress: string) =>
       (
         await handleControl(context, {

@@ -387,6 +387,10 @@ test('every fault can be had from the control API', async () => {
     raw: { text: '{' },
     refuse: { answer: 503 },
     rest: { answer: 503 },
+    'voice/close': { code: 4015 },
+    'voice/acks': { answered: true },
+    'voice/withhold': { what: 'READY' },
+    'voice/raw': { text: '{' },
   };
   const named: string[] = [];
   for (const { path } of FAULT_ROUTES) {
@@ -399,13 +403,19 @@ test('every fault can be had from the control API', async () => {
     expect([name, answer.status]).toEqual([name, 200]);
     named.push(name);
   }
-  const methods = Object.keys(sandbox.faults).filter((name) => !name.startsWith('next') && name !== 'dispose');
-  expect(named).toHaveLength(methods.length);
+  const { voice, ...others } = sandbox.faults;
+  const methods = Object.keys(others).filter((name) => !name.startsWith('next') && name !== 'dispose');
+  const ofVoice = Object.keys(voice).filter((name) => name !== 'clear');
+  expect(named).toHaveLength(methods.length + ofVoice.length);
   for (const [path, body] of [
     ['/faults/close', { code: 1006 }],
     ['/faults/refuse', { answer: 200 }],
     ['/faults/rest', { answer: 200 }],
     ['/faults/withhold', { what: 'ACK' }],
+    ['/faults/media', { loss: 2 }],
+    ['/faults/media', { lost: 1 }],
+    ['/faults/voice/close', { code: 1006 }],
+    ['/faults/voice/withhold', { what: 'SPEAKING' }],
   ] as const) {
     const answer = await fetch(`${sandbox.controlUrl}${path}`, {
       method: 'POST',

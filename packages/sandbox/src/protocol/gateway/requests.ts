@@ -1,7 +1,6 @@
 /** Owns what a session is told when it begins, and what its requests (opcodes 3, 4, 8, 31 and 43) do to the world. */
 import { GatewayDispatchEvents, type GatewayGuildCreateDispatchData } from 'discord-api-types/v10';
 import { readyPayload } from '../payloads/ready.js';
-import { randomHex } from '../random.js';
 import { shardOf } from '../snowflake.js';
 import { type WorldEvent, worldEvent } from '../world/events.js';
 import { setPresence } from '../world/presence.js';
@@ -15,8 +14,8 @@ import type { VoiceSessions } from './voice-sessions.js';
 
 /** What requests are carried out with. */
 export interface RequestServices {
-  /** Host and port of the voice server. */
-  readonly voiceEndpoint: string;
+  /** What a bot is told that asks for the voice channel it is in. */
+  voiceAgain(guildId: string, session: Session): readonly WorldEvent[];
   /** On the clock's scale. */
   readonly now: number;
   readonly memberLimits: MemberRequestLimits;
@@ -81,7 +80,7 @@ export function carryOut(
       const guild = guildOfBot(world, bot, request.guildId);
       if (guild === undefined) return [];
       if (request.kind === 'channelInfo') return [channelInfo(guild, session, request.fields, services)];
-      if (request.kind === 'voiceState') return moveBot(world, guild, session, request, services.voiceEndpoint);
+      if (request.kind === 'voiceState') return moveBot(world, guild, session, request, services);
       const { memberLimits, now } = services;
       return sendMembers(world, guild, session, request, { take: (...of) => memberLimits.take(...of), now });
     }
@@ -110,23 +109,20 @@ function channelInfo(
   return worldEvent(GatewayDispatchEvents.ChannelInfo, guild.id, { guild_id: guild.id, channels }, session.id);
 }
 
+/** VOICE_SERVER_UPDATE follows from the voice state: it is the voice side's to make. */
 function moveBot(
   world: World,
   guild: Guild,
   session: Session,
   request: Extract<ClientRequest, { kind: 'voiceState' }>,
-  voiceEndpoint: string,
+  services: RequestServices,
 ): readonly WorldEvent[] {
   const { channelId, selfMute, selfDeaf, selfVideo } = request;
   if (channelId === null) return leaveVoice(world, guild, session.botId);
   const change = { sessionId: session.id, selfMute, selfDeaf, selfVideo };
   if (guild.voiceStates.get(session.botId)?.channelId === channelId) {
-    return changeVoice(world, guild, session.botId, change);
+    return [...changeVoice(world, guild, session.botId, change), ...services.voiceAgain(guild.id, session)];
   }
   if (voiceRefusal(guild, session.botId, channelId) !== undefined) return [];
-  const server = { token: randomHex(world.random, 16), guild_id: guild.id, endpoint: voiceEndpoint };
-  return [
-    ...enterVoice(world, guild, session.botId, channelId, change),
-    worldEvent(GatewayDispatchEvents.VoiceServerUpdate, guild.id, server, session.id),
-  ];
+  return enterVoice(world, guild, session.botId, channelId, change);
 }

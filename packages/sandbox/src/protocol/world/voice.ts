@@ -78,6 +78,15 @@ export function leaveVoice(world: World, guild: Guild, userId: string): readonly
   return [stateUpdate(world, guild, { ...state, selfVideo: false, selfStream: false }, null)];
 }
 
+/** Tells one session of the main gateway where its voice server is; `null`: nowhere for now. */
+export const voiceServerUpdate = (
+  guildId: string,
+  token: string,
+  endpoint: string | null,
+  sessionId: string,
+): WorldEvent =>
+  worldEvent(GatewayDispatchEvents.VoiceServerUpdate, guildId, { token, guild_id: guildId, endpoint }, sessionId);
+
 function apply(state: VoiceState, change: VoiceChange): void {
   if (change.sessionId !== undefined) state.sessionId = change.sessionId;
   if (change.selfMute !== undefined) state.selfMute = change.selfMute;

@@ -1,0 +1,507 @@
+/**
+ * Owns the voice side of a sandbox: joins voice states, the voice gateway, the media server and DAVE. Follows the dispatches
+ * of the main gateway, which say who is where.
+ */
+import { type Clock, Redacted } from '@guildkit/core';
+import { createPacketCipher, isEncryptionMode } from '@guildkit/rtp';
+import { ChannelType, GatewayDispatchEvents } from 'discord-api-types/v10';
+import { type MediaPeer, MediaServer, newMediaStats } from '../io/media-server.js';
+import { sessionKey, VoiceHub, type VoiceHubCount } from '../io/voice-hub.js';
+import { listenForVoice, type VoiceServer } from '../io/voice-server.js';
+import { createRandom, randomHex, type SeededRandom } from '../protocol/random.js';
+import { type AdmissionVerdict, VoiceGrants } from '../protocol/voice/admission.js';
+import type { VoiceFrame, VoiceRequest } from '../protocol/voice/frames.js';
+import { type RoomOutput, VoiceRoom } from '../protocol/voice/room.js';
+import type { Admission, Description, Seat, SeatStream, VoiceSession } from '../protocol/voice/session.js';
+import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
+import type { Guild, World } from '../protocol/world/types.js';
+import { changeVoice, voiceServerUpdate } from '../protocol/world/voice.js';
+import type { TrafficLog } from '../traffic.js';
+import { createDaveService, type DavePolicy, type DaveService, type DaveServiceInput } from './dave-service.js';
+import type { SandboxVoice, VoiceChannelView, VoiceSessionView } from './inspection.js';
+import { MediaFaultTable } from './media-fault-table.js';
+import type { VoiceSettings } from './options.js';
+
+/** What the voice side is made of. */
+export interface VoiceSideOptions {
+  readonly world: World;
+  readonly seed: number;
+  readonly clock: Clock;
+  readonly traffic: TrafficLog;
+  readonly settings: VoiceSettings;
+  /** What the sandbox is bound to. */
+  readonly host: string;
+  /** How that is written in a URL. */
+  readonly urlHost: string;
+  readonly tls: { readonly key: string; readonly chain: string } | undefined;
+  broadcast(events: readonly WorldEvent[]): void;
+}
+
+/** A channel in use. */
+export interface VoiceChannel {
+  readonly id: string;
+  readonly guild: Guild;
+  readonly room: VoiceRoom;
+  /** Made when the first client comes: people alone need no group. */
+  dave: DaveService | undefined;
+}
+
+/** Where someone is. */
+interface Place {
+  readonly channelId: string;
+  readonly sessionId: string;
+  /** Of a simulated person. */
+  readonly seat: Seat | undefined;
+}
+
+type VoiceStateData = DispatchData[typeof GatewayDispatchEvents.VoiceStateUpdate];
+
+const KEY_BYTES = 32;
+const MESSAGE_WINDOW_MS = 60_000;
+/** A heartbeat may be half an interval late, and never less than this, so that a busy machine does not cut. */
+const MIN_HEARTBEAT_GRACE_MS = 5_000;
+/** Streams a client may ask for in Identify. */
+const MAX_STREAMS = 3;
+const STREAM_TYPES: readonly string[] = ['video', 'screen'];
+/** As Ready has it for a client that named no stream. */
+const ONE_STREAM = [{ type: 'video', rid: '', quality: 0 }] as const;
+/** Platforms of opcode 20: desktop. */
+const DESKTOP = 0;
+/** Keeps the sources of SSRCs and keys apart from those of ids and tokens. */
+const SEED_SALT = 0x7011ce;
+
+/** The voice side. */
+export class VoiceSide implements SandboxVoice {
+  readonly hub: VoiceHub;
+  readonly faults: MediaFaultTable;
+  readonly counters: Record<VoiceHubCount, number> = {
+    connections: 0,
+    disconnections: 0,
+    identifies: 0,
+    resumes: 0,
+    resumesRefused: 0,
+    heartbeats: 0,
+    badFrames: 0,
+    internalErrors: 0,
+  };
+  private readonly grants: VoiceGrants;
+  private readonly random: SeededRandom;
+  private readonly channels = new Map<string, VoiceChannel>();
+  private readonly daveTimers = new Map<string, unknown>();
+  private readonly places = new Map<string, Place>();
+  private readonly ssrcs = new Set<number>();
+  private readonly modes = new Map<string, string>();
+  private server: VoiceServer | undefined;
+
+  private constructor(
+    private readonly options: VoiceSideOptions,
+    readonly mediaServer: MediaServer,
+    private readonly announced: string,
+  ) {
+    const { world, seed, clock, traffic, settings } = options;
+    this.grants = new VoiceGrants(world);
+    this.random = createRandom(seed ^ SEED_SALT);
+    this.faults = new MediaFaultTable(mediaServer, clock, seed);
+    const { heartbeatIntervalMs, messageLimit, resumeWindowMs } = settings;
+    this.hub = new VoiceHub({
+      clock,
+      rules: {
+        heartbeatIntervalMs,
+        heartbeatGraceMs: Math.max(heartbeatIntervalMs / 2, MIN_HEARTBEAT_GRACE_MS),
+        messageLimit,
+        messageWindowMs: MESSAGE_WINDOW_MS,
+        resumeWindowMs,
+      },
+      admit: (frame) => this.admit(frame),
+      onStart: (session) => this.onStart(session),
+      prepare: (session, mode) => this.prepare(session, mode),
+      onEnter: (session) => this.onEnter(session),
+      onRequest: (session, request) => this.onRequest(session, request),
+      onConnection: (session, connected) => {
+        const channel = this.channels.get(session.channelId);
+        const { userId } = session;
+        if (channel !== undefined) this.daveStep(channel, { type: connected ? 'resumed' : 'detached', userId });
+      },
+      onEnd: (session) => this.onEnd(session),
+      note: (direction, what, socket) => traffic.add('voice', direction, what, { socket }),
+      count: (what) => {
+        this.counters[what] += 1;
+      },
+    });
+    // Those whom a saved state has in voice.
+    for (const guild of world.guilds.values()) {
+      for (const { userId, channelId, sessionId } of guild.voiceStates.values()) {
+        this.follow(guild, userId, channelId, sessionId);
+      }
+    }
+  }
+
+  /** Opens the ports. @throws SandboxError (rejects) `ERR_SANDBOX_PORT_UNAVAILABLE`. */
+  static async open(options: VoiceSideOptions): Promise<VoiceSide> {
+    const { settings, host, clock, tls } = options;
+    const bound = settings.ipv6 && !host.includes(':') ? '::1' : host;
+    const media = await MediaServer.open({ host: bound, port: settings.udpPort, clock });
+    const side = new VoiceSide(options, media, announcedAddress(bound));
+    try {
+      side.server = await listenForVoice({
+        host,
+        port: settings.port,
+        tls,
+        onConnection: (ws, version) => side.hub.accept(ws, version),
+      });
+    } catch (error) {
+      await media.close();
+      throw error;
+    }
+    return side;
+  }
+
+  get endpoint(): string {
+    return `${this.options.urlHost}:${this.server?.port ?? 0}`;
+  }
+
+  get media(): { readonly address: string; readonly port: number } {
+    return { address: this.announced, port: this.mediaServer.port };
+  }
+
+  get packets(): SandboxVoice['packets'] {
+    return this.mediaServer.totals;
+  }
+
+  sessions(): readonly VoiceSessionView[] {
+    return this.hub.list().map(({ session, connected }) => {
+      const { userId, guildId, channelId, stage, daveVersion, seat } = session;
+      const room = this.channels.get(channelId)?.room;
+      const announced = room?.announcedBy(userId);
+      return {
+        userId,
+        guildId,
+        channelId,
+        connected,
+        stage,
+        mode: this.modes.get(sessionKey(session)),
+        daveVersion,
+        audioSsrc: seat.audioSsrc,
+        streams: seat.streams.map(({ type, rid, ssrc, rtxSsrc }) => ({ type, rid, ssrc, rtxSsrc })),
+        speaking: announced?.speaking,
+        video: activeSsrcs(announced?.video),
+        wants: room?.wantsOf(userId) ?? { any: 100, bySsrc: {} },
+        media: this.mediaServer.peer(sessionKey(session))?.stats ?? newMediaStats(),
+      };
+    });
+  }
+
+  channel(channelId: string): VoiceChannelView | undefined {
+    const channel = this.channels.get(channelId);
+    if (channel === undefined) return undefined;
+    const { room, dave } = channel;
+    return {
+      userIds: room.userIds,
+      dave: dave === undefined ? undefined : { view: dave.view, counters: dave.counters },
+    };
+  }
+
+  /** Follows a dispatch of the main gateway; what follows from it. */
+  observe(event: WorldEvent): readonly WorldEvent[] {
+    if (event.name !== GatewayDispatchEvents.VoiceStateUpdate || event.sessionId !== undefined) return [];
+    const data = event.data as VoiceStateData;
+    const guild = this.options.world.guilds.get(event.guildId);
+    return guild === undefined ? [] : this.follow(guild, data.user_id, data.channel_id, data.session_id);
+  }
+
+  /** A bot asks for the channel that it is in: it gets a voice server again when the session that it had is over. */
+  again(guildId: string, userId: string, sessionId: string): readonly WorldEvent[] {
+    const key = sessionKey({ guildId, userId });
+    // With another session of the main gateway it gets one anyway, as for another channel.
+    if (this.places.get(key)?.sessionId !== sessionId) return [];
+    const isWaiting = this.grants.isUnused(guildId, userId);
+    return isWaiting || this.hub.session(key) !== undefined ? [] : [this.grant(guildId, userId, sessionId)];
+  }
+
+  /** Gives every session of a channel, or of a user, another voice server. `outage`: says first that there is none. */
+  moveServer(
+    target: { readonly userId?: string | undefined; readonly channelId?: string | undefined },
+    outage: boolean,
+  ) {
+    for (const { session } of this.hub.list()) {
+      const { userId, channelId, guildId, id } = session;
+      if (target.userId !== undefined && target.userId !== userId) continue;
+      if (target.channelId !== undefined && target.channelId !== channelId) continue;
+      this.grants.revoke(guildId, userId);
+      if (outage) this.options.broadcast([voiceServerUpdate(guildId, randomHex(this.random, 16), null, id)]);
+      this.options.broadcast([this.grant(guildId, userId, id)]);
+      this.hub.end(sessionKey(session), 4014);
+    }
+  }
+
+  /** Where a simulated person is, with the SSRCs they have there. */
+  seatOf(guildId: string, userId: string): { readonly channel: VoiceChannel; readonly seat: Seat } | undefined {
+    const place = this.places.get(sessionKey({ guildId, userId }));
+    const channel = place === undefined ? undefined : this.channels.get(place.channelId);
+    return place?.seat === undefined || channel === undefined ? undefined : { channel, seat: place.seat };
+  }
+
+  /** Hands out what a channel has to say. */
+  tell(channel: VoiceChannel, outputs: readonly RoomOutput[]): void {
+    for (const { to, message, notice } of outputs) {
+      this.hub.tell(sessionKey({ guildId: channel.guild.id, userId: to }), message, notice);
+    }
+  }
+
+  /** Gives DAVE an input, and its outputs to those they are for. */
+  daveStep(channel: VoiceChannel, input: DaveServiceInput): void {
+    const { dave } = channel;
+    if (dave === undefined) return;
+    const { clock } = this.options;
+    for (const { userId, message } of dave.handle(input, clock.now())) {
+      const key = sessionKey({ guildId: channel.guild.id, userId });
+      const { op } = message;
+      this.hub.tell(key, message.kind === 'json' ? { op, d: message.d } : { op, payload: message.payload });
+    }
+    clock.clearTimer(this.daveTimers.get(channel.id));
+    this.daveTimers.delete(channel.id);
+    const { deadline } = dave;
+    if (deadline === undefined || !this.channels.has(channel.id)) return;
+    const wait = Math.max(0, Math.ceil(deadline - clock.now()));
+    this.daveTimers.set(
+      channel.id,
+      clock.setTimer(() => this.daveStep(channel, { type: 'timer' }), wait),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.faults.dispose();
+    this.hub.close();
+    for (const timer of this.daveTimers.values()) this.options.clock.clearTimer(timer);
+    this.daveTimers.clear();
+    this.channels.clear();
+    await Promise.all([this.server?.close(), this.mediaServer.close()]);
+  }
+
+  /** Someone is somewhere else, or not in voice any more. */
+  private follow(guild: Guild, userId: string, channelId: string | null, sessionId: string): readonly WorldEvent[] {
+    const key = sessionKey({ guildId: guild.id, userId });
+    const before = this.places.get(key);
+    if (before !== undefined && before.channelId === channelId && before.sessionId === sessionId) return [];
+    const isBot = this.options.world.bots.has(userId);
+    if (before !== undefined) this.leave(guild, userId, before);
+    if (channelId === null) {
+      this.places.delete(key);
+      return [];
+    }
+    if (isBot) {
+      this.places.set(key, { channelId, sessionId, seat: undefined });
+      return [this.grant(guild.id, userId, sessionId)];
+    }
+    const seat = this.newSeat([]);
+    this.occupy(seat);
+    this.places.set(key, { channelId, sessionId, seat });
+    const channel = this.openChannel(guild, channelId);
+    this.tell(channel, channel.room.join({ userId, seat, platform: DESKTOP }));
+    return [];
+  }
+
+  private leave(guild: Guild, userId: string, { channelId, seat }: Place): void {
+    if (seat === undefined) {
+      this.grants.revoke(guild.id, userId);
+      // Discord docs, Opcodes and Status Codes: 4022 when the channel is deleted.
+      this.hub.end(sessionKey({ guildId: guild.id, userId }), guild.channels.has(channelId) ? 4014 : 4022);
+      return;
+    }
+    this.vacate(seat);
+    this.depart(channelId, userId);
+  }
+
+  private grant(guildId: string, userId: string, sessionId: string): WorldEvent {
+    const token = randomHex(this.options.world.random, 16);
+    this.grants.issue(guildId, userId, token);
+    return voiceServerUpdate(guildId, token, this.endpoint, sessionId);
+  }
+
+  private admit(frame: Extract<VoiceFrame, { kind: 'identify' | 'resume' }>): Admission | undefined {
+    const verdict: AdmissionVerdict = this.grants.judge(frame);
+    if (!verdict.ok) return verdict;
+    if (frame.kind === 'resume') return undefined;
+    const { guild, channelId, userId } = verdict;
+    if (this.policyOf(guild, channelId) === 'require' && frame.daveVersion < 1) return { ok: false, code: 4017 };
+    const admitted = this.channels.get(channelId)?.dave?.admit(frame.daveVersion);
+    if (admitted?.ok === false) return admitted;
+    this.grants.use(guild.id, userId);
+    const asked = frame.streams.filter(({ type }) => STREAM_TYPES.includes(type)).slice(0, MAX_STREAMS);
+    return { ok: true, channelId, seat: this.newSeat(asked) };
+  }
+
+  private newSeat(asked: readonly { readonly type: string; readonly rid: string; readonly quality: number }[]): Seat {
+    const taken = new Set<number>();
+    const next = (): number => {
+      for (;;) {
+        const ssrc = Math.floor(this.random() * 2 ** 32);
+        if (ssrc === 0 || this.ssrcs.has(ssrc) || taken.has(ssrc)) continue;
+        taken.add(ssrc);
+        return ssrc;
+      }
+    };
+    const audioSsrc = next();
+    const streams = (asked.length === 0 ? ONE_STREAM : asked).map(
+      ({ type, rid, quality }): SeatStream => ({ type, rid, quality, ssrc: next(), rtxSsrc: next() }),
+    );
+    return { audioSsrc, streams, ip: this.media.address, port: this.media.port, modes: this.options.settings.modes };
+  }
+
+  private onStart(session: VoiceSession): void {
+    const { userId, seat } = session;
+    this.occupy(seat);
+    const peer: MediaPeer = {
+      userId,
+      audioSsrc: seat.audioSsrc,
+      ssrcs: ssrcsOf(seat),
+      stats: newMediaStats(),
+      room: undefined,
+      cipher: undefined,
+      address: undefined,
+      up: undefined,
+      down: undefined,
+    };
+    this.mediaServer.add(sessionKey(session), peer);
+    this.faults.apply(peer);
+  }
+
+  private async prepare(session: VoiceSession, mode: string): Promise<Description> {
+    if (!isEncryptionMode(mode)) throw new RangeError(mode);
+    const secretKey = Array.from({ length: KEY_BYTES }, () => Math.floor(this.random() * 256));
+    const mediaSessionId = randomHex(this.random, 32);
+    const key = sessionKey(session);
+    const cipher = await createPacketCipher(mode, secretKey);
+    const peer = this.mediaServer.peer(key);
+    // Another session may have taken its place meanwhile.
+    if (peer?.audioSsrc === session.seat.audioSsrc) {
+      peer.cipher = cipher;
+      this.modes.set(key, mode);
+    }
+    const guild = this.options.world.guilds.get(session.guildId);
+    const daveVersion = guild === undefined ? 0 : this.daveVersionFor(guild, session);
+    return { mode, secretKey: new Redacted(secretKey), mediaSessionId, daveVersion };
+  }
+
+  private onEnter(session: VoiceSession): void {
+    const { userId, guildId, channelId, seat, daveVersion } = session;
+    const guild = this.options.world.guilds.get(guildId);
+    if (guild === undefined) return;
+    const channel = this.openChannel(guild, channelId);
+    this.mediaServer.enter(sessionKey(session), channel.room);
+    this.tell(channel, channel.room.join({ userId, seat, platform: null }));
+    channel.dave ??= this.newDave(guild, channelId);
+    this.daveStep(channel, { type: 'joined', userId, maxVersion: daveVersion });
+  }
+
+  private onRequest({ userId, guildId, channelId }: VoiceSession, request: VoiceRequest): void {
+    const channel = this.channels.get(channelId);
+    if (channel === undefined) return;
+    switch (request.kind) {
+      case 'speaking':
+        this.tell(channel, channel.room.speaking(userId, request.speaking, request.delay));
+        return;
+      case 'video':
+        this.tell(channel, channel.room.video(userId, request));
+        this.showCamera(guildId, userId, channel.room.announcedBy(userId).video !== undefined);
+        return;
+      case 'wants':
+        this.tell(channel, channel.room.wants(userId, request));
+        return;
+      case 'keyPackage':
+      case 'commitWelcome':
+        this.daveStep(channel, { type: request.kind, userId, payload: request.payload });
+        return;
+      case 'transitionReady':
+      case 'invalidCommitWelcome':
+        this.daveStep(channel, { type: request.kind, userId, transitionId: request.transitionId });
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Who announces video is shown with a camera. */
+  private showCamera(guildId: string, userId: string, selfVideo: boolean): void {
+    const { world, broadcast } = this.options;
+    const guild = world.guilds.get(guildId);
+    const state = guild?.voiceStates.get(userId);
+    if (guild === undefined || state === undefined || state.selfVideo === selfVideo) return;
+    broadcast(changeVoice(world, guild, userId, { selfVideo }));
+  }
+
+  private onEnd(session: VoiceSession): void {
+    const key = sessionKey(session);
+    this.mediaServer.remove(key);
+    this.modes.delete(key);
+    this.vacate(session.seat);
+    this.depart(session.channelId, session.userId);
+  }
+
+  private depart(channelId: string, userId: string): void {
+    const channel = this.channels.get(channelId);
+    if (channel === undefined) return;
+    this.tell(channel, channel.room.leave(userId));
+    this.daveStep(channel, { type: 'left', userId });
+    if (channel.room.userIds.length > 0) return;
+    this.options.clock.clearTimer(this.daveTimers.get(channelId));
+    this.daveTimers.delete(channelId);
+    this.channels.delete(channelId);
+  }
+
+  private openChannel(guild: Guild, channelId: string): VoiceChannel {
+    const open = this.channels.get(channelId);
+    if (open !== undefined) return open;
+    const room = new VoiceRoom((userId) => {
+      const member = guild.members.get(userId);
+      const state = guild.voiceStates.get(userId);
+      return { muted: member?.mute === true, deaf: member?.deaf === true || state?.selfDeaf === true };
+    });
+    const channel: VoiceChannel = { id: channelId, guild, room, dave: undefined };
+    this.channels.set(channelId, channel);
+    return channel;
+  }
+
+  private newDave(guild: Guild, channelId: string): DaveService | undefined {
+    const policy = this.policyOf(guild, channelId);
+    return policy === 'off' ? undefined : createDaveService({ channelId, policy });
+  }
+
+  private policyOf(guild: Guild, channelId: string): DavePolicy {
+    const { dave } = this.options.settings;
+    const isStage = guild.channels.get(channelId)?.type === ChannelType.GuildStageVoice;
+    if (dave === false || isStage) return 'off';
+    return dave === true ? 'require' : 'prefer';
+  }
+
+  private daveVersionFor(guild: Guild, { channelId, daveVersion }: VoiceSession): number {
+    const service = this.channels.get(channelId)?.dave;
+    if (service !== undefined) return service.versionFor(daveVersion);
+    return this.policyOf(guild, channelId) === 'off' ? 0 : Math.min(daveVersion, 1);
+  }
+
+  private occupy(seat: Seat): void {
+    for (const ssrc of ssrcsOf(seat)) this.ssrcs.add(ssrc);
+  }
+
+  private vacate(seat: Seat): void {
+    for (const ssrc of ssrcsOf(seat)) this.ssrcs.delete(ssrc);
+  }
+}
+
+const ssrcsOf = ({ audioSsrc, streams }: Seat): readonly number[] => [
+  audioSsrc,
+  ...streams.flatMap(({ ssrc, rtxSsrc }) => [ssrc, rtxSsrc]),
+];
+
+function activeSsrcs(video: ReturnType<VoiceRoom['announcedBy']>['video']): readonly number[] {
+  if (video === undefined) return [];
+  const active = video.streams.filter((stream) => stream.active && stream.ssrc !== 0).map(({ ssrc }) => ssrc);
+  return active.length === 0 && video.videoSsrc !== 0 ? [video.videoSsrc] : active;
+}
+
+/** An address that packets can be sent to: of the unspecified ones loopback. */
+function announcedAddress(host: string): string {
+  if (host === '0.0.0.0' || host === 'localhost') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
