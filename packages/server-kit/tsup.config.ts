@@ -6,6 +6,7 @@ export default defineConfig({
     'http/index': 'src/http/index.ts',
     'hub/index': 'src/hub/index.ts',
     'jwt/index': 'src/jwt/index.ts',
+    'observability/index': 'src/observability/index.ts',
   },
   format: ['esm', 'cjs'],
   dts: true,
