@@ -5,7 +5,7 @@
  *
  * One round of proposals at a time. What is wanted while a round is under way waits for the next epoch ("may delay … to
  * finalize committing a previous in-flight add proposal"), so that no stream of newcomers can outdate every commit; only a
- * proposal whose reason is gone is revoked at once.
+ * round with an Add whose reason is gone is revoked at once.
  */
 import type { Reducer } from '@guildkit/core';
 import { announce, flagged } from './blame.js';
@@ -218,35 +218,27 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     plan();
   }
 
-  /** Revokes the Add of someone who does not want it any more. */
+  /**
+   * Takes back the round in which someone is added who does not want it any more; the others are proposed anew. Revoking that
+   * one Add alone would do by the whitepaper, but davey 0.1.12 then commits the rest without a Welcome.
+   */
   function withdraw(userId: string): void {
     const { round } = state;
-    if (round === undefined) return;
-    const add = round.proposals.find((proposal) => proposal.kind === 'add' && proposal.userId === userId);
-    const committers =
-      state.epoch === 0 ? round.committers.filter((committer) => committer !== userId) : round.committers;
-    const proposals = round.proposals.filter((proposal) => proposal !== add);
-    if (add !== undefined) {
-      count('revocations');
-      for (const to of committers) {
-        if (memberOf(to) !== undefined) emit({ type: 'revoke', to, proposals: [add.id] });
-      }
+    const isAdded = round?.proposals.some((proposal) => proposal.kind === 'add' && proposal.userId === userId);
+    if (round === undefined || isAdded !== true) return;
+    count('revocations', round.proposals.length);
+    for (const to of round.committers) {
+      // Whoever sends a new key package has forgotten what it was told, and must not be told to forget it.
+      if (to !== userId && memberOf(to) !== undefined)
+        emit({ type: 'revoke', to, proposals: idsFor(to, round.proposals) });
     }
-    // Of a group that is not made yet nobody's own Add counts: one left is none to commit.
-    const isOver = proposals.length === 0 || (state.epoch === 0 && proposals.length < 2);
-    if (isOver && state.epoch === 0) revokeRest(committers, proposals);
-    set({ round: isOver ? undefined : { ...round, proposals, committers } });
-    if (isOver) plan();
+    set({ round: undefined });
+    plan();
   }
 
-  /** Nobody could commit the last Add of an unmade group, but its others hold it. */
-  function revokeRest(committers: readonly string[], proposals: readonly Proposal[]): void {
-    for (const proposal of proposals) {
-      for (const to of committers) {
-        if (proposal.kind === 'add' && proposal.userId === to) continue;
-        if (memberOf(to) !== undefined) emit({ type: 'revoke', to, proposals: [proposal.id] });
-      }
-    }
+  /** A member's own Add is never sent to it: its client would add itself a second time. */
+  function idsFor(to: string, proposals: readonly Proposal[]): number[] {
+    return proposals.filter((proposal) => proposal.kind !== 'add' || proposal.userId !== to).map(({ id }) => id);
   }
 
   /** Has what is wanted proposed soon, unless a round is under way. */
@@ -279,11 +271,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     set({ lastProposal: id, round: { proposals, committers, by: now + patience } });
     count('proposals', proposals.length);
     emit({ type: 'propose', epoch: state.epoch, proposals });
-    for (const to of committers) {
-      // A member's own Add is never sent to it: its client would add itself a second time.
-      const others = proposals.filter((proposal) => proposal.kind !== 'add' || proposal.userId !== to);
-      emit({ type: 'append', to, proposals: others.map((proposal) => proposal.id) });
-    }
+    for (const to of committers) emit({ type: 'append', to, proposals: idsFor(to, proposals) });
   }
 
   /** A group that nobody is left in, or that only barred members are left in, is made anew. */
