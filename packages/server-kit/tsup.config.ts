@@ -5,6 +5,7 @@ export default defineConfig({
     'hmac/index': 'src/hmac/index.ts',
     'http/index': 'src/http/index.ts',
     'hub/index': 'src/hub/index.ts',
+    'invites/index': 'src/invites/index.ts',
     'jwt/index': 'src/jwt/index.ts',
     'observability/index': 'src/observability/index.ts',
   },
