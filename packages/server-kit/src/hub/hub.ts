@@ -490,7 +490,9 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     return new DiscordSink(this.engine, {
       published: ({ room, event }, { id, traceId }) => {
         this.counters.published += 1;
-        logger.info({ room, event, id, traceId }, 'hub published a Discord event');
+        // Chat and typing are noise beside who comes and goes.
+        const level = /^(?:message|reaction|typing)\./.test(event) ? 'debug' : 'info';
+        logger[level]({ room, event, id, traceId }, 'hub published a Discord event');
       },
       invalid: (problem) => {
         this.counters.error('ERR_HUB_EVENT_INVALID');

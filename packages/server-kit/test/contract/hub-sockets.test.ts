@@ -162,8 +162,9 @@ it('refuses wrong options and wrong events', async () => {
   hub.on('error', ({ error }) => errors.push(error.code));
   expect(await hub.publishDiscordEvent({ event: 'voice.joined', payload: { userId: 7 } } as never)).toBe('invalid');
   expect(await hub.publishDiscordEvent(null as never)).toBe('invalid');
-  expect(await hub.publishDiscordEvent({ event: 'typing.started' } as never)).toBe('ignored');
-  expect(errors).toEqual(['ERR_HUB_EVENT_INVALID', 'ERR_HUB_EVENT_INVALID']);
+  expect(await hub.publishDiscordEvent({ event: 'typing.started' } as never)).toBe('invalid');
+  expect(await hub.publishDiscordEvent({ event: 'later.event' } as never)).toBe('ignored');
+  expect(errors).toEqual(['ERR_HUB_EVENT_INVALID', 'ERR_HUB_EVENT_INVALID', 'ERR_HUB_EVENT_INVALID']);
   await hub.close();
   await hub.close();
   await expect(hub.publish('guild:1', 'room.closing', closing)).rejects.toMatchObject({ code: 'ERR_HUB_CLOSED' });

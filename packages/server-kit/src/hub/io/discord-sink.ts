@@ -5,8 +5,8 @@
 import type { DomainEvent } from '@guildkit/core';
 import { channelRoom, guildRoom, parseRoom, type VoiceRoomSnapshot } from '@guildkit/core/wire';
 import type { HubEngine } from '../engine.js';
-import { type PlannedEvent, planDiscordEvent, planSnapshot } from '../protocol/discord-plan.js';
-import { parseDomainEvent, type RoomDomainEvent } from '../protocol/discord-schema.js';
+import { type PlannedEvent, planChatEvent, planDiscordEvent, planSnapshot } from '../protocol/discord-plan.js';
+import { isChatEvent, parseDomainEvent, type RoomDomainEvent } from '../protocol/discord-schema.js';
 
 /** What became of a Discord event. */
 export type DiscordOutcome =
@@ -53,12 +53,14 @@ export class DiscordSink {
       return Promise.resolve('invalid');
     }
     const { event } = parsed;
-    const { guildId } = event.payload;
-    const before = this.tails.get(guildId);
+    const { payload } = event;
+    // A private message has no guild.
+    const queue = payload.guildId ?? ('channelId' in payload ? `channel ${payload.channelId}` : '');
+    const before = this.tails.get(queue);
     const run = before === undefined ? this.process(event) : before.then(() => this.process(event));
-    this.tails.set(guildId, run);
+    this.tails.set(queue, run);
     void run.then(() => {
-      if (this.tails.get(guildId) === run) this.tails.delete(guildId);
+      if (this.tails.get(queue) === run) this.tails.delete(queue);
     });
     return run;
   }
@@ -87,6 +89,7 @@ export class DiscordSink {
   }
 
   private async plan(event: RoomDomainEvent): Promise<readonly PlannedEvent[]> {
+    if (isChatEvent(event)) return planChatEvent(event);
     if (event.event === 'voice.snapshot') return this.planSnapshot(event);
     if (event.event !== 'voice.left' || event.payload.channelId !== null) return planDiscordEvent(event);
     // Where from is not known: whichever rooms list the person.

@@ -10,7 +10,7 @@ import {
   type VoiceRoomMember,
   type VoiceRoomSnapshot,
 } from '@guildkit/core/wire';
-import type { RoomDomainEvent } from './discord-schema.js';
+import type { ChatDomainEvent, VoiceDomainEvent } from './discord-schema.js';
 
 /** One event to append. */
 export type PlannedEvent = {
@@ -36,9 +36,14 @@ export interface GuildView {
 /** More changes than this in one room are told as one `voice.snapshot`. */
 export const MAX_SINGLE_CHANGES = 32;
 
-/** The events of everything but a snapshot. `voice.left` needs its channel to be known. */
+/** The event of something said: in its channel's room, which it does not make a room of the guild's voice. */
+export function planChatEvent({ id, event, payload }: ChatDomainEvent): readonly PlannedEvent[] {
+  return [{ room: channelRoom(payload.channelId), event, payload, id } as PlannedEvent];
+}
+
+/** The events of everything but chat and a snapshot. `voice.left` needs its channel to be known. */
 export function planDiscordEvent(
-  event: Exclude<RoomDomainEvent, { event: 'voice.snapshot' }>,
+  event: Exclude<VoiceDomainEvent, { event: 'voice.snapshot' }>,
 ): readonly PlannedEvent[] {
   const { id } = event;
   switch (event.event) {
