@@ -1,6 +1,6 @@
 /** Owns the options of a sandbox's voice side. */
 import { check, resolveOptions } from '@guildkit/core';
-import { ENCRYPTION_MODES, type EncryptionMode, isEncryptionMode, traitsOf } from '@guildkit/rtp';
+import { ENCRYPTION_MODES, type EncryptionMode, isEncryptionMode } from '@guildkit/rtp';
 
 /** Settings of the voice gateway and the media server. */
 export interface VoiceOptions {
@@ -11,7 +11,7 @@ export interface VoiceOptions {
    * @defaultValue `true`
    */
   readonly dave?: boolean | 'prefer' | undefined;
-  /** What Ready offers, the server's preference first. @defaultValue both AEAD modes, as Discord */
+  /** What Ready offers, the server's preference first. @defaultValue both AEAD modes, in Discord's order */
   readonly modes?: readonly EncryptionMode[] | undefined;
   /** TCP port of the voice gateway; 0 for a free one. @defaultValue `0` */
   readonly port?: number | undefined;
@@ -32,7 +32,7 @@ export type VoiceSettings = { readonly [Key in keyof VoiceOptions]-?: Exclude<Vo
 
 const DEFAULTS = {
   dave: true,
-  modes: ENCRYPTION_MODES.filter((mode) => !traitsOf(mode).legacy),
+  modes: ['aead_aes256_gcm_rtpsize', 'aead_xchacha20_poly1305_rtpsize'],
   port: 0,
   udpPort: 0,
   ipv6: false,

@@ -46,7 +46,7 @@ describe('joining', () => {
       ssrc: expect.any(Number),
       ip: '127.0.0.1',
       port: sandbox.voice.media.port,
-      modes: ['aead_xchacha20_poly1305_rtpsize', 'aead_aes256_gcm_rtpsize'],
+      modes: ['aead_aes256_gcm_rtpsize', 'aead_xchacha20_poly1305_rtpsize'],
       streams: [{ type: 'video', ssrc: expect.any(Number), rtx_ssrc: expect.any(Number), rid: '', active: false }],
     });
     const { ssrc, streams } = ready.d;
@@ -55,7 +55,7 @@ describe('joining', () => {
     expect(description.d).toMatchObject({
       audio_codec: 'opus',
       video_codec: 'VP8',
-      mode: 'aead_xchacha20_poly1305_rtpsize',
+      mode: 'aead_aes256_gcm_rtpsize',
       dave_protocol_version: 0,
       media_session_id: expect.any(String),
     });
@@ -167,7 +167,7 @@ describe('joining', () => {
     gateway.send({ op: 2, d: { token: sandbox.connection.token, intents: 129, properties: {} } });
     await gateway.dispatch('GUILD_CREATE');
     const voice = keep(await VoiceClient.live(await takeTicket(sandbox, gateway), { ca: sandbox.certificate }));
-    expect((await voice.op(4)).d.mode).toBe('aead_xchacha20_poly1305_rtpsize');
+    expect((await voice.op(4)).d.mode).toBe('aead_aes256_gcm_rtpsize');
   });
 });
 

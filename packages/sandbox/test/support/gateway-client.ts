@@ -25,6 +25,7 @@ export class RawClient {
   /** Why a compressed stream could not be read. */
   readonly spoilt: Promise<Error>;
   private undecodable: (error: Error) => void = () => {};
+  private readonly followers: ((frame: Frame) => void)[] = [];
   private readonly waiting: { matches: (frame: Frame) => boolean; resolve: (frame: Frame) => void }[] = [];
 
   constructor(
@@ -98,6 +99,11 @@ export class RawClient {
     });
   }
 
+  /** Calls back for every frame that comes from now on. */
+  follow(listener: (frame: Frame) => void): void {
+    this.followers.push(listener);
+  }
+
   op(op: number): Promise<Frame> {
     return this.frame((frame) => frame.op === op);
   }
@@ -137,6 +143,7 @@ export class RawClient {
   private take(frame: Frame): void {
     if (frame.op === 0 && frame.t !== null) checkDispatch(frame.t, frame.d);
     this.frames.push(frame);
+    for (const follower of this.followers) follower(frame);
     for (const wait of [...this.waiting]) {
       if (!wait.matches(frame)) continue;
       this.waiting.splice(this.waiting.indexOf(wait), 1);

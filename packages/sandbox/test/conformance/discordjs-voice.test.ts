@@ -1,0 +1,145 @@
+/** Unmodified @discordjs/voice: joins over TLS with DAVE, sends to and receives from another one. */
+import { PassThrough } from 'node:stream';
+import tls from 'node:tls';
+import {
+  createAudioPlayer,
+  createAudioResource,
+  EndBehaviorType,
+  entersState,
+  joinVoiceChannel,
+  NoSubscriberBehavior,
+  StreamType,
+  type VoiceConnection,
+  VoiceConnectionStatus,
+} from '@discordjs/voice';
+import { createSandbox, type Sandbox } from '@guildkit/sandbox';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { RawClient } from '../support/gateway-client.js';
+
+/** Node 24 has these; the types are of the oldest supported Node. */
+const trust = tls as unknown as {
+  getCACertificates(type: 'default'): string[];
+  setDefaultCACertificates(certificates: readonly string[]): void;
+};
+const before = trust.getCACertificates('default');
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  sandbox = await createSandbox({ tls: true, seed: 31 });
+  trust.setDefaultCACertificates([...before, sandbox.certificate ?? '']);
+});
+afterAll(async () => {
+  trust.setDefaultCACertificates(before);
+  await sandbox.close();
+});
+
+interface Seat {
+  readonly gateway: RawClient;
+  readonly connection: VoiceConnection;
+  readonly userId: string;
+}
+
+/** Joins as discord.js would: opcode 4 out, the two dispatches in. */
+async function join(token: string, group: string): Promise<Seat> {
+  const gateway = new RawClient(`${sandbox.gatewayUrl}?v=10&encoding=json`, new WebSocket(sandbox.gatewayUrl));
+  gateway.send({ op: 2, d: { token, intents: 129, properties: {} } });
+  const ready = await gateway.dispatch('READY');
+  const userId: string = ready.d.user.id;
+  const connection = joinVoiceChannel({
+    channelId: sandbox.voiceChannelId,
+    guildId: sandbox.guildId,
+    group,
+    selfDeaf: false,
+    selfMute: false,
+    adapterCreator: (methods) => {
+      gateway.follow((frame) => {
+        if (frame.t === 'VOICE_SERVER_UPDATE') methods.onVoiceServerUpdate(frame.d);
+        if (frame.t === 'VOICE_STATE_UPDATE' && frame.d.user_id === userId) methods.onVoiceStateUpdate(frame.d);
+      });
+      return {
+        sendPayload(payload) {
+          gateway.send(payload);
+          return true;
+        },
+        destroy() {},
+      };
+    },
+  });
+  connection.on('error', () => {});
+  return { gateway, connection, userId };
+}
+
+/** Opus packets that can be told apart; to decrypt them is enough, nobody listens. */
+const packet = (from: string, n: number): Buffer => Buffer.from([0xfc, ...Buffer.from(`${from}:${n}`), 0, 0, 0, 0]);
+
+function play(connection: VoiceConnection, from: string): PassThrough {
+  const stream = new PassThrough({ objectMode: true });
+  const player = createAudioPlayer({ behaviors: { noSubscriber: NoSubscriberBehavior.Play } });
+  connection.subscribe(player);
+  for (let n = 0; n < 40; n += 1) stream.write(packet(from, n));
+  player.play(createAudioResource(stream, { inputType: StreamType.Opus }));
+  return stream;
+}
+
+function listen({ connection }: Seat, userId: string): string[] {
+  const heard: string[] = [];
+  const stream = connection.receiver.subscribe(userId, { end: { behavior: EndBehaviorType.Manual } });
+  stream.on('data', (data: Buffer) => heard.push(data.subarray(1).toString().replace(/\0+$/, '')));
+  return heard;
+}
+
+test('two of them talk to each other, encrypted end to end', { timeout: 30_000 }, async () => {
+  const second = await sandbox.bots.create({ name: 'second' });
+  const a = await join(sandbox.connection.token, 'a');
+  const b = await join(second.token, 'b');
+  try {
+    await Promise.all([a, b].map(({ connection }) => entersState(connection, VoiceConnectionStatus.Ready, 10_000)));
+    // The group is made when both are in it.
+    await vi.waitFor(
+      () =>
+        expect(sandbox.voice.channel(sandbox.voiceChannelId)?.dave?.view).toMatchObject({
+          established: true,
+          transitions: [],
+          pending: [],
+        }),
+      {
+        timeout: 10_000,
+      },
+    );
+    const heardByA = listen(a, b.userId);
+    const heardByB = listen(b, a.userId);
+    play(a.connection, 'a');
+    play(b.connection, 'b');
+    await vi.waitFor(
+      () => {
+        expect(heardByA.filter((text) => text.startsWith('b:')).length).toBeGreaterThan(20);
+        expect(heardByB.filter((text) => text.startsWith('a:')).length).toBeGreaterThan(20);
+      },
+      { timeout: 10_000 },
+    );
+    for (const { mode, daveVersion, media } of sandbox.voice.sessions()) {
+      expect(mode).toBe('aead_aes256_gcm_rtpsize');
+      expect(daveVersion).toBe(1);
+      expect(media.dropped).toEqual({});
+    }
+    expect(sandbox.voice.counters.internalErrors).toBe(0);
+
+    // Cut without a word: it resumes by itself, and goes on hearing.
+    sandbox.faults.voice.cut({ userId: b.userId });
+    await vi.waitFor(() => expect(sandbox.voice.counters.resumes).toBe(1), { timeout: 10_000 });
+    await entersState(b.connection, VoiceConnectionStatus.Ready, 10_000);
+    expect(sandbox.voice.counters.resumesRefused).toBe(0);
+
+    // Moved by a moderator: 4014, another server, and there it is again.
+    const other = await sandbox.channels.create({ name: 'other', kind: 'voice' });
+    await sandbox.people.owner.move(b.userId, other.id);
+    await vi.waitFor(() => expect(sandbox.voice.channel(other.id)?.userIds).toEqual([b.userId]), { timeout: 10_000 });
+    await entersState(b.connection, VoiceConnectionStatus.Ready, 10_000);
+  } finally {
+    for (const { connection, gateway } of [a, b]) {
+      connection.destroy();
+      gateway.close();
+    }
+  }
+});
