@@ -153,7 +153,7 @@ export class VoiceClient {
   /** Discovers its address, selects, and waits for the description. */
   async select(mode?: EncryptionMode, codecs?: object[]): Promise<VoiceMessage> {
     const ready = await this.op(2);
-    const udp = await this.openUdp();
+    await this.openUdp();
     const local = await this.discover(ready.d.ssrc);
     const chosen = mode ?? (ready.d.modes[0] as EncryptionMode);
     const had = this.messages.filter(({ op }) => op === 4).length;
@@ -161,11 +161,10 @@ export class VoiceClient {
       op: 1,
       d: { protocol: 'udp', data: { ...local, mode: chosen }, ...(codecs === undefined ? {} : { codecs }) },
     });
-    const description = await this.message(
-      ({ op }) => op === 4 && this.messages.filter((it) => it.op === 4).length > had,
-    );
+    const descriptions = (): VoiceMessage[] => this.messages.filter(({ op }) => op === 4);
+    await this.until(() => descriptions().length > had);
+    const description = descriptions().at(-1) as VoiceMessage;
     this.cipher = await createPacketCipher(chosen, description.d.secret_key);
-    void udp;
     return description;
   }
 
