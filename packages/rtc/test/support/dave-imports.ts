@@ -1,0 +1,9 @@
+/** What tests of DAVE take from the package's inside. */
+export {
+  createDaveClient,
+  type DaveClient,
+  type DaveInput,
+  daveInputOf,
+  loadDaveLibrary,
+} from '../../src/dave/dave.js';
+export { RtcError } from '../../src/errors.js';
