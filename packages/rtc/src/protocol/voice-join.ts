@@ -9,6 +9,7 @@ import {
   because,
   common,
   expelled,
+  isLive,
   type Joined,
   prepend,
   type Stamped,
@@ -109,11 +110,13 @@ export function voiceState<N>(
 
 export function leftChannel<N>(rules: VoiceRules, state: VoiceState, now: number): Step<N> {
   if (state.ownLeaves > 0) {
-    const next = { ...state, ownLeaves: state.ownLeaves - 1 };
-    // What came before the leave belongs to what was left.
-    return stay(
-      next.phase === 'signalling' ? { ...next, voiceState: undefined, server: undefined, other: false } : next,
-    );
+    // What came before the leave belongs to what was left; what was asked for after it is still to come.
+    const next = { ...state, ownLeaves: state.ownLeaves - 1, voiceState: undefined };
+    if (next.phase === 'signalling') return stay({ ...next, server: undefined, other: false });
+    if (!isLive(next)) return stay(next);
+    const torn = teardown<N>(next, 'end');
+    const until = now + rules.joinTimeoutMs;
+    return { state: signalling(torn.state, next.target, until, because('removed')), effects: torn.effects };
   }
   switch (state.phase) {
     case 'idle':

@@ -1,0 +1,57 @@
+/** The connection against every input in every state, and against mistakes on purpose. */
+import { expect, test } from 'vitest';
+import { exploreVoice } from './voice-model.js';
+import { MUTANTS } from './voice-mutants.js';
+
+test.each(['life', 'ways in', 'path'] as const)('every rule holds in every reachable state: %s', (scope) => {
+  const { exploration } = exploreVoice({ scope });
+  expect(exploration.violation).toBeUndefined();
+  expect(exploration.complete).toBe(true);
+  expect(exploration.states).toBeGreaterThan(1_000);
+});
+
+test('the search gets everywhere', () => {
+  const kinds = new Set([...exploreVoice({ scope: 'life' }).effects, ...exploreVoice({ scope: 'ways in' }).effects]);
+  expect([...kinds].sort()).toMatchInlineSnapshot(`
+    [
+      "alert",
+      "closeSocket end",
+      "closeSocket terminate",
+      "closeUdp",
+      "deliver",
+      "drop duplicate",
+      "drop unexpected",
+      "ended channelDeleted",
+      "ended closed",
+      "ended fatal",
+      "ended kicked",
+      "heartbeat",
+      "identify",
+      "join",
+      "leave",
+      "legacyMode",
+      "moved",
+      "openSocket",
+      "openUdp",
+      "prepareSession",
+      "resume",
+      "resumed",
+      "selectProtocol",
+      "sendDiscovery",
+      "sendKeepalive",
+      "sessionLost",
+      "sessionStarted",
+    ]
+  `);
+  const edges = exploreVoice({ scope: 'path' }).exploration.phaseEdges.map(
+    ({ from, label, to }) => `${from} ${label} ${to}`,
+  );
+  // The NAT gave another address; the path died.
+  expect(edges).toContain('ready other address selecting');
+  expect(edges).toContain('ready timer waiting');
+});
+
+test.each(MUTANTS)('caught: $name', ({ make, breaks, scope = 'life' }) => {
+  const { exploration } = exploreVoice({ make, scope });
+  expect(exploration.violation?.rule).toBe(breaks);
+});
