@@ -43,8 +43,13 @@ export interface RateLimitStore {
   release(lease: string, holds: readonly RateLimitHold[]): Promise<void>;
   /** Gives no slot of a key for so long. */
   block(key: string, ms: number): Promise<void>;
-  /** Tells what a route turned out to be. `key` names method, template and token. */
-  learn(key: string, bucket: LearnedBucket): Promise<void>;
+  /**
+   * Tells what a route turned out to be. `key` names method, template and token.
+   *
+   * @returns What stands: `bucket`, with the longer window of what is known when that has the same hash and limit. A
+   * process that came in the middle of a window has seen only its rest.
+   */
+  learn(key: string, bucket: LearnedBucket): Promise<LearnedBucket>;
   /** What another process told of a route. */
   recall(key: string): Promise<LearnedBucket | undefined>;
 }
@@ -111,8 +116,12 @@ export function createMemoryRateLimitStore(clock: Clock = systemClock): RateLimi
       const slots = slotsOf(key);
       slots.blockedUntil = Math.max(slots.blockedUntil, clock.now() + ms);
     },
-    async learn(key, bucket) {
-      learned.set(key, bucket);
+    async learn(key, { hash, limit, windowMs }) {
+      const known = learned.get(key);
+      const isSame = known?.hash === hash && known.limit === limit;
+      const stands = { hash, limit, windowMs: isSame ? Math.max(windowMs, known.windowMs) : windowMs };
+      learned.set(key, stands);
+      return stands;
     },
     async recall(key) {
       return learned.get(key);

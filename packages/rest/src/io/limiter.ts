@@ -54,9 +54,13 @@ export interface Verdict {
 
 /** What is known of a bucket. */
 export interface BucketFacts {
+  /** Empty for a route that names no bucket. */
   readonly hash: string;
+  /** `Infinity` for a route that names no limit. */
   readonly limit: number;
   readonly windowMs: number;
+  /** Whether the window is known to be that long; it may be longer otherwise. */
+  readonly whole: boolean;
 }
 
 /** What the limiter reports. */
@@ -315,8 +319,9 @@ function blockedIndex({ stages }: Job, now: number): number {
 }
 
 function factsOf({ hash, state }: Stage): BucketFacts | undefined {
-  const { limit, windowMs } = state;
-  return hash === undefined || limit === undefined ? undefined : { hash, limit, windowMs };
+  const { limit, windowMs, whole } = state;
+  if (limit === undefined || (hash === undefined && limit !== Number.POSITIVE_INFINITY)) return undefined;
+  return { hash: hash ?? '', limit, windowMs, whole };
 }
 
 function isSameRoute(a: Job, b: Job): boolean {

@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { type Clock, type Logger, messageOf } from '@guildkit/core';
-import type { RateLimitHold, RateLimitSlot, RateLimitStore } from '../rate-limit-store.js';
+import type { LearnedBucket, RateLimitHold, RateLimitSlot, RateLimitStore } from '../rate-limit-store.js';
 import { BOT_IDENTITY, type BucketFacts, type Job, type Verdict } from './limiter.js';
 
 /** Slots that a request holds. */
@@ -33,6 +33,13 @@ export interface SharedLimitsOptions {
   /** Tells tokens apart in the store's keys; not the token. */
   readonly namespace: string;
   readonly globalRequestsPerSecond: number;
+}
+
+/** How a request ended, and what was known of its bucket after and before. */
+interface Ending {
+  readonly verdict: Verdict;
+  readonly bucket: BucketFacts | undefined;
+  readonly known: LearnedBucket | undefined;
 }
 
 const GLOBAL_WINDOW_MS = 1_000;
@@ -97,37 +104,47 @@ export class SharedLimits {
     clock.clearTimer(timer);
   }
 
-  private slotsOf(job: Job, known: BucketFacts | undefined): RateLimitSlot[] {
+  private slotsOf(job: Job, known: LearnedBucket | undefined): RateLimitSlot[] {
     const slots = job.sublimits.map((sub) => ({ key: this.subKey(job, sub.name), limit: sub.limit }));
     // Nobody knows the bucket: one process at a time probes it.
     if (known === undefined) slots.push({ key: this.coldKey(job), limit: 1 });
-    else if (Number.isFinite(known.limit)) slots.push({ key: this.bucketKey(job, known.hash), limit: known.limit });
+    else if (isLimited(known)) slots.push({ key: this.bucketKey(job, known.hash), limit: known.limit });
     if (isGlobal(job)) slots.push({ key: this.globalKey(), limit: this.options.globalRequestsPerSecond });
     return slots;
   }
 
-  private lease(job: Job, lease: string, slots: readonly RateLimitSlot[], known: BucketFacts | undefined): Lease {
-    const { store } = this.options;
+  private lease(job: Job, lease: string, slots: readonly RateLimitSlot[], known: LearnedBucket | undefined): Lease {
     let ended = false;
     return {
       end: (verdict, bucket) => {
         if (ended) return;
         ended = true;
-        const holds = new Map<string, number>(slots.map(({ key }) => [key, 0]));
-        for (const { name, windowMs } of job.sublimits) holds.set(this.subKey(job, name), verdict.done ? windowMs : 0);
-        const now = bucket ?? known;
-        if (now !== undefined && Number.isFinite(now.limit)) {
-          holds.set(this.bucketKey(job, now.hash), verdict.spent ? now.windowMs : 0);
-        }
-        if (isGlobal(job)) holds.set(this.globalKey(), verdict.spent ? GLOBAL_WINDOW_MS : 0);
-        const list = [...holds].map(([key, holdMs]): RateLimitHold => ({ key, holdMs }));
-        void this.safely(async () => {
-          if (verdict.block !== undefined) await store.block(this.blockedKey(job, verdict, now), verdict.block.ms);
-          if (bucket !== undefined && !isSame(bucket, known)) await store.learn(this.routeKey(job), bucket);
-          await store.release(lease, list);
-        });
+        void this.safely(() => this.release(job, lease, slots, { verdict, bucket, known }));
       },
     };
+  }
+
+  private async release(
+    job: Job,
+    lease: string,
+    slots: readonly RateLimitSlot[],
+    { verdict, bucket, known }: Ending,
+  ): Promise<void> {
+    const { store } = this.options;
+    // Another process may have seen the window from its beginning, and this one only the rest of it.
+    const isNews = isLimited(bucket) && !(bucket.whole && isSame(bucket, known));
+    const now = isNews ? await store.learn(this.routeKey(job), learnedOf(bucket)) : (bucket ?? known);
+    if (verdict.block !== undefined) await store.block(this.blockedKey(job, verdict, now), verdict.block.ms);
+    const holds = new Map<string, number>(slots.map(({ key }) => [key, 0]));
+    for (const { name, windowMs } of job.sublimits) holds.set(this.subKey(job, name), verdict.done ? windowMs : 0);
+    if (isLimited(now)) {
+      holds.set(this.bucketKey(job, now.hash), verdict.spent ? now.windowMs : 0);
+    }
+    if (isGlobal(job)) holds.set(this.globalKey(), verdict.spent ? GLOBAL_WINDOW_MS : 0);
+    await store.release(
+      lease,
+      [...holds].map(([key, holdMs]): RateLimitHold => ({ key, holdMs })),
+    );
   }
 
   /** `undefined` when the store fails. One log line when it begins to fail, one when it works again. */
@@ -145,10 +162,10 @@ export class SharedLimits {
     }
   }
 
-  private blockedKey(job: Job, { block }: Verdict, bucket: BucketFacts | undefined): string {
+  private blockedKey(job: Job, { block }: Verdict, bucket: LearnedBucket | undefined): string {
     const everywhere = block?.scope === 'global' || block?.scope === 'cloudflare';
     if (everywhere && isGlobal(job)) return this.globalKey();
-    return bucket === undefined ? this.coldKey(job) : this.bucketKey(job, bucket.hash);
+    return isLimited(bucket) ? this.bucketKey(job, bucket.hash) : this.coldKey(job);
   }
 
   private globalKey(): string {
@@ -176,7 +193,15 @@ function isGlobal({ identity, route }: Job): boolean {
   return identity === BOT_IDENTITY && !route.exempt;
 }
 
-function isSame(a: BucketFacts, b: BucketFacts | undefined): boolean {
+function isLimited<Bucket extends LearnedBucket>(bucket: Bucket | undefined): bucket is Bucket {
+  return bucket !== undefined && Number.isFinite(bucket.limit);
+}
+
+function learnedOf({ hash, limit, windowMs }: BucketFacts): LearnedBucket {
+  return { hash, limit, windowMs };
+}
+
+function isSame(a: LearnedBucket, b: LearnedBucket | undefined): boolean {
   return b !== undefined && a.hash === b.hash && a.limit === b.limit && a.windowMs === b.windowMs;
 }
 

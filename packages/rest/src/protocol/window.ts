@@ -28,6 +28,8 @@ export interface WindowState {
   /** `undefined` while unknown: then one request at a time probes. `Infinity` for a route that names no limit. */
   readonly limit: number | undefined;
   readonly windowMs: number;
+  /** Whether `windowMs` is certain: given, or seen by the first request of a window. Another may have seen only its rest. */
+  readonly whole: boolean;
   /** Ended requests that still count. */
   readonly held: HeldSlots;
   /** The server's own count in the window that ends at `resetAt`. */
@@ -83,6 +85,7 @@ export function initialWindow(known?: { readonly limit: number; readonly windowM
     guests: 0,
     limit: known?.limit,
     windowMs: known?.windowMs ?? 0,
+    whole: known !== undefined,
     held: NO_SLOTS,
     server: undefined,
     blockedUntil: Number.NEGATIVE_INFINITY,
@@ -202,6 +205,7 @@ function settled(from: WindowState, inFlight: number, { spent, observed, blockMs
     inFlight,
     limit,
     windowMs,
+    whole: state.whole || (seen !== undefined && isFirst(seen)),
     held: counts ? heldFor(state.held, windowMs, now) : state.held,
     server: seen === undefined ? state.server : serverOf(state, seen, now),
     blockedUntil: blockMs === undefined ? state.blockedUntil : Math.max(state.blockedUntil, now + blockMs),
@@ -209,9 +213,13 @@ function settled(from: WindowState, inFlight: number, { spent, observed, blockMs
 }
 
 /** The first request of a window sees its whole length; a later one less, which must not shorten what is known. */
-function windowOf(state: WindowState, { limit, remaining, resetAfterMs }: Observation): number {
-  const seen = wholeWindow(resetAfterMs);
-  return remaining >= limit - 1 ? seen : Math.max(state.windowMs, seen);
+function windowOf(state: WindowState, observation: Observation): number {
+  const seen = wholeWindow(observation.resetAfterMs);
+  return isFirst(observation) ? seen : Math.max(state.windowMs, seen);
+}
+
+function isFirst({ limit, remaining }: Observation): boolean {
+  return remaining >= limit - 1;
 }
 
 /** Answers may overtake each other: within one window the smallest count is the newest. */

@@ -1,6 +1,6 @@
-/** A Discord in virtual time behind the transport seam: it counts like the real one and never sleeps. */
+/** A Discord behind the transport seam: it counts like the real one, in whatever time the test's clock tells. */
+import type { Clock } from '@guildkit/core';
 import type { Transport, TransportRequest, TransportResponse } from '@guildkit/rest';
-import type { VirtualClock } from '@guildkit/testkit';
 import type { Counting } from './window-model.js';
 
 export interface BucketRule {
@@ -11,7 +11,7 @@ export interface BucketRule {
 }
 
 export interface ModelDiscordOptions {
-  readonly clock: VirtualClock;
+  readonly clock: Clock;
   /** The bucket of a path, without its major parameter; `undefined` for one without headers. */
   readonly rule: (method: string, path: string) => BucketRule | undefined;
   /** How long until Discord counts a request, and from there until the answer is back, in ms. */
@@ -19,6 +19,8 @@ export interface ModelDiscordOptions {
   readonly globalPerSecond?: number | undefined;
   /** An answer other than 200, after counting. */
   readonly fault?: ((n: number, request: TransportRequest) => 'reset' | 'stall' | number | undefined) | undefined;
+  /** A 429 that nothing foretells, with its `retry_after` in seconds. */
+  readonly tooMany?: (() => number | undefined) | undefined;
 }
 
 export interface ModelDiscord extends Transport {
@@ -27,6 +29,8 @@ export interface ModelDiscord extends Transport {
   /** In the order they were counted, refused ones left out. */
   readonly done: TransportRequest[];
   refused: number;
+  /** Requests that were on their way at the same time, at most. */
+  mostAtOnce: number;
 }
 
 interface Count {
@@ -35,10 +39,11 @@ interface Count {
 }
 
 export function createModelDiscord(options: ModelDiscordOptions): ModelDiscord {
-  const { clock, rule, latency, globalPerSecond = Number.POSITIVE_INFINITY, fault } = options;
+  const { clock, rule, latency, globalPerSecond = Number.POSITIVE_INFINITY, fault, tooMany } = options;
   const counts = new Map<string, Count>();
   let globalHits: number[] = [];
-  const discord: ModelDiscord = { sent: [], done: [], refused: 0, send, close: async () => {} };
+  let underway = 0;
+  const discord: ModelDiscord = { sent: [], done: [], refused: 0, mostAtOnce: 0, send, close: async () => {} };
 
   function tryCount(
     key: string,
@@ -63,6 +68,8 @@ export function createModelDiscord(options: ModelDiscordOptions): ModelDiscord {
       discord.refused += 1;
       return answer(429, { 'retry-after': '1', 'x-ratelimit-global': 'true' }, { retry_after: 1, global: true });
     }
+    const retryAfter = tooMany?.();
+    if (retryAfter !== undefined) return answer(429, { 'x-ratelimit-scope': 'user' }, { retry_after: retryAfter });
     globalHits.push(now);
     const known = rule(request.method, request.path);
     const major = /\/(?:channels|guilds)\/\d+/.exec(request.path)?.[0] ?? '';
@@ -92,10 +99,13 @@ export function createModelDiscord(options: ModelDiscordOptions): ModelDiscord {
 
   function send(request: TransportRequest): Promise<TransportResponse> {
     const n = discord.sent.push(request);
+    underway += 1;
+    discord.mostAtOnce = Math.max(discord.mostAtOnce, underway);
     const [there, back] = latency(n);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         clock.clearTimer(timer);
+        underway -= 1;
         reject(Object.assign(new Error('aborted'), { code: 'ABORT_ERR' }));
       };
       request.signal.addEventListener('abort', onAbort, { once: true });
@@ -105,6 +115,7 @@ export function createModelDiscord(options: ModelDiscordOptions): ModelDiscord {
         if (wrong === 'stall') return;
         timer = clock.setTimer(() => {
           request.signal.removeEventListener('abort', onAbort);
+          underway -= 1;
           if (wrong === 'reset') reject(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
           else resolve(response);
         }, back);

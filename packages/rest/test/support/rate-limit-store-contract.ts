@@ -1,12 +1,21 @@
-/** What every RateLimitStore must do. Call it with a way to make one, and two views of the same one. */
-import type { RateLimitStore } from '@guildkit/rest';
+/**
+ * What every RateLimitStore must do, by itself and below several clients. Call it, in any package's tests, with a way to make
+ * a store and two views of it: two connections of a Redis, the same object twice for one in memory.
+ */
+import type { Clock } from '@guildkit/core';
+import { DiscordRestClient, type RateLimitStore, type RestEvents } from '@guildkit/rest';
 import { describe, expect, test } from 'vitest';
+import { createModelDiscord, type ModelDiscord, type ModelDiscordOptions } from './model-discord.js';
 
 export interface StoreUnderTest {
   /** Two processes' views of the same store. */
   readonly views: readonly [RateLimitStore, RateLimitStore];
+  /** The time that the store goes by: `systemClock` for one that has its own. */
+  readonly clock: Clock;
   /** Lets time pass for the store. */
   readonly advance: (ms: number) => Promise<void>;
+  /** Waits for a promise while time passes. */
+  readonly settle: <T>(promise: Promise<T>) => Promise<T>;
   readonly close?: (() => Promise<void>) | undefined;
 }
 
@@ -119,5 +128,125 @@ export function describeRateLimitStore(name: string, create: () => Promise<Store
         expect(await a.recall('GET /x')).toEqual({ hash: 'i', limit: 2, windowMs: 250 });
       }),
     );
+
+    test(
+      'of one bucket the longest window stands, and who tells of it hears that',
+      withStore(async ({ views: [a, b] }) => {
+        const whole = { hash: 'h', limit: 5, windowMs: 1_000 };
+        expect(await a.learn('GET /x', whole)).toEqual(whole);
+        expect(await b.learn('GET /x', { ...whole, windowMs: 300 })).toEqual(whole);
+        expect(await a.recall('GET /x')).toEqual(whole);
+        expect(await b.learn('GET /x', { ...whole, windowMs: 2_000 })).toEqual({ ...whole, windowMs: 2_000 });
+        expect(await a.learn('GET /x', { ...whole, limit: 6 })).toEqual({ ...whole, limit: 6 });
+      }),
+    );
+
+    test(
+      'names a wait that is no longer than the slot is held',
+      withStore(async ({ views: [a, b], advance }) => {
+        const slots = [{ key: 'k', limit: 1 }];
+        await a.take('a1', slots, 60_000);
+        await a.release('a1', [{ key: 'k', holdMs: 800 }]);
+        const wait = await b.take('b1', slots, 1_000);
+        expect(wait).toBeGreaterThan(0);
+        expect(wait).toBeLessThanOrEqual(800);
+        await advance(900);
+        expect(await b.take('b1', slots, 1_000)).toBe(0);
+      }),
+    );
   });
+
+  describe(`${name} below several clients`, () => {
+    test(
+      'keeps them within one bucket and one global limit, cold routes included',
+      withStore(async (store) => {
+        const { discord, clients } = clientsOn(store, {
+          rule: (method) => ({ hash: method, limit: 3, windowMs: 250, counting: 'sliding' }),
+          globalPerSecond: 20,
+        });
+        const all = Array.from({ length: 36 }, (_, n) =>
+          clients[n % clients.length]?.request('POST', `/channels/10000000${n % 4}/messages`),
+        );
+        await store.settle(Promise.all(all));
+        expect(discord.refused).toBe(0);
+        expect(discord.done).toHaveLength(36);
+      }),
+    );
+
+    test(
+      'holds all of them back when one meets a 429',
+      withStore(async (store) => {
+        let refusals = 1;
+        const hits: RestEvents['rateLimited'][] = [];
+        const { discord, clients } = clientsOn(store, {
+          rule: () => ({ hash: 'b', limit: 50, windowMs: 250, counting: 'sliding' }),
+          globalPerSecond: 1_000,
+          tooMany: () => (refusals-- > 0 ? 1 : undefined),
+        });
+        for (const client of clients) client.on('rateLimited', (event) => event.kind === 'hit' && hits.push(event));
+        const get = (n: number) => clients[n]?.request('GET', '/channels/100000001');
+        const first = get(0);
+        // Its answer is in once it has told.
+        while (hits.length === 0) await store.advance(10);
+        const metAt = store.clock.now();
+        await store.advance(50);
+        await store.settle(Promise.all([first, get(1), get(2)]));
+        expect(hits).toHaveLength(1);
+        expect(discord.done).toHaveLength(3);
+        expect(store.clock.now() - metAt).toBeGreaterThan(900);
+      }),
+    );
+
+    test(
+      'holds nobody up on a route that names no limit',
+      withStore(async (store) => {
+        const { discord, clients } = clientsOn(store, { rule: () => undefined, globalPerSecond: 1_000 });
+        const get = (n: number) => clients[n % clients.length]?.request('GET', '/channels/100000001');
+        await store.settle(Promise.all([get(0), get(1), get(2)]));
+        expect(discord.mostAtOnce).toBe(1);
+        await store.settle(Promise.all(Array.from({ length: 60 }, (_, n) => get(n))));
+        expect(discord.done).toHaveLength(63);
+        expect(discord.mostAtOnce).toBeGreaterThan(3);
+      }),
+    );
+
+    test(
+      'frees what a client holds that aborts',
+      withStore(async (store) => {
+        const { discord, clients } = clientsOn(store, {
+          rule: () => ({ hash: 'b', limit: 1, windowMs: 250, counting: 'sliding' }),
+          globalPerSecond: 1_000,
+        });
+        const leaving = new AbortController();
+        const path = '/channels/100000001';
+        const first = clients[0]?.request('GET', path);
+        const aborted = clients[1]?.request('GET', path, { signal: leaving.signal }).catch((error: unknown) => error);
+        const last = clients[2]?.request('GET', path);
+        leaving.abort();
+        await store.settle(Promise.all([first, aborted, last]));
+        expect(await aborted).toMatchObject({ code: 'ERR_REST_REQUEST_ABORTED' });
+        expect(discord.refused).toBe(0);
+        expect(discord.done).toHaveLength(2);
+      }),
+    );
+  });
+}
+
+/** Three clients with one token on two views of the store, and the Discord that they share. */
+function clientsOn(
+  { views: [a, b], clock }: StoreUnderTest,
+  options: Pick<ModelDiscordOptions, 'rule' | 'globalPerSecond' | 'tooMany'>,
+): { discord: ModelDiscord; clients: readonly DiscordRestClient[] } {
+  const discord = createModelDiscord({ clock, latency: (n) => [5 + (n % 9), n % 7], ...options });
+  const clients = [a, b, a].map(
+    (rateLimitStore) =>
+      new DiscordRestClient({
+        token: 'a-token',
+        transport: discord,
+        clock,
+        rateLimitStore,
+        globalRequestsPerSecond: options.globalPerSecond,
+      }),
+  );
+  return { discord, clients };
 }
