@@ -106,7 +106,7 @@ export const FAULT_ROUTES: readonly ControlRoute[] = [
   faultRoute('up', 'Accept gateway connections again', z.object({}), (faults) => faults.up()),
   faultRoute(
     'rest',
-    'Disturb REST requests: `{ answer?, retryAfterSeconds?, scope?, carriedOut?, delayMs?, bodyMs?, method?, path?, count?, forMs? }`',
+    'Disturb REST requests: `{ answer?, retryAfterSeconds?, scope?, carriedOut?, delayMs?, bodyMs?, html?, share?, seed?, method?, path?, count?, forMs? }`',
     z.object({
       answer: z.union([z.int(), z.enum(['reset', 'silence'])]).optional(),
       retryAfterSeconds: z.number().min(0).max(3_600).optional(),
@@ -114,6 +114,9 @@ export const FAULT_ROUTES: readonly ControlRoute[] = [
       carriedOut: z.boolean().optional(),
       delayMs: duration.optional(),
       bodyMs: duration.optional(),
+      html: z.string().max(10_000).optional(),
+      share: z.number().min(0).max(1).optional(),
+      seed: z.int().min(0).optional(),
       method: z.string().max(10).optional(),
       path: z.string().max(200).optional(),
       count: count.optional(),
