@@ -1,13 +1,13 @@
 /**
  * Owns whose fault it is when members cannot process a commit ("The voice gateway may remove the user that produced the
  * offending commit/welcome message from committing members"). One who flags may be at fault itself and only joins anew; where
- * all flag, or again and again someone, it is the committer.
+ * all flag that had the same to process, or again and again someone, it is the committer.
  */
 import type { Announced } from './delivery-types.js';
 
 /** Commits that can still be flagged. */
 const KEPT = 4;
-/** A commit that every other of at least so many members flags is the committer's fault. */
+/** A commit or welcome that all of at least so many flag is the committer's fault. */
 const ALL_OF = 2;
 /** Commits in a row of one committer, each flagged by someone. */
 const IN_A_ROW = 3;
@@ -25,13 +25,17 @@ export function flagged(
   transitionId: number,
   isPresent: (userId: string) => boolean,
 ): { readonly announced: readonly Announced[]; readonly atFault: string | undefined } {
-  const at = announced.findLastIndex((one) => one.transitionId === transitionId && one.others.includes(userId));
+  const at = announced.findLastIndex(
+    (one) => one.transitionId === transitionId && (one.members.includes(userId) || one.welcomed.includes(userId)),
+  );
   const found = announced[at];
   if (found === undefined || found.flaggedBy.includes(userId)) return { announced, atFault: undefined };
   const flaggedBy = [...found.flaggedBy, userId];
   const next = announced.with(at, { ...found, flaggedBy });
-  const others = found.others.filter(isPresent);
-  const byAll = others.length >= ALL_OF && others.every((other) => flaggedBy.includes(other));
+  const byAll = [found.members, found.welcomed].some((had) => {
+    const present = had.filter(isPresent);
+    return present.length >= ALL_OF && present.every((one) => flaggedBy.includes(one));
+  });
   const last = next.slice(-IN_A_ROW);
   const again =
     last.length === IN_A_ROW && last.every((one) => one.committer === found.committer && one.flaggedBy.length > 0);

@@ -52,8 +52,10 @@ export interface PendingTransition {
 export interface Announced {
   readonly transitionId: number;
   readonly committer: string;
-  /** Everyone else who had to process it. */
-  readonly others: readonly string[];
+  /** Who else was in the group and had to process the commit. */
+  readonly members: readonly string[];
+  /** Who was added and had to process the welcome. */
+  readonly welcomed: readonly string[];
   readonly flaggedBy: readonly string[];
 }
 

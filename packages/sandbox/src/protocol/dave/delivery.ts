@@ -344,7 +344,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       emit({ type: 'welcome', to: userId, transitionId: id, keyPackage });
       count('welcomes');
     }
-    const others = told.filter((userId) => userId !== committer);
+    const others = before.filter((userId) => userId !== committer);
     set({
       leaves,
       epoch: state.epoch + 1,
@@ -352,7 +352,13 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       round: undefined,
       upgrading: false,
       deadRounds: 0,
-      announced: announce(state.announced, { transitionId: id, committer, others, flaggedBy: [] }),
+      announced: announce(state.announced, {
+        transitionId: id,
+        committer,
+        members: others,
+        welcomed: added,
+        flaggedBy: [],
+      }),
       // Used up: by the welcome, or by being in the group.
       members: state.members.map((one) => (told.includes(one.userId) ? { ...one, keyPackage: undefined } : one)),
     });
