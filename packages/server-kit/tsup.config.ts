@@ -7,6 +7,7 @@ export default defineConfig({
     'hub/index': 'src/hub/index.ts',
     'invites/index': 'src/invites/index.ts',
     'jwt/index': 'src/jwt/index.ts',
+    'oauth/index': 'src/oauth/index.ts',
     'observability/index': 'src/observability/index.ts',
   },
   format: ['esm', 'cjs'],
