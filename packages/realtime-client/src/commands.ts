@@ -90,6 +90,8 @@ interface Call {
   settle(outcome: CommandOutcome): void;
 }
 
+/** How the ids that are made here begin. */
+const OWN_ID = 'c-';
 /** What the hub says of itself while it goes away: another connection will answer. */
 const GOING_AWAY = 'ERR_HUB_DRAINING';
 
@@ -129,7 +131,7 @@ export function createCommandQueue(options: CommandQueueOptions = {}): CommandQu
       queueMicrotask(() => connection && !driver.state.open && driver.dispatch({ type: 'opened' }));
     }
     // The answer to one that was given up concerns nobody.
-    if (!pending.has(re)) return event === 'command';
+    if (!pending.has(re)) return re.startsWith(OWN_ID);
     if (fieldsOf(payload).code !== GOING_AWAY) {
       driver.dispatch({ type: 'answered', id: re, ok: type === 'ack', payload });
     }
@@ -167,15 +169,18 @@ export function createCommandQueue(options: CommandQueueOptions = {}): CommandQu
       });
     },
     over: (transport) => ({
-      connect({ onMessage, onClose }) {
-        const made = transport.connect({
-          onMessage: (data) => watch(data) || onMessage(data),
-          onClose(close) {
-            connection = undefined;
-            driver.dispatch({ type: 'lost' });
-            onClose(close);
+      connect({ onMessage, onClose }, hint) {
+        const made = transport.connect(
+          {
+            onMessage: (data) => watch(data) || onMessage(data),
+            onClose(close) {
+              connection = undefined;
+              driver.dispatch({ type: 'lost' });
+              onClose(close);
+            },
           },
-        });
+          hint,
+        );
         connection = made;
         return {
           send: (text) => made.send(text),
@@ -226,5 +231,5 @@ function errorOf(
 /** 100 bits and more: ids of one user must differ across tabs and visits. `crypto` needs a secure context. */
 function randomId(): string {
   const part = (): string => Math.random().toString(36).slice(2);
-  return part() + part();
+  return OWN_ID + part() + part();
 }

@@ -22,7 +22,9 @@ export {
   type RealtimeErrorInit,
 } from './errors.js';
 export type { Environment, EnvironmentSignal } from './io/environment.js';
-export type { Transport, TransportConnection, TransportHandlers } from './io/transport.js';
+export { fallbackTransport, type TransportMemory } from './io/fallback-transport.js';
+export { type SseTransportOptions, sseTransport } from './io/sse-transport.js';
+export type { ConnectHint, Transport, TransportConnection, TransportHandlers } from './io/transport.js';
 export { type PayloadSchema, validatingTransport } from './io/validating-transport.js';
 export {
   type WebSocketConstructor,

@@ -37,6 +37,7 @@ export function createShell(
     clock,
     random,
   } = options;
+  const hasToken = getToken !== undefined;
   let connection: TransportConnection | undefined;
   let unwatch: (() => void) | undefined;
   let token: string | undefined;
@@ -46,10 +47,13 @@ export function createShell(
 
   const handlers: Handlers<ConnectionEffect> = {
     dial({ gen }) {
-      connection = (commands?.over(transport) ?? transport).connect({
-        onMessage: (data) => dispatch({ type: 'frame', gen, frame: parseFrame(data) }),
-        onClose: ({ code, reason }) => dispatch({ type: 'lost', gen, code, reason }),
-      });
+      connection = (commands?.over(transport) ?? transport).connect(
+        {
+          onMessage: (data) => dispatch({ type: 'frame', gen, frame: parseFrame(data) }),
+          onClose: ({ code, reason }) => dispatch({ type: 'lost', gen, code, reason }),
+        },
+        { hasToken },
+      );
     },
     hangUp({ reason }) {
       connection?.close(reason ? 4000 : 1000, reason);
@@ -85,7 +89,7 @@ export function createShell(
   };
 
   const driver = createDriver<ConnectionState, ConnectionInput, ConnectionEffect>({
-    reducer: { step: createStep({ ...options, hasToken: getToken !== undefined }), deadline },
+    reducer: { step: createStep({ ...options, hasToken }), deadline },
     initial: INITIAL,
     clock,
     random,

@@ -20,13 +20,16 @@ export function validatingTransport(transport: Transport, schemas: Readonly<Reco
   const fits = ({ type, event, payload }: Envelope): boolean =>
     type !== 'event' || !Object.hasOwn(schemas, event) || schemas[event]?.safeParse(payload).success === true;
   return {
-    connect: ({ onMessage, onClose }) =>
-      transport.connect({
-        onMessage(data) {
-          const frame = parseFrame(data);
-          onMessage(frame === undefined || fits(frame) ? data : JSON.stringify({ ...frame, payload: undefined }));
+    connect: ({ onMessage, onClose }, hint) =>
+      transport.connect(
+        {
+          onMessage(data) {
+            const frame = parseFrame(data);
+            onMessage(frame === undefined || fits(frame) ? data : JSON.stringify({ ...frame, payload: undefined }));
+          },
+          onClose,
         },
-        onClose,
-      }),
+        hint,
+      ),
   };
 }
