@@ -14,9 +14,27 @@ import {
 import type { EncryptionMode } from '@guildkit/rtp';
 import { measuredModes } from './codec/measure-modes.js';
 import { type ConnectWait, createConnectWait } from './connect-wait.js';
+import { createDaveClient, type DaveClient, type DaveEvent, type DaveLibrary, loadDaveLibrary } from './dave/dave.js';
 import { disconnectedError, RtcError, type RtcErrorCode } from './errors.js';
-import type { RtcEvents } from './events.js';
+import type { RtcEncryptionEvent, RtcEvents } from './events.js';
 import { type ConnectionNews, VoiceConnection } from './io/voice-connection.js';
+import type {
+  AudioSender,
+  AudioSource,
+  MixedAudio,
+  ReceiveAudioOptions,
+  ReceivedAudio,
+  SendAudioOptions,
+} from './media/audio-types.js';
+import { createMediaEngine, type MediaEngine } from './media/media-engine.js';
+import type { MediaSinkWants } from './media/transport.js';
+import type {
+  ReceivedVideo,
+  ReceiveVideoOptions,
+  SendVideoOptions,
+  VideoSender,
+  VideoSource,
+} from './media/video-types.js';
 import {
   type ConnectOptions,
   type DiscordRtcClientOptions,
@@ -25,9 +43,11 @@ import {
   rulesOf,
   type Settings,
 } from './options.js';
+import type { ExternalAddress } from './protocol/udp-datagrams.js';
 import type { VoiceNews } from './protocol/voice-news.js';
 import type { EndCause, VoiceCause, VoicePhase } from './protocol/voice-types.js';
 import { Speakers } from './speakers.js';
+import type { RtcStats } from './stats.js';
 
 /**
  * A bot's place in the voice channels of one guild. One client carries one connection; it can be connected again.
@@ -37,7 +57,9 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
   private readonly log: Logger;
   private readonly connection: VoiceConnection;
   private readonly speakers: Speakers;
+  private readonly media: MediaEngine;
   private modes: readonly EncryptionMode[] = [];
+  private library: DaveLibrary | undefined;
   private wait: ConnectWait | undefined;
   private subscriptions: readonly Unsubscribe[] = [];
   /** What the main gateway threw at the last join. */
@@ -65,12 +87,22 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
         logger,
         headerExtensions: rtpHeaderExtensions,
         videoCodecs,
-        createDave: () => undefined,
-        daveInputOf: () => undefined,
+        createDave: (channelId) => this.createDave(channelId),
         sendVoiceState: (request) => signalling.sendVoiceState(request),
       },
       (news) => this.onNews(news),
     );
+    const { opusCodec, audioBitrate, minJitterMs, maxJitterMs } = this.settings;
+    this.media = createMediaEngine({
+      transport: this.connection.link,
+      opusCodec,
+      audioBitrate,
+      minJitterMs,
+      maxJitterMs,
+      random,
+      onTalk: ({ userId, talking }) => this.speakers.heard(userId, talking),
+      onError: (error) => this.fail(rtcErrorOf(error)),
+    });
   }
 
   /** Where the connection is. */
@@ -95,7 +127,7 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
     const { selfMute, selfDeaf, signal } = resolveConnect(options);
     if (typeof channelId !== 'string' || !/^\d{1,20}$/.test(channelId))
       throw new TypeError('connect: channelId must be an id');
-    if (this.disposed) throw new RtcError('ERR_RTC_CLIENT_CLOSED', 'The client is closed');
+    this.assertOpen();
     if (this.wait !== undefined) throw new RtcError('ERR_RTC_CLIENT_BUSY', 'The client is connecting');
     if (signal?.aborted) throw abortedError(signal.reason);
     const { clock, connectTimeoutMs } = this.settings;
@@ -126,6 +158,96 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
   async [Symbol.asyncDispose](): Promise<void> {
     this.disposed = true;
     await this.disconnect();
+    this.media.close();
+  }
+
+  /**
+   * Sends audio: Opus packets, PCM, or a file by `@guildkit/rtc/files`. Before and between sessions it waits.
+   *
+   * @throws RtcError `ERR_RTC_SOURCE_INVALID`; TypeError for a wrong option.
+   */
+  sendAudio(source: AudioSource, options?: SendAudioOptions): AudioSender {
+    this.assertOpen();
+    return this.media.sendAudio(source, options);
+  }
+
+  /**
+   * Sends encoded video. Discord shows none of bots: this is for the sandbox.
+   *
+   * @throws RtcError `ERR_RTC_SOURCE_INVALID`; TypeError for a wrong option.
+   */
+  sendVideo(source: VideoSource, options?: SendVideoOptions): VideoSender {
+    this.assertOpen();
+    return this.media.sendVideo(source, options);
+  }
+
+  /** Calls back for each 20 ms of each user's voice, in order and in time, lost ones concealed. */
+  onAudio(listener: (frame: ReceivedAudio) => void, options?: ReceiveAudioOptions): Unsubscribe {
+    this.assertOpen();
+    return this.media.onAudio(listener, options);
+  }
+
+  /** Calls back every 20 ms with everyone's voice together. */
+  onMixedAudio(listener: (frame: MixedAudio) => void): Unsubscribe {
+    this.assertOpen();
+    return this.media.onMixedAudio(listener);
+  }
+
+  /** Calls back for each whole frame of video, in order. */
+  onVideo(listener: (frame: ReceivedVideo) => void, options?: ReceiveVideoOptions): Unsubscribe {
+    this.assertOpen();
+    return this.media.onVideo(listener, options);
+  }
+
+  /** Asks a user for a keyframe. Repeats within half a second are not sent. */
+  requestKeyframe(userId: string): void {
+    this.media.requestKeyframe(userId);
+  }
+
+  /** Tells the server which qualities are wanted of others, 0 to 100 by SSRC. */
+  setMediaSinkWants(wants: MediaSinkWants): void {
+    this.connection.link.setSinkWants(wants);
+  }
+
+  /** Whether media is encrypted end to end, and the code that all members of the call see alike. */
+  get encryption(): RtcEncryptionEvent {
+    const { dave } = this.connection.link;
+    return { activity: dave?.activity ?? 'off', epochCode: dave?.epochCode };
+  }
+
+  /**
+   * The 45 digits that this bot and that user share, to be compared out of band.
+   *
+   * @throws RtcError `ERR_RTC_DAVE_INACTIVE` when the user is not in the encrypted group (rejects).
+   */
+  async verificationCode(userId: string): Promise<string> {
+    const { dave } = this.connection.link;
+    if (dave === undefined) throw new RtcError('ERR_RTC_DAVE_INACTIVE', 'The call is not encrypted end to end');
+    return dave.verificationCode(userId);
+  }
+
+  /** Figures of gateway, path, encryption and every stream. */
+  stats(): RtcStats {
+    const { state, counters, link } = this.connection;
+    const { messages, malformed, duplicates, unexpected, reconnects, resumes, heartbeatMs } = counters;
+    const held = 'link' in state ? state.link : undefined;
+    const external = held?.external;
+    return {
+      ...this.media.stats(),
+      state: state.phase,
+      channelId: this.channelId,
+      mode: link.session?.mode,
+      gateway: { latencyMs: heartbeatMs, messages, malformed, duplicates, unexpected, reconnects, resumes },
+      path: {
+        ...link.counters,
+        externalAddress: external === undefined ? undefined : hostAndPort(external),
+        keepalivesSent: held?.keepalive.sent ?? 0,
+        keepalivesAnswered: held?.keepalive.answered ?? 0,
+        keepalivesLost: held?.keepalive.lost ?? 0,
+        roundTripMs: held?.keepalive.roundTripMs,
+      },
+      dave: link.dave === undefined ? undefined : { ...link.dave.stats, activity: link.dave.activity },
+    };
   }
 
   /** @internal A listener that throws is told as `error`, unless it was one of `error`. */
@@ -139,13 +261,13 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
   }
 
   private async begin(target: { channelId: string; selfMute: boolean; selfDeaf: boolean }): Promise<void> {
-    if (this.modes.length === 0) {
-      const { wait } = this;
-      this.modes = await measuredModes();
-      // Given up meanwhile.
-      if (this.wait !== wait) return;
-    }
-    if (!this.settings.modes?.length && this.modes.length === 0) {
+    const { wait } = this;
+    const { dave, modes } = this.settings;
+    if (dave) this.library ??= await loadDaveLibrary();
+    this.modes = await measuredModes();
+    // Given up meanwhile.
+    if (this.wait !== wait) return;
+    if (!(modes ?? this.modes).some((mode) => this.modes.includes(mode))) {
       throw new RtcError('ERR_RTC_CIPHER_UNAVAILABLE', 'No encryption mode can be used');
     }
     if (this.userId === undefined) throw new RtcError('ERR_RTC_SIGNALLING_UNREADY', 'The join was not sent');
@@ -154,6 +276,16 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
     const isThere = state.phase === 'ready' && state.target.channelId === target.channelId;
     this.connection.dispatch({ type: 'join', target });
     if (isThere) this.wait?.settle();
+  }
+
+  private createDave(channelId: string): DaveClient | undefined {
+    const { library, userId } = this;
+    if (library === undefined || userId === undefined) return undefined;
+    return createDaveClient({ userId, channelId, library });
+  }
+
+  private assertOpen(): void {
+    if (this.disposed) throw new RtcError('ERR_RTC_CLIENT_CLOSED', 'The client is closed');
   }
 
   private giveUp(error: RtcError): void {
@@ -235,11 +367,10 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
         );
         return;
       case 'failure':
-        this.fail(
-          RtcError.is(news.error)
-            ? news.error
-            : new RtcError('ERR_RTC_LISTENER_FAILED', messageOf(news.error), { cause: news.error }),
-        );
+        this.fail(rtcErrorOf(news.error));
+        return;
+      case 'dave':
+        this.onDave(news.event);
         return;
       case 'news':
         this.onVoiceNews(news.news);
@@ -264,9 +395,31 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
     }
   }
 
+  private onDave(event: DaveEvent): void {
+    const { guildId } = this.settings;
+    switch (event.type) {
+      case 'activity':
+        this.log.info({ guildId, from: event.from, to: event.to }, 'end-to-end encryption changed');
+        this.emit('encryption', this.encryption);
+        return;
+      case 'epoch':
+        this.log.debug({ guildId, users: event.userIds.length }, 'end-to-end encryption has new keys');
+        this.emit('encryption', this.encryption);
+        return;
+      case 'problem':
+        this.log.warn(
+          { guildId, reason: event.reason, detail: event.detail },
+          'end-to-end encryption message not used',
+        );
+        return;
+      default:
+    }
+  }
+
   private onEnded(how: EndCause, cause: VoiceCause): void {
     this.unsubscribe();
     this.speakers.clear();
+    this.media.abortSenders(how === 'closed' ? 'the client was disconnected' : `the connection ended: ${how}`);
     const error = how === 'closed' ? undefined : disconnectedError(how, cause);
     const { guildId } = this.settings;
     this.log.info({ guildId, how, ...cause, error: error?.code }, 'voice connection ended');
@@ -295,6 +448,16 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
     this.log.warn({ guildId: this.settings.guildId, code: error.code, error: error.message }, 'voice error');
     this.emit('error', error);
   }
+}
+
+/** What the inside threw, as an error of this package. */
+function rtcErrorOf(error: unknown): RtcError {
+  if (RtcError.is(error)) return error;
+  return new RtcError('ERR_RTC_SESSION_FAILED', messageOf(error), { cause: error });
+}
+
+function hostAndPort({ address, port }: ExternalAddress): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function abortedError(cause: unknown): RtcError {

@@ -27,6 +27,7 @@ export const RTC_ERROR_REMEDIES = {
   ERR_RTC_KICKED: 'The bot was taken out of the channel, or its gateway session ended. Call connect() to come back.',
   ERR_RTC_CHANNEL_DELETED: 'The channel is gone. Join another.',
   ERR_RTC_RATE_LIMITED: 'The voice server counts too many messages. Wait before connect(), and announce less often.',
+  ERR_RTC_SESSION_FAILED: 'Nothing to do: the session is made anew. If it repeats, `cause` says what to look at.',
   ERR_RTC_CONNECTION_LOST: 'Nothing to do: the connection is made anew.',
   ERR_RTC_FRAME_MALFORMED:
     'Nothing to do: the message was skipped. If it repeats, look at what is between here and Discord.',

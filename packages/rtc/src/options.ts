@@ -40,7 +40,7 @@ export interface DiscordRtcClientOptions extends MediaOptions {
   /** Ids of header extensions that are sent. @defaultValue audio level 1, playout delay 5; sources differ */
   readonly rtpHeaderExtensions?: RtpHeaderExtensionIds | undefined;
   /**
-   * How the voice gateway is spoken to. `auto`: TLS, or plain text where a loopback endpoint says `ws://`.
+   * How the voice gateway is spoken to. `auto`: TLS; on loopback plain text first, then TLS, for a sandbox with or without it.
    *
    * @defaultValue auto
    */

@@ -10,9 +10,9 @@ import {
   encodeVoiceJson,
   type VoiceIdentity,
 } from '../codec/encode-voice-message.js';
-import type { DaveClient, DaveEvent, DaveInput } from '../dave/dave.js';
+import { type DaveClient, type DaveEvent, type DaveInput, daveInputOf } from '../dave/dave.js';
 import { discoveryRequest, keepaliveRequest, parseControlDatagram } from '../protocol/udp-datagrams.js';
-import { type EndpointScheme, voiceUrl } from '../protocol/voice-endpoint.js';
+import { type EndpointScheme, voiceUrls } from '../protocol/voice-endpoint.js';
 import type { VoiceControl } from '../protocol/voice-frames.js';
 import type { VoiceNews } from '../protocol/voice-news.js';
 import type { VoiceRules } from '../protocol/voice-rules.js';
@@ -38,8 +38,6 @@ export interface VoiceConnectionConfig extends Pick<MediaLinkInit, 'headerExtens
   readonly logger: Logger;
   /** Makes the end-to-end side of one session; `undefined` goes without. */
   readonly createDave: (channelId: string) => DaveClient | undefined;
-  /** What the voice gateway says turned into what that side takes. */
-  readonly daveInputOf: (op: number, data: unknown) => DaveInput | undefined;
   /** Opcode 4 of the main gateway. */
   readonly sendVoiceState: (request: VoiceStateRequest) => Promise<void>;
 }
@@ -219,20 +217,20 @@ export class VoiceConnection {
   private openSocket(gen: number, endpoint: string): void {
     const { scheme, ca, clock } = this.config;
     const onClose = (code: number): void => this.dispatch({ type: 'socketClosed', gen, code });
-    const url = voiceUrl(endpoint, scheme);
-    if (url === undefined) {
+    const urls = voiceUrls(endpoint, scheme === 'auto' && ca !== undefined ? 'wss' : scheme);
+    if (urls.length === 0) {
       this.tell({ type: 'endpointInvalid' });
       onClose(ABNORMAL_CLOSURE);
       return;
     }
     const handle = openVoiceSocket(
-      url,
+      urls,
       ca,
       {
         onText: (text) => this.receive(gen, () => decodeVoiceText(text)),
         onBinary: (bytes) => this.receive(gen, () => decodeVoiceBinary(bytes)),
-        onClose: (code, reason) => {
-          if (reason !== undefined) this.config.logger.debug({ code, reason }, 'voice socket failed');
+        onClose: (code, trouble) => {
+          if (trouble !== undefined) this.config.logger.debug({ code, trouble }, 'voice socket failed');
           if (this.socket?.gen === gen) this.socket = undefined;
           onClose(code);
         },
@@ -325,7 +323,7 @@ export class VoiceConnection {
         this.handleDave({ type: 'binary', op: news.op, payload: news.payload });
         break;
       case 'daveJson':
-        this.handleDave(this.config.daveInputOf(news.op, news.data));
+        this.handleDave(daveInputOf(news.op, news.data));
         break;
       case 'clientsConnect':
         this.handleDave({ type: 'clientsConnect', userIds: news.userIds });

@@ -5,10 +5,9 @@ import WebSocket from 'ws';
 /** What a socket tells. After `onClose` it tells nothing more. */
 export interface VoiceSocketEvents {
   onText(text: string): void;
-  /** The bytes are the listener's own. */
   onBinary(bytes: Uint8Array): void;
-  /** The connection has ended; 1006 without a closing handshake. `reason` is for the log. */
-  onClose(code: number, reason: string | undefined): void;
+  /** The connection has ended; 1006 without a closing handshake. `trouble` is for the log. */
+  onClose(code: number, trouble: string | undefined): void;
 }
 
 /** An opened or opening socket. */
@@ -28,51 +27,80 @@ const FAREWELL_MS = 1_000;
 /** The largest messages are MLS welcomes of large groups, some hundred kilobytes. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
-/** Opens a socket. @param ca Certificates to trust beside the machine's, PEM. */
+/**
+ * Opens a socket.
+ *
+ * @param urls Tried in turn while nobody there speaks WebSocket; a port that is shut ends it.
+ * @param ca Certificates to trust instead of the machine's, PEM.
+ */
 export function openVoiceSocket(
-  url: string,
+  urls: readonly string[],
   ca: string | undefined,
   events: VoiceSocketEvents,
   clock: Clock,
 ): VoiceSocket {
-  const socket = new WebSocket(url, {
-    perMessageDeflate: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    ...(ca === undefined ? {} : { ca }),
-  });
+  const [first = '', ...others] = urls;
   let farewell: unknown;
   let trouble: string | undefined;
+  let ending = false;
+  let settle = (): void => {};
   const gone = new Promise<void>((resolve) => {
-    socket.on('close', (code) => {
+    settle = resolve;
+  });
+
+  function open(url: string): WebSocket {
+    const opened = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      ...(ca === undefined ? {} : { ca }),
+    });
+    let wasOpen = false;
+    opened.on('open', () => {
+      wasOpen = true;
+    });
+    opened.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) events.onBinary(data);
+      else events.onText(data.toString('utf8'));
+    });
+    // The close that follows says all that matters.
+    opened.on('error', (error) => {
+      trouble = (error as NodeJS.ErrnoException).code ?? error.name;
+    });
+    opened.on('close', (code) => {
+      const next = wasOpen || ending || trouble === 'ECONNREFUSED' ? undefined : others.shift();
+      if (next !== undefined) {
+        socket = open(next);
+        return;
+      }
       clock.clearTimer(farewell);
-      resolve();
+      settle();
       events.onClose(code, trouble);
     });
-  });
-  socket.on('message', (data: Buffer, isBinary: boolean) => {
-    if (isBinary) events.onBinary(data);
-    else events.onText(data.toString('utf8'));
-  });
-  // The close that follows says all that matters.
-  socket.on('error', (error) => {
-    trouble = (error as NodeJS.ErrnoException).code ?? error.name;
-  });
+    return opened;
+  }
+
+  let socket = open(first);
+  const terminate = (): void => {
+    ending = true;
+    socket.terminate();
+  };
   return {
     gone,
-    terminate: () => socket.terminate(),
+    terminate,
     send(data) {
       if (socket.readyState !== WebSocket.OPEN) return false;
       socket.send(data);
       return true;
     },
     close(code) {
+      ending = true;
       if (socket.readyState === WebSocket.CLOSED) return;
       if (socket.readyState === WebSocket.CONNECTING) {
-        socket.terminate();
+        terminate();
         return;
       }
       socket.close(code);
-      farewell = clock.setTimer(() => socket.terminate(), FAREWELL_MS);
+      farewell = clock.setTimer(terminate, FAREWELL_MS);
     },
   };
 }

@@ -1,25 +1,28 @@
-/** Owns the address of the voice gateway: from what a voice server update names to a WebSocket URL, or to nothing. */
+/** Owns the address of the voice gateway: from what a voice server update names to WebSocket URLs, or to nothing. */
 
-/** How a voice gateway is spoken to. `auto`: TLS, but plain where a loopback endpoint asks for it. */
+/**
+ * How a voice gateway is spoken to. `auto`: TLS; on loopback plain text first, then TLS, for a sandbox with or without it.
+ */
 export type EndpointScheme = 'auto' | 'wss' | 'ws';
 
 /**
- * Builds the URL of gateway version 8.
+ * Builds the URLs of gateway version 8, to be tried in this order.
  *
- * Discord names `host` or `host:port`. The sandbox may name `ws://127.0.0.1:port`: plain text is taken from an endpoint
- * only on loopback, so that nothing from outside can take TLS away.
+ * Discord names `host` or `host:port`. Plain text is taken from an endpoint only on loopback, so that nothing from outside can
+ * take TLS away.
  *
- * @returns `undefined` when the endpoint is no address.
+ * @returns Nothing when the endpoint is no address.
  */
-export function voiceUrl(endpoint: string, scheme: EndpointScheme): string | undefined {
-  const parts = /^(?:(wss?):\/\/)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}))(?::(\d{1,5}))?\/?$/.exec(
-    endpoint,
-  );
-  if (parts === null) return undefined;
+export function voiceUrls(endpoint: string, scheme: EndpointScheme): readonly string[] {
+  const parts = ADDRESS.exec(endpoint);
+  if (parts === null) return [];
   const [, named, host = '', port] = parts;
-  if (port !== undefined && (Number(port) === 0 || Number(port) > 65_535)) return undefined;
-  const isLoopback = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])$/i.test(host);
-  const plain = scheme === 'ws' || (scheme === 'auto' && named === 'ws');
-  if (plain && scheme === 'auto' && !isLoopback) return undefined;
-  return `${plain ? 'ws' : 'wss'}://${host}${port === undefined ? '' : `:${port}`}/?v=8`;
+  if (port !== undefined && (Number(port) === 0 || Number(port) > 65_535)) return [];
+  const isLoopback = LOOPBACK.test(host);
+  if (scheme === 'auto' && named === 'ws' && !isLoopback) return [];
+  const schemes = scheme !== 'auto' ? [scheme] : named !== undefined ? [named] : isLoopback ? ['ws', 'wss'] : ['wss'];
+  return schemes.map((name) => `${name}://${host}${port === undefined ? '' : `:${port}`}/?v=8`);
 }
+
+const ADDRESS = /^(?:(wss?):\/\/)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::(\d{1,5}))?\/?$/;
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])$/i;
