@@ -12,6 +12,7 @@ export const SANDBOX_ERRORS = {
   ERR_SANDBOX_CHANNEL_NOT_VOICE: 'Use the id of a voice or stage channel.',
   ERR_SANDBOX_CHANNEL_FULL: 'Raise the channel’s `user_limit`, or let someone leave first.',
   ERR_SANDBOX_CHANNEL_NOT_TEXT: 'Use the id of a channel that holds messages: not a category.',
+  ERR_SANDBOX_DAVE_UNAVAILABLE: 'Install `@snazzah/davey`, or create the sandbox with `voice: { dave: false }`.',
   ERR_SANDBOX_INVITE_UNKNOWN: 'Use the code of an invite that is neither used up nor too old.',
   ERR_SANDBOX_MESSAGE_UNKNOWN: 'Use the id of a message that is there: `sandbox.channels.messages(channelId)`.',
   ERR_SANDBOX_MESSAGE_INVALID: 'A message has 1 to 2,000 characters, a reaction is one Unicode emoji.',

@@ -37,3 +37,4 @@ export type {
   VoiceStreamView,
 } from './voice/inspection.js';
 export type { VoiceOptions } from './voice/options.js';
+export type { FrameSource, Playback } from './voice/playback.js';

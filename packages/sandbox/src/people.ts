@@ -6,6 +6,7 @@ import { addMember } from './protocol/world/members.js';
 import { bitsOf, type PermissionName } from './protocol/world/permissions.js';
 import { createRole } from './protocol/world/roles.js';
 import { addUser } from './protocol/world/world.js';
+import type { FrameSource, Playback } from './voice/playback.js';
 
 /** Settings of a new person. */
 export interface PersonOptions {
@@ -61,6 +62,23 @@ export interface Person {
   setDeaf(deafened: boolean): Promise<void>;
   /** Switches their camera. @throws SandboxError `ERR_SANDBOX_PERSON_NOT_CONNECTED`. */
   setVideo(on: boolean): Promise<void>;
+  /**
+   * Speaks in their voice channel, until the packets end, they leave or move, or they speak again. Where DAVE is on they
+   * are a member of its group from then on.
+   *
+   * @param packets Opus packets of 20 ms. Left out: a tone that goes on until it is stopped.
+   * @throws SandboxError `ERR_SANDBOX_PERSON_NOT_CONNECTED`; `ERR_SANDBOX_DAVE_UNAVAILABLE` without `@snazzah/davey`.
+   */
+  speak(packets?: FrameSource): Promise<Playback>;
+  /**
+   * Shows video in their voice channel, with their camera on, until the frames end, they leave or move, or they show
+   * something else. What was lost is sent again when it is asked for, and a keyframe is.
+   *
+   * @param frames VP8 frames, the first one a keyframe. Left out: a test picture, 320×180, that goes on until it is stopped.
+   * @param fps Frames a second. @defaultValue `15`
+   * @throws SandboxError as `speak`.
+   */
+  showVideo(frames?: readonly Uint8Array[], fps?: number): Promise<Playback>;
   /**
    * Appears online or otherwise: PRESENCE_UPDATE for bots with the intent. A new person is offline.
    *

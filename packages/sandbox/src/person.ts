@@ -25,6 +25,9 @@ import {
 } from './protocol/world/voice.js';
 import { userOf } from './protocol/world/world.js';
 
+import type { PersonMedia } from './voice/person-media.js';
+import type { FrameSource, Playback } from './voice/playback.js';
+
 /** How a person appears. */
 export type PersonStatus = 'online' | 'idle' | 'dnd' | 'offline';
 
@@ -32,6 +35,8 @@ export type PersonStatus = 'online' | 'idle' | 'dnd' | 'offline';
 export interface PeopleContext {
   readonly world: World;
   readonly guild: Guild;
+  /** Their media in voice; `undefined` when they are not there. @throws SandboxError (rejects) `ERR_SANDBOX_DAVE_UNAVAILABLE`. */
+  media(personId: string): Promise<PersonMedia | undefined>;
   /** Hands on dispatches. @throws SandboxError `ERR_SANDBOX_CLOSED`. */
   broadcast(events: readonly WorldEvent[]): void;
   moment(): Moment;
@@ -105,6 +110,16 @@ export class SimulatedPerson {
 
   async setVideo(on: boolean): Promise<void> {
     this.change({ selfVideo: on });
+  }
+
+  async speak(packets?: FrameSource): Promise<Playback> {
+    return (await this.needMedia()).speak(packets);
+  }
+
+  async showVideo(frames?: readonly Uint8Array[], fps?: number): Promise<Playback> {
+    if (frames !== undefined && frames.length === 0) throw new TypeError('showVideo: a picture has frames');
+    if (fps !== undefined && !(fps >= 1 && fps <= 120)) throw new TypeError('showVideo: fps is a number from 1 to 120');
+    return (await this.needMedia()).show(frames, fps);
   }
 
   async setPresence(status: PersonStatus, activity?: string): Promise<void> {
@@ -238,6 +253,13 @@ export class SimulatedPerson {
   private needMember(): void {
     if (this.isMember) return;
     throw new SandboxError('ERR_SANDBOX_PERSON_NOT_MEMBER', `${this.name} is not in the guild.`);
+  }
+
+  private async needMedia(): Promise<PersonMedia> {
+    this.needVoice(this.id);
+    const media = await this.context.media(this.id);
+    if (media !== undefined) return media;
+    throw new SandboxError('ERR_SANDBOX_PERSON_NOT_CONNECTED', `${this.name} is not in voice.`);
   }
 
   private needVoice(personId: string): VoiceState {

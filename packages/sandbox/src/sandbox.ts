@@ -238,6 +238,7 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     world,
     guild,
     broadcast,
+    media: (personId) => voice.mediaOf(guild.id, personId),
     moment: () => ({ now: clock.wallTime(), stamp: timestamp() }),
   });
   const channels = createChannels(world, guild, broadcast);

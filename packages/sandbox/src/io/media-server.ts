@@ -5,7 +5,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Clock } from '@guildkit/core';
-import { buildRtcp, demux, type PacketCipher, parseRtcp, parseRtp } from '@guildkit/rtp';
+import { buildRtcp, demux, type PacketCipher, parseRtcp, parseRtp, type RtcpPacket } from '@guildkit/rtp';
 import { routeRtcp } from '../codec/rtcp-routes.js';
 import { SandboxError } from '../errors.js';
 import { discoveryAnswer, keepaliveAnswer, readDatagram } from '../protocol/voice/datagram.js';
@@ -109,6 +109,8 @@ export class MediaServer {
   private readonly byAddress = new Map<string, MediaPeer>();
   /** Who is in a channel, by user id. */
   private readonly inRoom = new Map<VoiceRoom, Map<string, MediaPeer>>();
+  /** Who has no socket, and hears of RTCP all the same. */
+  private readonly listeners = new Map<VoiceRoom, Map<string, (packets: readonly RtcpPacket[]) => void>>();
   private readonly late: DelayQueue;
 
   private constructor(
@@ -192,6 +194,20 @@ export class MediaServer {
   /** Forwards a plain RTCP datagram of someone who has no socket. */
   injectRtcp(room: VoiceRoom, userId: string, packet: Uint8Array): void {
     this.onRtcp(undefined, room, userId, packet);
+  }
+
+  /** Hands over the RTCP that is for someone who has no socket. */
+  listen(room: VoiceRoom, userId: string, listener: (packets: readonly RtcpPacket[]) => void): void {
+    const listeners = this.listeners.get(room);
+    if (listeners === undefined) this.listeners.set(room, new Map([[userId, listener]]));
+    else listeners.set(userId, listener);
+  }
+
+  /** Ends what `listen` began. */
+  unlisten(room: VoiceRoom, userId: string): void {
+    const listeners = this.listeners.get(room);
+    listeners?.delete(userId);
+    if (listeners?.size === 0) this.listeners.delete(room);
   }
 
   /** Stops at once. */
@@ -301,7 +317,10 @@ export class MediaServer {
     const { byUser, spoofed, aimless } = routeRtcp(room, userId, parsed.value);
     for (let n = 0; n < spoofed; n += 1) this.drop(peer, 'spoofedSsrc');
     for (let n = 0; n < aimless; n += 1) this.drop(peer, 'aimless');
-    for (const [to, packets] of byUser) this.forward(room, to, buildRtcp(packets));
+    for (const [to, packets] of byUser) {
+      this.listeners.get(room)?.get(to)?.(packets);
+      this.forward(room, to, buildRtcp(packets));
+    }
   }
 
   private forward(room: VoiceRoom, userId: string, plain: Uint8Array): void {

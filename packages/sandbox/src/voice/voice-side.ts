@@ -5,6 +5,8 @@
 import { type Clock, Redacted } from '@guildkit/core';
 import { createPacketCipher, isEncryptionMode } from '@guildkit/rtp';
 import { ChannelType, GatewayDispatchEvents } from 'discord-api-types/v10';
+import { type DaveySessionFactory, loadDavey } from '../codec/davey.js';
+import { SandboxError } from '../errors.js';
 import { type MediaPeer, MediaServer, newMediaStats } from '../io/media-server.js';
 import { sessionKey, VoiceHub, type VoiceHubCount } from '../io/voice-hub.js';
 import { listenForVoice, type VoiceServer } from '../io/voice-server.js';
@@ -21,6 +23,8 @@ import { createDaveService, type DavePolicy, type DaveService, type DaveServiceI
 import type { SandboxVoice, VoiceChannelView, VoiceSessionView } from './inspection.js';
 import { MediaFaultTable } from './media-fault-table.js';
 import type { VoiceSettings } from './options.js';
+import { PersonDave } from './person-dave.js';
+import { PersonMedia } from './person-media.js';
 
 /** What the voice side is made of. */
 export interface VoiceSideOptions {
@@ -65,6 +69,9 @@ const MAX_STREAMS = 3;
 const STREAM_TYPES: readonly string[] = ['video', 'screen'];
 /** As Ready has it for a client that named no stream. */
 const ONE_STREAM = [{ type: 'video', rid: '', quality: 0 }] as const;
+/** How long a person waits for the group before they send, and how often they look. */
+const GROUP_WAIT_MS = 3_000;
+const GROUP_POLL_MS = 5;
 /** Platforms of opcode 20: desktop. */
 const DESKTOP = 0;
 /** Keeps the sources of SSRCs and keys apart from those of ids and tokens. */
@@ -91,6 +98,9 @@ export class VoiceSide implements SandboxVoice {
   private readonly places = new Map<string, Place>();
   private readonly ssrcs = new Set<number>();
   private readonly modes = new Map<string, string>();
+  /** Simulated people who send media, or did. */
+  private readonly people = new Map<string, PersonMedia>();
+  private davey: DaveySessionFactory | undefined;
   private server: VoiceServer | undefined;
 
   private constructor(
@@ -234,11 +244,67 @@ export class VoiceSide implements SandboxVoice {
     }
   }
 
-  /** Where a simulated person is, with the SSRCs they have there. */
-  seatOf(guildId: string, userId: string): { readonly channel: VoiceChannel; readonly seat: Seat } | undefined {
-    const place = this.places.get(sessionKey({ guildId, userId }));
-    const channel = place === undefined ? undefined : this.channels.get(place.channelId);
-    return place?.seat === undefined || channel === undefined ? undefined : { channel, seat: place.seat };
+  /**
+   * The media of a simulated person in voice, a member of the channel's group where DAVE is on.
+   *
+   * @throws SandboxError (rejects) `ERR_SANDBOX_DAVE_UNAVAILABLE` when that would be needed and davey is not installed.
+   */
+  async mediaOf(guildId: string, userId: string): Promise<PersonMedia | undefined> {
+    const key = sessionKey({ guildId, userId });
+    const { seat, channelId = '' } = this.places.get(key) ?? {};
+    const channel = this.channels.get(channelId);
+    if (seat === undefined || channel === undefined) return undefined;
+    const isEncrypted = this.policyOf(channel.guild, channelId) !== 'off';
+    if (isEncrypted) this.davey ??= await loadPersonDavey();
+    // They may have gone while davey was loaded.
+    if (this.places.get(key)?.seat !== seat) return undefined;
+    let media = this.people.get(key);
+    if (media === undefined) {
+      media = new PersonMedia({
+        clock: this.options.clock,
+        userId,
+        seat,
+        room: channel.room,
+        server: this.mediaServer,
+        tell: (outputs) => this.tell(channel, outputs),
+        showCamera: (on) => this.showCamera(guildId, userId, on),
+      });
+      this.people.set(key, media);
+    }
+    this.enrol(channel, userId);
+    if (media.dave !== undefined) await this.untilReady(channel, media.dave);
+    return this.people.get(key) === media ? media : undefined;
+  }
+
+  /** Makes a person who sends media a member of the channel's group, once there is one. */
+  private enrol(channel: VoiceChannel, userId: string): void {
+    const media = this.people.get(sessionKey({ guildId: channel.guild.id, userId }));
+    const createSession = this.davey;
+    if (media === undefined || media.dave !== undefined || createSession === undefined) return;
+    if (channel.dave === undefined) return;
+    media.dave = new PersonDave({
+      userId,
+      channelId: channel.id,
+      createSession,
+      userIds: () => channel.room.userIds,
+      // Not while the message is taken that it answers: the service is no more at its end than a client would be.
+      send: (input) => {
+        queueMicrotask(() => {
+          if (this.channels.get(channel.id) === channel) this.daveStep(channel, input);
+        });
+      },
+    });
+    this.daveStep(channel, { type: 'joined', userId, maxVersion: 1 });
+  }
+
+  /** Waits until a person's group is there; not for ever, and not where there is nobody to make one with. */
+  private async untilReady({ dave }: VoiceChannel, person: PersonDave): Promise<void> {
+    const { clock } = this.options;
+    const until = clock.now() + GROUP_WAIT_MS;
+    const isMade = (): boolean => dave?.view.protocolVersion === 1 && dave.view.members.length > 1;
+    while (!person.isReady && clock.now() < until && isMade()) {
+      await new Promise<void>((resolve) => clock.setTimer(resolve, GROUP_POLL_MS));
+    }
   }
 
   /** Hands out what a channel has to say. */
@@ -255,6 +321,11 @@ export class VoiceSide implements SandboxVoice {
     const { clock } = this.options;
     for (const { userId, message } of dave.handle(input, clock.now())) {
       const key = sessionKey({ guildId: channel.guild.id, userId });
+      const person = this.people.get(key)?.dave;
+      if (person !== undefined) {
+        person.take(message);
+        continue;
+      }
       const { op } = message;
       this.hub.tell(key, message.kind === 'json' ? { op, d: message.d } : { op, payload: message.payload });
     }
@@ -271,6 +342,8 @@ export class VoiceSide implements SandboxVoice {
 
   async close(): Promise<void> {
     this.faults.dispose();
+    for (const person of this.people.values()) person.end();
+    this.people.clear();
     this.hub.close();
     for (const timer of this.daveTimers.values()) this.options.clock.clearTimer(timer);
     this.daveTimers.clear();
@@ -308,6 +381,9 @@ export class VoiceSide implements SandboxVoice {
       this.hub.end(sessionKey({ guildId: guild.id, userId }), guild.channels.has(channelId) ? 4014 : 4022);
       return;
     }
+    const key = sessionKey({ guildId: guild.id, userId });
+    this.people.get(key)?.end();
+    this.people.delete(key);
     this.vacate(seat);
     this.depart(channelId, userId);
   }
@@ -392,6 +468,7 @@ export class VoiceSide implements SandboxVoice {
     this.tell(channel, channel.room.join({ userId, seat, platform: null }));
     channel.dave ??= this.newDave(guild, channelId);
     this.daveStep(channel, { type: 'joined', userId, maxVersion: daveVersion });
+    for (const other of channel.room.userIds) this.enrol(channel, other);
   }
 
   private onRequest({ userId, guildId, channelId }: VoiceSession, request: VoiceRequest): void {
@@ -486,6 +563,15 @@ export class VoiceSide implements SandboxVoice {
 
   private vacate(seat: Seat): void {
     for (const ssrc of ssrcsOf(seat)) this.ssrcs.delete(ssrc);
+  }
+}
+
+async function loadPersonDavey(): Promise<DaveySessionFactory> {
+  try {
+    return await loadDavey();
+  } catch (error) {
+    const says = 'A person sends media into a channel with DAVE, and @snazzah/davey cannot be loaded.';
+    throw new SandboxError('ERR_SANDBOX_DAVE_UNAVAILABLE', says, error);
   }
 }
 

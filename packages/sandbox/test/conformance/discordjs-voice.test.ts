@@ -125,6 +125,17 @@ test('two of them talk to each other, encrypted end to end', { timeout: 30_000 }
     }
     expect(sandbox.voice.counters.internalErrors).toBe(0);
 
+    // A simulated person joins the group, and is heard.
+    const anna = await sandbox.people.create({ name: 'anna' });
+    await anna.joinVoice(sandbox.voiceChannelId);
+    const said = Array.from({ length: 40 }, (_, n) => packet('anna', n));
+    const heardOfAnna = listen(a, anna.id);
+    const playback = await anna.speak(said);
+    await playback.finished;
+    await vi.waitFor(() => expect(heardOfAnna.filter((text) => text.startsWith('anna:'))).toHaveLength(40));
+    expect(sandbox.voice.channel(sandbox.voiceChannelId)?.dave?.view.leaves).toContain(anna.id);
+    await anna.leaveVoice();
+
     // Cut without a word: it resumes by itself, and goes on hearing.
     sandbox.faults.voice.cut({ userId: b.userId });
     await vi.waitFor(() => expect(sandbox.voice.counters.resumes).toBe(1), { timeout: 10_000 });
