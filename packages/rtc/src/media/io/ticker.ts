@@ -32,7 +32,7 @@ export function createTicker({ clock, intervalMs, maxCatchUp, onTick, defer }: T
 
   function arm(): void {
     if (schedule === undefined) return;
-    timer = clock.setTimer(onTimer, Math.max(0, Math.floor(schedule.dueAt - clock.now())));
+    timer = clock.setTimer(onTimer, Math.max(0, Math.ceil(schedule.dueAt - EARLY_MS - clock.now())));
   }
 
   function run(current: TickSchedule): void {

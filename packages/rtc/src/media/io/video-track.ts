@@ -40,6 +40,10 @@ const KEYFRAME_INTERVAL_MS = 500;
 /** A keyframe of 1080p is a hundred packets: at once they would overflow buffers on the way. 16 in 4 ms are 38 Mbit/s. */
 const BURST_PACKETS = 16;
 const BURST_MS = 4;
+/** Platform timers have whole milliseconds: half of one too early is nearer than half of one too late. */
+const EARLY_MS = 0.5;
+/** The last packets may be lost, too: so long they can be asked for. */
+const LINGER_MS = 250;
 const DEFAULT_SIZE: FrameSize = { width: 1_280, height: 720 };
 const FORMATS = { VP8: vp8, VP9: vp9, H264: h264 } as const;
 
@@ -225,6 +229,9 @@ export class VideoTrackSender implements VideoSender {
         if (item === undefined || this.hasEnded) break;
         await this.sendInTime(readFrame(item));
       }
+      const until = this.host.transport.clock.now() + LINGER_MS;
+      while (!this.hasEnded && this.sentFrames > 0 && this.host.transport.clock.now() < until)
+        await this.sleep(LINGER_MS);
       this.end(undefined);
     } catch (cause) {
       this.end(
@@ -269,7 +276,7 @@ export class VideoTrackSender implements VideoSender {
     if (this.hasEnded) return;
     if (this.settings.pacing === 'timestamps') {
       const due = this.schedule.dueAt(frame.timestamp, transport.clock.now());
-      while (!this.hasEnded && due - transport.clock.now() > 0.5) await this.sleep(due - transport.clock.now());
+      while (!this.hasEnded && due - transport.clock.now() > EARLY_MS) await this.sleep(due - transport.clock.now());
       if (this.hasEnded) return;
     }
     const { session } = transport;
@@ -366,7 +373,7 @@ export class VideoTrackSender implements VideoSender {
         resolve();
       };
       this.wake = done;
-      if (ms !== undefined) this.timer = clock.setTimer(done, Math.max(0, Math.floor(ms)));
+      if (ms !== undefined) this.timer = clock.setTimer(done, Math.max(0, Math.ceil(ms - EARLY_MS)));
     });
   }
 }
