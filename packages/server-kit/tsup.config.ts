@@ -2,6 +2,7 @@ import { defineConfig } from 'tsup';
 
 export default defineConfig({
   entry: {
+    'commands/index': 'src/commands/index.ts',
     'hmac/index': 'src/hmac/index.ts',
     'http/index': 'src/http/index.ts',
     'hub/index': 'src/hub/index.ts',

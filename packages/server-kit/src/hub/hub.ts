@@ -14,6 +14,7 @@ import {
 import { guildRoom, parseRoom, type RoomEvents, userRoom } from '@guildkit/core/wire';
 import type { WebSocketServer } from 'ws';
 import { HUB_ERRORS, HubError } from '../errors.js';
+import type { CommandAnswer } from '../shared/command.js';
 import { Access } from './access.js';
 import { envelopeMessage } from './codec/message.js';
 import type { HubEngine } from './engine.js';
@@ -31,7 +32,6 @@ import { webAnswer, webReply, webRequest } from './io/web-http.js';
 import { acceptUpgrade, createUpgrader } from './io/ws-transport.js';
 import { type HubSettings, type RealtimeHubOptions, resolveHubOptions } from './options.js';
 import type { Published } from './protocol/records.js';
-import type { CommandAnswer } from './protocol/session-types.js';
 import { Publisher, type PublishOptions } from './publisher.js';
 import { HubCounters, type HubStats } from './stats.js';
 import { Viewers } from './viewers.js';
@@ -413,7 +413,10 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     const traceId = randomUUID();
     try {
       const sentAt = clock.wallTime();
-      return await onCommand({ principal, name, input, requestId: id, sentAt, traceId, connectionId });
+      const answer = await onCommand({ principal, name, input, requestId: id, sentAt, traceId, connectionId });
+      // What JSON cannot hold would break the connection, not only the command.
+      JSON.stringify(answer);
+      return answer;
     } catch (error) {
       logger.error({ name: toLogText(name), traceId, error: toLogText(messageOf(error)) }, 'hub onCommand failed');
       return unable('ERR_HUB_COMMAND_FAILED', 502);

@@ -5,6 +5,7 @@
  */
 export { type ErrorEntry, HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
 export type { Principal } from '../principal.js';
+export type { CommandAnswer, CommandRefusal, IncomingCommand } from '../shared/command.js';
 export type { HubEngine, RoomListener } from './engine.js';
 export {
   type HubCloseOptions,
@@ -15,9 +16,8 @@ export {
 } from './hub.js';
 export type { DiscordOutcome } from './io/discord-sink.js';
 export { type MemoryEngineOptions, memoryEngine } from './io/memory-engine.js';
-export type { AuthContext, HubCommand, OriginRequest, RealtimeHubOptions } from './options.js';
+export type { AuthContext, OriginRequest, RealtimeHubOptions } from './options.js';
 export type { NewRoomEvent, Published, RoomRead, RoomRecord } from './protocol/records.js';
 export { applyRoomEvent, initialRoomState } from './protocol/room-state.js';
-export type { CommandAnswer, CommandRefusal } from './protocol/session-types.js';
 export type { PublishOptions } from './publisher.js';
 export type { HubStats } from './stats.js';

@@ -10,8 +10,8 @@ import {
   systemClock,
 } from '@guildkit/core';
 import type { Principal } from '../principal.js';
+import type { CommandAnswer, IncomingCommand } from '../shared/command.js';
 import type { HubEngine } from './engine.js';
-import type { CommandAnswer } from './protocol/session-types.js';
 
 /** What `authenticate` looks at. */
 export interface AuthContext {
@@ -28,20 +28,6 @@ export interface OriginRequest {
   /** Path and query. */
   readonly url: string;
   readonly headers: Headers;
-}
-
-/** A command of a client. Nothing of it was checked but its size. */
-export interface HubCommand {
-  readonly principal: Principal;
-  readonly name: string;
-  readonly input: unknown;
-  /** The client's id of the command: the same again when it is sent again. */
-  readonly requestId: string;
-  /** Unix ms at which it arrived. */
-  readonly sentAt: number;
-  readonly traceId: string;
-  /** The connection it came in; `undefined` when it was posted. */
-  readonly connectionId: string | undefined;
 }
 
 /** Settings of {@link RealtimeHub}. */
@@ -63,7 +49,7 @@ export interface RealtimeHubOptions {
    * Carries out commands, by WebSocket or posted: `commandBus.handle`. Without it every command is unknown. What it
    * throws is logged, and told as a failure of ours.
    */
-  readonly onCommand?: ((command: HubCommand) => Promise<CommandAnswer>) | undefined;
+  readonly onCommand?: ((command: IncomingCommand) => Promise<CommandAnswer>) | undefined;
   /**
    * Where room logs live. The hub closes an engine that it made itself.
    * @defaultValue `memoryEngine()`

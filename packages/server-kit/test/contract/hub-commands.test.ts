@@ -1,5 +1,5 @@
 /** Commands through the hub: in a socket and posted, answered once, bounded, refused with the right status. */
-import type { CommandAnswer, HubCommand } from '@guildkit/server-kit/hub';
+import type { CommandAnswer, IncomingCommand } from '@guildkit/server-kit/hub';
 import { createVirtualClock } from '@guildkit/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { principalOf, startHub } from '../support/hub-server.js';
@@ -15,7 +15,7 @@ const done = (result: unknown): CommandAnswer => ({ ok: true, result, latencyMs:
 describe('a command', () => {
   it('reaches onCommand with who, what and when, and its result comes back, in a socket and posted', async () => {
     const clock = createVirtualClock();
-    const seen: HubCommand[] = [];
+    const seen: IncomingCommand[] = [];
     await using app = await startHub({
       clock,
       onCommand: async (command) => {

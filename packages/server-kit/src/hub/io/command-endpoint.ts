@@ -2,11 +2,11 @@
 import type { CommandFrame, PongFrame } from '@guildkit/core/wire';
 import { WIRE_VERSION } from '@guildkit/core/wire';
 import { postedFrameSchema } from '@guildkit/core/wire/schema';
+import type { CommandAnswer } from '../../shared/command.js';
 import type { Access } from '../access.js';
 import type { HubSettings } from '../options.js';
 import { type FrameBudget, fullBudget, takeToken } from '../protocol/frame-budget.js';
 import { frameBurst } from '../protocol/session.js';
-import type { CommandAnswer } from '../protocol/session-types.js';
 import type { HubCounters } from '../stats.js';
 import type { CommandRequest, Connection } from './connection.js';
 import { type HttpAnswer, type HttpRequest, hubRefusal, jsonAnswer } from './http-answers.js';

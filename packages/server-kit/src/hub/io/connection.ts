@@ -3,20 +3,14 @@ import { type Clock, createDriver, type Driver, type Logger, messageOf, toLogTex
 import type { ControlEvents, Position, SubscribeAck, WelcomePayload } from '@guildkit/core/wire';
 import { HUB_ERRORS } from '../../errors.js';
 import type { Principal } from '../../principal.js';
+import type { CommandAnswer, CommandRefusal } from '../../shared/command.js';
 import { envelopeMessage, type Message, type RoomPosition, recordMessage } from '../codec/message.js';
 import type { HubEngine } from '../engine.js';
 import { parseClientFrame } from '../protocol/client-frame.js';
 import { parseCursor } from '../protocol/cursor.js';
 import type { RoomRead, RoomRecord } from '../protocol/records.js';
 import { createSessionReducer, newSession } from '../protocol/session.js';
-import type {
-  CommandAnswer,
-  CommandRefusal,
-  SessionEffect,
-  SessionInput,
-  SessionLimits,
-  SessionState,
-} from '../protocol/session-types.js';
+import type { SessionEffect, SessionInput, SessionLimits, SessionState } from '../protocol/session-types.js';
 import { Subscription } from '../protocol/subscription.js';
 import type { HubCounters } from '../stats.js';
 import type { RoomFeeds } from './room-feeds.js';

@@ -1,8 +1,9 @@
 /** Owns the words of a session: its state, what happens to it, what it wants done. */
 import type { Stamp, TimerInput, Transition } from '@guildkit/core';
-import type { ControlEvents, FieldIssue, Position } from '@guildkit/core/wire';
+import type { ControlEvents, Position } from '@guildkit/core/wire';
 import type { HubErrorCode } from '../../errors.js';
 import type { Principal } from '../../principal.js';
+import type { CommandAnswer, CommandRefusal } from '../../shared/command.js';
 import type { ParsedFrame } from './client-frame.js';
 import type { FrameBudget } from './frame-budget.js';
 import type { RoomRead } from './records.js';
@@ -25,23 +26,6 @@ export interface SessionLimits {
  * with the request, and pongs are posted.
  */
 export type SessionKind = 'socket' | 'stream';
-
-/** How a command was answered. Shown to the peer as it is. */
-export type CommandAnswer =
-  | { readonly ok: true; readonly result?: unknown; readonly latencyMs: number }
-  | { readonly ok: false; readonly error: CommandRefusal };
-
-/** Why a command was not carried out. */
-export interface CommandRefusal {
-  /** Of the HTTP answer, where there is one. */
-  readonly status: number;
-  /** `ERR_COMMAND_…`, or a code of the app. */
-  readonly code: string;
-  /** Safe to show. */
-  readonly message: string;
-  readonly fields?: readonly FieldIssue[] | undefined;
-  readonly retryAfterMs?: number | undefined;
-}
 
 /** Where a connection stands. */
 export type SessionPhase = 'opening' | 'authenticating' | 'open' | 'draining' | 'closed';
