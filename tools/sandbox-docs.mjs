@@ -8,15 +8,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { filesBelow, root } from './lib/workspace.mjs';
+import { root } from './lib/workspace.mjs';
 
 export const TARGET = join(root, 'docs/sandbox.md');
 const SOURCE = join(root, 'packages/sandbox/src');
-const PROTOCOL = join(SOURCE, 'protocol');
 const discord = createRequire(join(root, 'packages/sandbox/package.json'))('discord-api-types/v10');
 
 /** The page. @param tables What the sandbox's modules export. */
-export function render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROUTES, intentsFor, SCOPES }) {
+export function render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROUTES, DISPATCHES, intentsFor, SCOPES }) {
   return `${[
     '# What the sandbox emulates',
     'Written by `node tools/sandbox-docs.mjs` out of the code that answers: a test fails when it is not current.',
@@ -46,7 +45,7 @@ export function render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROU
     ),
     '## Gateway: dispatches',
     'Each is validated in tests against what strict clients read. `intents`: one of them lets it through; where a message was written says which. What a message says is empty for sessions without MESSAGE_CONTENT, but for their own messages, direct ones and those that mention them.',
-    table(['dispatch', 'intents'], dispatches(intentsFor)),
+    table(['dispatch', 'intents'], dispatches(DISPATCHES, intentsFor)),
     '## Gateway: close codes',
     table(
       ['code', 'reason', 'session'],
@@ -119,15 +118,9 @@ function sublimitTable(routes) {
 
 const shown = ({ limit, windowMs }) => `${limit} in ${windowMs < 1000 ? `${windowMs} ms` : `${windowMs / 1000} s`}`;
 
-/** Dispatches that any part of the sandbox makes, with the intents that let them through. */
-function dispatches(intentsFor) {
-  const { GatewayDispatchEvents, GatewayIntentBits } = discord;
-  const names = new Set(['RESUMED']);
-  for (const file of filesBelow(PROTOCOL, (path) => path.endsWith('.ts'))) {
-    for (const [, key] of readFileSync(file, 'utf8').matchAll(/\bGatewayDispatchEvents\.(\w+)/g)) {
-      names.add(GatewayDispatchEvents[key]);
-    }
-  }
+/** Dispatches that the sandbox sends, with the intents that let them through. */
+function dispatches(names, intentsFor) {
+  const { GatewayIntentBits } = discord;
   return [...names].sort().map((name) => {
     const needs = intentsFor(name);
     const bits = Object.entries(GatewayIntentBits).filter(([, bit]) => typeof bit === 'number' && (needs & bit) !== 0);
@@ -161,6 +154,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     await load('protocol/gateway/close-codes.ts'),
     await load('protocol/gateway/intents.ts'),
     await load('protocol/oauth/authorize.ts'),
+    await load('protocol/world/events.ts'),
     await load('control-api.ts'),
   );
   await runner.close();

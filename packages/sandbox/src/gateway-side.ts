@@ -4,6 +4,7 @@ import { GatewayHub } from './io/gateway-hub.js';
 import { GuildShapes } from './protocol/gateway/guild-shapes.js';
 import { IdentifyLedger, type IdentifyRules } from './protocol/gateway/identify-ledger.js';
 import { MemberRequestLimits } from './protocol/gateway/member-request.js';
+import { PresenceLimits, type PresenceRules } from './protocol/gateway/presence-limits.js';
 import { carryOut, hangUp, welcome } from './protocol/gateway/requests.js';
 import type { Session, SessionRules } from './protocol/gateway/session.js';
 import { VoiceSessions } from './protocol/gateway/voice-sessions.js';
@@ -19,6 +20,7 @@ export interface GatewayRules {
   readonly identify: IdentifyRules;
   /** Time between two requests for all members of a guild. */
   readonly wholeListMs: number;
+  readonly presence: PresenceRules;
 }
 
 /** What the gateway's side is made of. */
@@ -52,6 +54,7 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
   const { world, clock, traffic, rules } = options;
   const ledger = new IdentifyLedger(rules.identify);
   const memberLimits = new MemberRequestLimits(rules.wholeListMs);
+  const presenceLimits = new PresenceLimits(rules.presence);
   const voiceSessions = new VoiceSessions();
   const shapes = new GuildShapes(world);
   const hub = new GatewayHub({
@@ -75,19 +78,26 @@ export function createGatewaySide(options: GatewaySideOptions): GatewaySide {
         resumeUrl: options.gatewayUrl(),
         guildCreate: (guild) => shapes.of(guild, session),
       }),
-    request: (session, request) =>
-      carryOut(world, session, request, {
+    request(session, request) {
+      const now = clock.now();
+      if (request.kind === 'presence' && !presenceLimits.take(session.id, now)) {
+        traffic.add('gateway', 'in', 'presence ignored: too many');
+        return [];
+      }
+      return carryOut(world, session, request, {
         voiceAgain: options.voiceAgain,
-        now: clock.now(),
+        now,
         memberLimits,
         voiceSessions,
-      }),
+      });
+    },
     follow(event) {
       // What is for one session alone tells of the world, and does not change it.
       if (event.sessionId === undefined) shapes.changed();
       return [...voiceSessions.observe(event, clock.wallTime()), ...options.followVoice(event)];
     },
     onSessionEnd(session, isLast) {
+      presenceLimits.forget(session.id);
       return [...hangUp(world, session), ...(isLast ? setPresence(world, session.botId, undefined) : [])];
     },
     onExhausted: options.voidToken,

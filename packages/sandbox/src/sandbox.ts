@@ -12,6 +12,7 @@ import { type HttpServer, listen } from './io/http-server.js';
 import { createOAuth, type SandboxOAuth } from './oauth.js';
 import { createPeople, type People } from './people.js';
 import { CLOSE_CODES } from './protocol/gateway/close-codes.js';
+import { PRESENCE_RULES } from './protocol/gateway/presence-limits.js';
 import { RateLimiter } from './protocol/rest/rate-limit.js';
 import type { WorldEvent } from './protocol/world/events.js';
 import { RestApi } from './rest-api.js';
@@ -356,6 +357,7 @@ function rulesOf(settings: Settings): GatewayRules {
       enforced: limited,
     },
     wholeListMs: limited ? WHOLE_LIST_MS / scale : 0,
+    presence: { ...PRESENCE_RULES, limit: limited ? PRESENCE_RULES.limit * scale : Number.POSITIVE_INFINITY },
   };
 }
 

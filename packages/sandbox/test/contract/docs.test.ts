@@ -8,9 +8,10 @@ import { intentsFor } from '../../src/protocol/gateway/intents.js';
 import { OPCODES } from '../../src/protocol/gateway/opcodes.js';
 import { SCOPES } from '../../src/protocol/oauth/authorize.js';
 import { NOT_EMULATED, ROUTES } from '../../src/protocol/routes/index.js';
+import { DISPATCHES } from '../../src/protocol/world/events.js';
 
 test('docs/sandbox.md is what the code says: else run `node tools/sandbox-docs.mjs`', () => {
-  const page = render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROUTES, intentsFor, SCOPES });
+  const page = render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROUTES, DISPATCHES, intentsFor, SCOPES });
   expect(readFileSync(TARGET, 'utf8')).toBe(page);
 });
 

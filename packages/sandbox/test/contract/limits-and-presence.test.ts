@@ -1,7 +1,7 @@
 /** What depends on who asks and how often: IDENTIFY limits, presence, members, channel info. */
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { createVirtualClock } from '@guildkit/testkit';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { call, RawClient } from '../support/gateway-client.js';
 
 const GUILDS = 1;
@@ -68,6 +68,28 @@ describe('IDENTIFY', () => {
 });
 
 describe('presence', () => {
+  test('may be changed five times in twenty seconds by a session; more is ignored without a word', async () => {
+    const clock = createVirtualClock();
+    await using sandbox = await createSandbox({ clock, maxConcurrency: 8 });
+    const other = await sandbox.bots.create();
+    const watcher = await RawClient.identified(sandbox, { intents: GUILDS | GUILD_PRESENCES });
+    const client = await RawClient.identified(sandbox, { token: other.token });
+    const become = (name: string) =>
+      client.send({ op: 3, d: { since: null, status: 'online', afk: false, activities: [{ name, type: 0 }] } });
+    const seen = (name: string) => watcher.dispatch('PRESENCE_UPDATE', (d) => d.activities[0]?.name === name);
+    const ignored = () => sandbox.traffic.recent.filter(({ what }) => what === 'presence ignored: too many').length;
+    for (const name of ['1', '2', '3', '4', '5', '6']) become(name);
+    await vi.waitFor(() => expect(ignored()).toBe(1));
+    await clock.advance(19_999);
+    become('7');
+    await vi.waitFor(() => expect(ignored()).toBe(2));
+    await clock.advance(1);
+    become('8');
+    await seen('8');
+    const names = watcher.frames.filter(({ t }) => t === 'PRESENCE_UPDATE').map(({ d }) => d.activities[0]?.name);
+    expect(names.filter((name) => name !== undefined)).toEqual(['1', '2', '3', '4', '5', '8']);
+  });
+
   test('of a bot: from IDENTIFY, by opcode 3, offline at the end; for others with the intent', async () => {
     await using sandbox = await createSandbox({ rateLimits: false });
     const other = await sandbox.bots.create();

@@ -3,6 +3,9 @@ import { createVirtualClock } from '@guildkit/testkit';
 import { describe, expect, test } from 'vitest';
 import { call, RawClient } from '../support/gateway-client.js';
 
+/** GUILDS, GUILD_VOICE_STATES and GUILD_PRESENCES. */
+const GUILDS_AND_PRESENCES = 1 | 128 | 256;
+
 /** A sandbox in which something of everything has happened. */
 async function busy() {
   const clock = createVirtualClock();
@@ -13,6 +16,7 @@ async function busy() {
   await sandbox.people.create({ name: 'bela', member: false });
   const lounge = await sandbox.channels.create({ name: 'Lounge', userLimit: 2 });
   await anna.joinVoice(lounge.id);
+  await anna.setPresence('dnd', 'chess');
   const first = await anna.send(sandbox.textChannelId, 'hello');
   await anna.react(sandbox.textChannelId, first.id, '👍');
   await anna.send(await anna.openDm(helper.id), 'psst');
@@ -53,10 +57,13 @@ test('a saved sandbox goes on as another: same ids, tokens, people and messages'
     messages: again.channels.messages(again.textChannelId),
   }).toEqual(before);
   expect((await again.people.create({ name: 'next' })).id).toBe(next.id);
-  const client = await RawClient.identified(again, { token: again.bots.list()[1]?.token ?? '' });
+  const token = again.bots.list()[1]?.token ?? '';
+  const client = await RawClient.identified(again, { token, intents: GUILDS_AND_PRESENCES });
   const guild = await client.dispatch('GUILD_CREATE');
   expect(guild.d.voice_states).toHaveLength(1);
   const [anna] = again.people.list();
+  const shown = guild.d.presences.filter(({ user }: { user: { id: string } }) => user.id === anna?.id);
+  expect(shown).toMatchObject([{ status: 'dnd', activities: [{ name: 'chess' }] }]);
   await anna?.leaveVoice();
   await client.dispatch('VOICE_STATE_UPDATE', (d) => d.channel_id === null);
   expect((await call(again, 'GET', `/channels/${again.textChannelId}/messages`)).body).toHaveLength(2);
@@ -76,6 +83,12 @@ describe('what is no saved sandbox is refused, and says where', () => {
     ['a field too many', (state) => Object.assign(state.world.guilds[0], { moon: 1 }), /guilds\.0/],
     ['a member without a user', (state) => state.world.users.pop(), /there is no user/],
     ['a role that is gone', (state) => state.world.guilds[0].roles.pop(), /there is no role/],
+    [
+      'a presence of nobody',
+      (state) => Object.assign(state.world.presences[0], { userId: '5' }),
+      /presence: there is no/,
+    ],
+    ['a presence that is none', (state) => Object.assign(state.world.presences[0], { status: 'x' }), /presences\.0/],
     ['a voice channel that is gone', (state) => state.world.guilds[0].channels.pop(), /there is no channel/],
     [
       'permissions that are none',
@@ -96,6 +109,15 @@ describe('what is no saved sandbox is refused, and says where', () => {
     expect(error).toBeInstanceOf(TypeError);
     expect((error as TypeError).message).toMatch(says);
   });
+});
+
+test('a state that was saved before presences were is loaded', async () => {
+  const { sandbox } = await busy();
+  const state = write(sandbox.save());
+  await sandbox.close();
+  delete (state.world as { presences?: unknown }).presences;
+  await using again = await createSandbox({ state });
+  expect((again.save().world as { presences: unknown[] }).presences).toEqual([]);
 });
 
 test('ids can carry the time, and grow all the same', async () => {

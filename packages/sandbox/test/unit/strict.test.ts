@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DISPATCHES } from '../../src/protocol/world/events.js';
 import { checkAnswer, checkDispatch, routesWithoutSchema } from '../support/strict.js';
 
 test('every route has a schema or answers with nothing', () => {
@@ -19,5 +20,10 @@ describe('the check is one', () => {
   test('of dispatches, too', () => {
     expect(() => checkDispatch('TYPING_START', { channel_id: '1', user_id: '2' })).toThrow();
     expect(() => checkDispatch('TYPING_START', { channel_id: '1', user_id: '2', timestamp: 1 })).not.toThrow();
+    expect(() => checkDispatch('MOON_RISE', {})).toThrow(/not among/);
+  });
+
+  test.each(DISPATCHES)('nothing is no %s', (name) => {
+    expect(() => checkDispatch(name, {})).toThrow();
   });
 });

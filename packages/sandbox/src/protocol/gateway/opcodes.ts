@@ -26,7 +26,7 @@ export const OPCODES: readonly OpcodeLine[] = [
     op: Op.PresenceUpdate,
     name: 'Presence Update',
     from: 'client',
-    does: 'kept and dispatched to those with the intent',
+    does: 'kept and dispatched to those with the intent; more than 5 in 20 s of a session are ignored',
   },
   {
     op: Op.VoiceStateUpdate,

@@ -1,11 +1,50 @@
 /** Owns what a change of the world tells the gateway: a dispatch, typed by its name, and who may see it. */
-import type { GatewayDispatchPayload } from 'discord-api-types/v10';
+import { GatewayDispatchEvents as E, type GatewayDispatchPayload } from 'discord-api-types/v10';
 
 /** Every dispatch's data by name. */
 export type DispatchData = { readonly [P in GatewayDispatchPayload as P['t']]: P['d'] };
 
-/** Name of a dispatch. */
-export type DispatchName = keyof DispatchData;
+/** Every dispatch that the sandbox sends: another one does not compile, and the tests hold each against a schema. */
+export const DISPATCHES = [
+  E.ChannelCreate,
+  E.ChannelDelete,
+  E.ChannelInfo,
+  E.ChannelUpdate,
+  E.GuildCreate,
+  E.GuildDelete,
+  E.GuildMemberAdd,
+  E.GuildMemberRemove,
+  E.GuildMemberUpdate,
+  E.GuildMembersChunk,
+  E.GuildRoleCreate,
+  E.GuildRoleDelete,
+  E.GuildRoleUpdate,
+  E.GuildUpdate,
+  E.InviteCreate,
+  E.InviteDelete,
+  E.MessageCreate,
+  E.MessageDelete,
+  E.MessageDeleteBulk,
+  E.MessageReactionAdd,
+  E.MessageReactionRemove,
+  E.MessageReactionRemoveAll,
+  E.MessageReactionRemoveEmoji,
+  E.MessageUpdate,
+  E.PresenceUpdate,
+  E.RateLimited,
+  E.Ready,
+  E.Resumed,
+  E.SoundboardSounds,
+  E.TypingStart,
+  E.UserUpdate,
+  E.VoiceChannelStartTimeUpdate,
+  E.VoiceServerUpdate,
+  E.VoiceStateUpdate,
+  E.WebhooksUpdate,
+] as const satisfies readonly (keyof DispatchData)[];
+
+/** Name of a dispatch that the sandbox sends. */
+export type DispatchName = (typeof DISPATCHES)[number];
 
 /** One dispatch on its way to sessions. */
 export interface WorldEvent<Name extends DispatchName = DispatchName> {

@@ -153,6 +153,23 @@ const worldState = z.strictObject({
       ),
     }),
   ),
+  /** Of people. What a bot shows ends with its session. */
+  presences: z
+    .array(
+      z.strictObject({
+        userId: id,
+        status: z.enum(['online', 'idle', 'dnd']),
+        activities: z.array(
+          z.strictObject({
+            name: z.string(),
+            type: z.int(),
+            state: z.string().optional(),
+            url: z.string().optional(),
+          }),
+        ),
+      }),
+    )
+    .default([]),
   guilds: z.array(guild),
   dms: z.array(z.strictObject({ id, botId: id, userId: id, lastMessageId: maybe(id), messages: z.array(message) })),
 });
@@ -179,6 +196,9 @@ export function saveWorld(world: World): WorldState {
       guildIds: [...guildIds],
       commands: structure([...commands.values()]),
     })),
+    presences: [...world.presences].flatMap(([userId, { status, activities }]) =>
+      world.bots.has(userId) ? [] : [{ userId, status, activities: structure([...activities]) }],
+    ),
     guilds: [...world.guilds.values()].map((it) => ({
       id: it.id,
       name: it.name,
@@ -238,7 +258,7 @@ function build(state: ReadState, seed: number, now: (() => number) | undefined):
     random: createRandom(state.random),
     guilds: byId(guilds),
     users: byId(state.users),
-    presences: new Map(),
+    presences: new Map(state.presences.map(({ userId, ...presence }) => [userId, presence])),
     bots: byId(bots),
     dms: byId<DmChannel>(state.dms.map(withMessages)),
     site: { origin: '' },
@@ -286,6 +306,7 @@ function brokenReference(state: ReadState): string | undefined {
       if (inGuilds.includes(it.id)) need(members, 'member', where, [botId]);
     }
   }
+  for (const { userId } of state.presences) need(users, 'user', 'presence', [userId]);
   for (const dm of state.dms) {
     need(users, 'user', `conversation ${dm.id}`, [dm.userId, dm.botId]);
     needMessages(`conversation ${dm.id}`, dm.messages);
