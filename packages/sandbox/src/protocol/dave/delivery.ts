@@ -29,6 +29,8 @@ import { applyCommit } from './leaves.js';
 const IMMEDIATE = 0;
 /** Transition ids have 16 bits. */
 const LAST_TRANSITION_ID = 0xffff;
+/** Transitions under way at once; with one more the oldest is executed. */
+const MAX_TRANSITIONS = 2;
 /** The commit timeout doubles so often at most. */
 const MAX_DOUBLINGS = 5;
 
@@ -130,11 +132,15 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
   // ── Coming and going ──────────────────────────────────────────────────────────────────────────────────────────────
 
   function join(userId: string, maxVersion: number): void {
-    if (memberOf(userId) !== undefined) leave(userId);
     const isCapable = areAllCapable(rules, [maxVersion]);
     if (!isCapable && rules.policy === 'require') {
       refuse('notMember');
       return;
+    }
+    // Replaced: nothing is turned on that the next line turns off.
+    if (memberOf(userId) !== undefined) {
+      if (isCapable || state.encrypted) leave(userId);
+      else set({ members: state.members.filter((member) => member.userId !== userId) });
     }
     const member = { userId, maxVersion, attached: true, knowsSender: false, keyPackage: undefined };
     set({ members: [...state.members, member] });
@@ -396,6 +402,8 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     const waiting = members.filter(({ attached }) => attached).map(({ userId }) => userId);
     const transition = { id, kind, told, waiting, by: now + rules.transitionTimeoutMs };
     set({ transitions: [...state.transitions, transition] });
+    const [oldest] = state.transitions;
+    if (oldest !== undefined && state.transitions.length > MAX_TRANSITIONS) execute(oldest);
     if (waiting.length === 0) execute(transition);
   }
 
