@@ -28,7 +28,7 @@ export interface OpusEncoder {
   /**
    * Encodes one frame.
    *
-   * @param pcm Interleaved samples: 120, 240, 480, 960, 1,920 or 2,880 for each channel.
+   * @param pcm Interleaved samples: 120, 240, 480 or 960 for each channel.
    * @returns A new array.
    * @throws RtcError `ERR_RTC_OPUS_FAILED`.
    */

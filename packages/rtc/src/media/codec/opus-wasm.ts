@@ -6,6 +6,7 @@
 import { messageOf } from '@guildkit/core';
 import { opus } from '@guildkit/rtp';
 import { RtcError } from '../../errors.js';
+import { splitOpus } from '../protocol/opus-frames.js';
 import type {
   OpusApplication,
   OpusCodec,
@@ -44,10 +45,12 @@ const SET_COMPLEXITY = 4010;
 const SET_INBAND_FEC = 4012;
 const RESET_STATE = 4028;
 
-/** 60 ms: the module's own buffer for encoding holds no more. */
-const MAX_ENCODE_SAMPLES = 2_880;
+/** 20 ms: the module's own buffer for encoding holds no more in stereo, and does not check. */
+const MAX_ENCODE_SAMPLES = 960;
+/** 60 ms: longer packets overflow the module's stack of 64 KiB, by a few bytes. They are decoded frame by frame. */
+const MAX_DECODE_SAMPLES = 2_880;
 /** 120 ms: the longest packet there is (RFC 6716 section 3.2.5). */
-const MAX_DECODE_SAMPLES = 5_760;
+const MAX_PACKET_SAMPLES = 5_760;
 /** The module's own buffer for a packet. */
 const MAX_PACKET_BYTES = 3_828;
 /** Durations of one frame, longest first, with a TOC configuration that has it (RFC 6716 table 2). */
@@ -204,13 +207,11 @@ class WasmDecoder implements OpusDecoder {
   }
 
   decode(packet: Uint8Array): Int16Array | undefined {
-    // An empty packet would be concealment of 120 ms.
-    if (packet.length === 0 || packet.length > MAX_PACKET_BYTES || opus.samplesOf(packet) === undefined) {
-      return undefined;
-    }
+    const samples = opus.samplesOf(packet);
+    // No samples: an empty packet, which libopus would take for a loss of 120 ms, or one longer than there may be.
+    if (samples === undefined || samples > MAX_PACKET_SAMPLES || packet.length > MAX_PACKET_BYTES) return undefined;
     this.toc = packet[0] as number;
-    this.workspace.module.HEAPU8.set(packet, this.workspace.packet);
-    return this.run(packet.length);
+    return samples > MAX_DECODE_SAMPLES ? this.decodeLong(packet, samples) : this.decodePart(packet);
   }
 
   conceal(samples: number): Int16Array {
@@ -235,6 +236,24 @@ class WasmDecoder implements OpusDecoder {
 
   free(): void {
     this.native.free();
+  }
+
+  private decodeLong(packet: Uint8Array, samples: number): Int16Array | undefined {
+    const parts = splitOpus(packet)?.map((part) => this.decodePart(part));
+    if (parts === undefined) return undefined;
+    const pcm = new Int16Array(samples * this.channels);
+    let at = 0;
+    for (const part of parts) {
+      if (part === undefined) return undefined;
+      pcm.set(part, at);
+      at += part.length;
+    }
+    return pcm;
+  }
+
+  private decodePart(packet: Uint8Array): Int16Array | undefined {
+    this.workspace.module.HEAPU8.set(packet, this.workspace.packet);
+    return this.run(packet.length);
   }
 
   private run(packetBytes: number): Int16Array | undefined {
