@@ -37,6 +37,18 @@ export type {
   VoiceRoomSnapshot,
   VoiceSnapshotPayload,
 } from './events.js';
+export {
+  buildMediaFrame,
+  MEDIA_HEAD_BYTES,
+  MEDIA_MAX_BYTES,
+  MEDIA_VERSION,
+  type MediaCodec,
+  type MediaControl,
+  type MediaFrame,
+  type MediaKind,
+  type ParsedMediaFrame,
+  parseMediaFrame,
+} from './media.js';
 export type { Position } from './position.js';
 export { channelRoom, guildRoom, parseRoom, type RoomKind, type RoomName, userRoom } from './rooms.js';
 export { applyVoiceEvent, emptyVoiceRoom } from './voice-room.js';

@@ -7,6 +7,7 @@ import type {
   Envelope,
   ErrorPayload,
   HttpErrorBody,
+  MediaControl,
   Position,
   PostedFrame,
   RoomEvents,
@@ -20,6 +21,7 @@ import type {
   envelopeSchema,
   errorPayloadSchema,
   httpErrorBodySchema,
+  mediaControlSchema,
   positionSchema,
   postedFrameSchema,
   roomEventSchemas,
@@ -43,6 +45,7 @@ assertType<MutuallyAssignable<Infer<typeof ackSchemas.command>, CommandAck>>();
 assertType<MutuallyAssignable<Infer<typeof errorPayloadSchema>, ErrorPayload>>();
 assertType<MutuallyAssignable<Infer<typeof httpErrorBodySchema>, HttpErrorBody>>();
 assertType<MutuallyAssignable<Infer<typeof postedFrameSchema>, PostedFrame>>();
+assertType<MutuallyAssignable<Infer<typeof mediaControlSchema>, MediaControl>>();
 assertType<Equal<keyof typeof roomEventSchemas, keyof RoomEvents>>();
 assertType<Equal<keyof typeof controlEventSchemas, keyof ControlEvents>>();
 assertType<MutuallyAssignable<{ readonly [K in keyof RoomEvents]: Infer<(typeof roomEventSchemas)[K]> }, RoomEvents>>();

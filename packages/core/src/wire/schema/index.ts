@@ -155,6 +155,20 @@ export const httpErrorBodySchema = z.object({
   error: z.extend(errorPayloadSchema, { requestId: z.string() }),
 });
 
+/** Contents of media frames of kind `control`. */
+export const mediaControlSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('auth'), token: z.string().check(z.minLength(1), z.maxLength(8192)) }),
+  z.object({
+    type: z.literal('ready'),
+    maxFrameBytes: z.number(),
+    maxBitsPerSecond: z.number(),
+    maxFramesPerSecond: z.number(),
+  }),
+  z.object({ type: z.literal('stream'), stream: seq, userId: z.string(), kind: z.enum(['audio', 'video']) }),
+  z.object({ type: z.literal('streamEnded'), stream: seq }),
+  z.object({ type: z.literal('dropped'), audio: seq, video: seq }),
+]);
+
 /** Payloads of control events by name. */
 export const controlEventSchemas = {
   'sys.welcome': z.object({
