@@ -211,7 +211,7 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
 
   /** Whether media is encrypted end to end, and the code that all members of the call see alike. */
   get encryption(): RtcEncryptionEvent {
-    const { dave } = this.connection.link;
+    const { client: dave } = this.connection.dave;
     return { activity: dave?.activity ?? 'off', epochCode: dave?.epochCode };
   }
 
@@ -221,7 +221,7 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
    * @throws RtcError `ERR_RTC_DAVE_INACTIVE` when the user is not in the encrypted group (rejects).
    */
   async verificationCode(userId: string): Promise<string> {
-    const { dave } = this.connection.link;
+    const { client: dave } = this.connection.dave;
     if (dave === undefined) throw new RtcError('ERR_RTC_DAVE_INACTIVE', 'The call is not encrypted end to end');
     return dave.verificationCode(userId);
   }
@@ -229,6 +229,7 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
   /** Figures of gateway, path, encryption and every stream. */
   stats(): RtcStats {
     const { state, counters, link } = this.connection;
+    const { client: dave } = this.connection.dave;
     const { messages, malformed, duplicates, unexpected, reconnects, resumes, heartbeatMs } = counters;
     const held = 'link' in state ? state.link : undefined;
     const external = held?.external;
@@ -246,7 +247,7 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
         keepalivesLost: held?.keepalive.lost ?? 0,
         roundTripMs: held?.keepalive.roundTripMs,
       },
-      dave: link.dave === undefined ? undefined : { ...link.dave.stats, activity: link.dave.activity },
+      dave: dave === undefined ? undefined : { ...dave.stats, activity: dave.activity },
     };
   }
 

@@ -55,6 +55,8 @@ export interface MediaLinkInit {
   sendText(text: string): void;
   /** To the voice server; whether it was handed over. */
   sendDatagram(bytes: Uint8Array): boolean;
+  /** The end-to-end side; `undefined`: the call goes without. */
+  dave(): DaveClient | undefined;
   /** A listener threw, or packets cannot be sealed any more. */
   onError(error: unknown): void;
   /** The key has sealed as many packets as it may. */
@@ -97,8 +99,6 @@ export class MediaLink implements MediaTransport {
     packetsMalformed: 0,
     packetsUnsent: 0,
   };
-  /** `undefined`: the call goes without. */
-  dave: DaveClient | undefined;
   private prepared: Prepared | undefined;
   private cipher: PacketCipher | undefined;
   private generation = 0;
@@ -279,14 +279,16 @@ export class MediaLink implements MediaTransport {
   }
 
   encryptFrame(codec: CodecName, frame: Uint8Array): Uint8Array | undefined {
-    if (this.dave === undefined) return frame;
-    const result = this.dave.encrypt(codec === 'opus' ? 'audio' : 'video', DAVE_CODECS[codec], frame);
+    const dave = this.init.dave();
+    if (dave === undefined) return frame;
+    const result = dave.encrypt(codec === 'opus' ? 'audio' : 'video', DAVE_CODECS[codec], frame);
     return result.ok ? result.data : undefined;
   }
 
   decryptFrame(userId: string, codec: CodecName, frame: Uint8Array): ReturnType<MediaTransport['decryptFrame']> {
-    if (this.dave === undefined) return { ok: true, frame };
-    const result = this.dave.decrypt(userId, codec === 'opus' ? 'audio' : 'video', frame, this.clock.now());
+    const dave = this.init.dave();
+    if (dave === undefined) return { ok: true, frame };
+    const result = dave.decrypt(userId, codec === 'opus' ? 'audio' : 'video', frame, this.clock.now());
     if (result.ok) return { ok: true, frame: result.data };
     return { ok: false, reason: result.reason === 'pending' ? 'noKey' : 'forged' };
   }

@@ -4,13 +4,8 @@
  */
 import { type Clock, createDriver, type Driver, type Logger, type VoiceStateRequest } from '@guildkit/core';
 import { decodeVoiceBinary, decodeVoiceText } from '../codec/decode-voice-message.js';
-import {
-  encodeVoiceBinary,
-  encodeVoiceControl,
-  encodeVoiceJson,
-  type VoiceIdentity,
-} from '../codec/encode-voice-message.js';
-import { type DaveClient, type DaveEvent, type DaveInput, daveInputOf } from '../dave/dave.js';
+import { encodeVoiceControl, type VoiceIdentity } from '../codec/encode-voice-message.js';
+import type { DaveClient, DaveEvent } from '../dave/dave.js';
 import { discoveryRequest, keepaliveRequest, parseControlDatagram } from '../protocol/udp-datagrams.js';
 import { type EndpointScheme, voiceUrls } from '../protocol/voice-endpoint.js';
 import type { VoiceControl } from '../protocol/voice-frames.js';
@@ -18,6 +13,7 @@ import type { VoiceNews } from '../protocol/voice-news.js';
 import type { VoiceRules } from '../protocol/voice-rules.js';
 import { createVoiceSession, initialVoice } from '../protocol/voice-session.js';
 import type { VoiceCause, VoiceEffect, VoiceInput, VoicePhase, VoiceState } from '../protocol/voice-types.js';
+import { DaveLink } from './dave-link.js';
 import { MediaLink, type MediaLinkInit } from './media-link.js';
 import { openUdpSocket, type UdpSocket } from './udp-socket.js';
 import { openVoiceSocket, type VoiceSocket } from './voice-socket.js';
@@ -82,10 +78,10 @@ export class VoiceConnection {
     heartbeatMs: undefined,
   };
   readonly link: MediaLink;
+  readonly dave: DaveLink;
   private readonly driver: Driver<VoiceState, Input>;
   private socket: { readonly gen: number; readonly handle: VoiceSocket } | undefined;
   private udp: { readonly udpGen: number; readonly handle: UdpSocket; heard: boolean } | undefined;
-  private daveTimer: unknown;
   /** Everything that is still open: `settled()` waits for it. */
   private readonly open = new Set<Promise<void>>();
 
@@ -94,7 +90,16 @@ export class VoiceConnection {
     private readonly tell: (news: ConnectionNews) => void,
   ) {
     const { clock, logger, headerExtensions, videoCodecs } = config;
+    this.dave = new DaveLink({
+      clock,
+      send: (data) => this.isKnown() && (this.socket?.handle.send(data) ?? false),
+      onEvent: (event) => {
+        if (event.type === 'keys') this.link.hasKeys();
+        tell({ type: 'dave', event });
+      },
+    });
     this.link = new MediaLink({
+      dave: () => this.dave.client,
       clock,
       logger,
       headerExtensions,
@@ -169,7 +174,7 @@ export class VoiceConnection {
         this.sendKeepalive(effect.udpGen, effect.seq);
         return;
       case 'prepareSession':
-        this.handleDave({ type: 'session', protocolVersion: effect.description.daveVersion });
+        this.dave.start(effect.description.daveVersion);
         void this.prepare(effect);
         return;
       case 'sessionStarted':
@@ -180,6 +185,7 @@ export class VoiceConnection {
         this.link.stop();
         return;
       case 'resumed':
+        this.dave.resumed();
         this.link.repeat();
         break;
       case 'deliver':
@@ -190,9 +196,10 @@ export class VoiceConnection {
         return;
       case 'heartbeat':
         this.counters.heartbeatMs = effect.latencyMs;
+        this.dave.heartbeatAnswered(this.config.clock.now() - effect.latencyMs);
         return;
       case 'ended':
-        this.endDave();
+        this.dave.end();
         break;
       default:
     }
@@ -258,13 +265,13 @@ export class VoiceConnection {
 
   private sendControl(gen: number, control: VoiceControl): void {
     if (this.socket?.gen !== gen) return;
-    if (control.kind === 'identify') this.beginDave();
+    if (control.kind === 'identify') this.beginSession();
     this.socket.handle.send(encodeVoiceControl(control, this.identity()));
   }
 
   private identity(): VoiceIdentity {
     const { guildId, userId, videoCodecs } = this.config;
-    return { guildId, userId: userId(), videoCodecs, maxDaveVersion: this.link.dave?.maxProtocolVersion ?? 0 };
+    return { guildId, userId: userId(), videoCodecs, maxDaveVersion: this.dave.client?.maxProtocolVersion ?? 0 };
   }
 
   private openUdp(udpGen: number, ip: string, port: number): void {
@@ -318,67 +325,23 @@ export class VoiceConnection {
   }
 
   private deliver(news: VoiceNews): void {
-    switch (news.type) {
-      case 'daveBinary':
-        this.handleDave({ type: 'binary', op: news.op, payload: news.payload });
-        break;
-      case 'daveJson':
-        this.handleDave(daveInputOf(news.op, news.data));
-        break;
-      case 'clientsConnect':
-        this.handleDave({ type: 'clientsConnect', userIds: news.userIds });
-        break;
-      case 'clientDisconnect':
-        this.handleDave({ type: 'clientDisconnect', userId: news.userId });
-        break;
-      default:
-    }
+    this.dave.hear(news);
     this.link.hear(news);
     this.tell({ type: 'news', news });
   }
 
-  // ---- end-to-end encryption: one client for each session of the voice gateway
-
-  private beginDave(): void {
-    this.endDave();
-    this.link.forget();
-    const { state } = this.driver;
-    if (state.phase !== 'idle') this.link.dave = this.config.createDave(state.target.channelId);
-  }
-
-  private endDave(): void {
-    this.config.clock.clearTimer(this.daveTimer);
-    this.link.dave?.close();
-    this.link.dave = undefined;
-  }
-
-  private handleDave(input: DaveInput | undefined): void {
-    const { dave } = this.link;
-    if (dave === undefined || input === undefined) return;
-    const { clock } = this.config;
-    for (const effect of dave.handle(input, clock.now())) {
-      switch (effect.type) {
-        case 'sendJson':
-          this.answer(encodeVoiceJson(effect.op, effect.d));
-          break;
-        case 'sendBinary':
-          this.answer(encodeVoiceBinary(effect.op, effect.payload));
-          break;
-        case 'event':
-          if (effect.event.type === 'keys') this.link.hasKeys();
-          this.tell({ type: 'dave', event: effect.event });
-      }
-    }
-    clock.clearTimer(this.daveTimer);
-    if (dave.deadline === undefined || this.link.dave !== dave) return;
-    const delayMs = Math.max(0, dave.deadline - clock.now());
-    this.daveTimer = clock.setTimer(() => this.handleDave({ type: 'timer' }), delayMs);
-  }
-
-  /** To a server that knows us. What is said while a resume is under way is lost: the server's time limits mend that. */
-  private answer(data: string | Uint8Array): void {
+  /** Whether the server knows us on this socket. */
+  private isKnown(): boolean {
     const { phase } = this.driver.state;
-    if (phase === 'ready' || phase === 'selecting' || phase === 'discovering') this.socket?.handle.send(data);
+    return phase === 'ready' || phase === 'selecting' || phase === 'discovering';
+  }
+
+  /** One client for each session of the voice gateway. */
+  private beginSession(): void {
+    const { state } = this.driver;
+    if (state.phase === 'idle') return;
+    this.dave.begin(this.config.createDave(state.target.channelId));
+    this.link.forget();
   }
 
   private track(gone: Promise<void>): void {

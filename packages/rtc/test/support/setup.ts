@@ -1,10 +1,16 @@
 /** A client, a gateway's signalling in memory and a small voice server; cleaned up when the test ends. */
 import { DiscordRtcClient, type DiscordRtcClientOptions } from '@guildkit/rtc';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { createFakeSignalling, GUILD_ID } from './fake-signalling.js';
 import { createFakeVoiceServer, type FakeVoiceOptions } from './fake-voice-server.js';
+import { createFastClock, type FastClock } from './fast-clock.js';
 
-export async function setup(options: Partial<DiscordRtcClientOptions> = {}, fake: FakeVoiceOptions = {}) {
+export async function setup(
+  options: Partial<DiscordRtcClientOptions> & { clock?: FastClock } = {},
+  fake: FakeVoiceOptions = {},
+) {
+  /** Counts timers: none may be left. */
+  const clock = options.clock ?? createFastClock(1);
   const server = await createFakeVoiceServer(fake);
   const signalling = createFakeSignalling();
   signalling.endpoints = [server.endpoint];
@@ -14,9 +20,11 @@ export async function setup(options: Partial<DiscordRtcClientOptions> = {}, fake
     dave: false,
     backoff: { baseMs: 10, capMs: 20 },
     ...options,
+    clock,
   });
   onTestFinished(async () => {
     await rtc[Symbol.asyncDispose]();
+    expect(clock.pending).toBe(0);
     await server.close();
   });
   return { server, signalling, rtc };
