@@ -15,7 +15,18 @@ const SOURCE = join(root, 'packages/sandbox/src');
 const discord = createRequire(join(root, 'packages/sandbox/package.json'))('discord-api-types/v10');
 
 /** The page. @param tables What the sandbox's modules export. */
-export function render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROUTES, DISPATCHES, intentsFor, SCOPES }) {
+export function render({
+  ROUTES,
+  NOT_EMULATED,
+  OPCODES,
+  CLOSE_CODES,
+  VOICE_OPCODES,
+  VOICE_CLOSE_CODES,
+  CONTROL_ROUTES,
+  DISPATCHES,
+  intentsFor,
+  SCOPES,
+}) {
   return `${[
     '# What the sandbox emulates',
     'Written by `node tools/sandbox-docs.mjs` out of the code that answers: a test fails when it is not current.',
@@ -52,6 +63,28 @@ export function render({ ROUTES, NOT_EMULATED, OPCODES, CLOSE_CODES, CONTROL_ROU
       Object.entries(CLOSE_CODES).map(([code, { reason, resumable }]) => [
         code,
         reason,
+        resumable ? 'can be resumed' : 'is over',
+      ]),
+    ),
+    '## Voice gateway: opcodes',
+    'v8 and v9 (v8 with `channel_id` in Identify and Resume). `numbered`: has a sequence number, JSON and binary from one counter of 16 bits, and is kept for a Resume.',
+    table(
+      ['op', 'name', 'sent by', 'form', 'here'],
+      VOICE_OPCODES.map(({ op, name, from, form, numbered, does }) => [
+        String(op),
+        name,
+        from,
+        numbered ? `${form}, numbered` : form,
+        does,
+      ]),
+    ),
+    '## Voice gateway: close codes',
+    table(
+      ['code', 'reason', 'when', 'session'],
+      Object.entries(VOICE_CLOSE_CODES).map(([code, { reason, when, resumable }]) => [
+        code,
+        reason,
+        when,
         resumable ? 'can be resumed' : 'is over',
       ]),
     ),
@@ -152,6 +185,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     await load('protocol/routes/index.ts'),
     await load('protocol/gateway/opcodes.ts'),
     await load('protocol/gateway/close-codes.ts'),
+    await load('protocol/voice/opcodes.ts'),
+    await load('protocol/voice/close-codes.ts'),
     await load('protocol/gateway/intents.ts'),
     await load('protocol/oauth/authorize.ts'),
     await load('protocol/world/events.ts'),

@@ -89,6 +89,9 @@ export const ERROR_FACTS = {
   ERR_SANDBOX_CHANNEL_NOT_VOICE: no('The channel is not one to join.'),
   ERR_SANDBOX_CHANNEL_FULL: no('The channel’s `user_limit` is reached.'),
   ERR_SANDBOX_CHANNEL_NOT_TEXT: no('The channel holds no messages.'),
+  ERR_SANDBOX_DAVE_UNAVAILABLE: no(
+    'A simulated person sends media into a channel with DAVE, and `@snazzah/davey` is not installed.',
+  ),
   ERR_SANDBOX_INVITE_UNKNOWN: no('There is no invite with that code, or it has ended.'),
   ERR_SANDBOX_MESSAGE_UNKNOWN: no('There is no message with that id.'),
   ERR_SANDBOX_MESSAGE_INVALID: no('The text or the emoji is not what Discord takes.'),
