@@ -14,7 +14,7 @@ const state = {
   chat: undefined,
   messages: [],
   paused: false,
-  on: new Set(),
+  lasting: undefined,
 };
 
 /** Makes an element. */
@@ -241,110 +241,133 @@ function messageRow({ id, channelId, authorName, content, timestamp, editedTimes
   );
 }
 
-/** Every fault: its button, what it does, its route and the body that goes with it. */
+/** What the gateway refuses with while it is down. */
+const DOWN = 503;
+const lastingButtons = [];
+
+/**
+ * Every fault: its button, what it does, its route, the body that goes with it. `field`: a number that the body takes.
+ * `lasts`: it goes on until it is pressed again, and this tells whether it does.
+ */
 const FAULTS = {
   'Gateway, once': [
-    ['Cut', 'Breaks the TCP connections without a goodbye. Clients resume.', 'cut', { handshake: false }],
-    [
-      'Close with',
-      'Closes with this code.',
-      'close',
-      (value) => ({ code: value }),
-      { label: 'Close code', value: 4000, min: 1000, max: 4999 },
-    ],
-    ['Reconnect', 'Opcode 7: Discord asks clients to come back.', 'reconnect', {}],
-    ['Invalidate', 'Opcode 9: the session is over, a new one is needed.', 'invalidate', { resumable: false }],
-    ['Lose sessions', 'Cuts, and no session can be resumed.', 'lose', {}],
-    [
-      'Drop',
-      'Loses this many dispatches.',
-      'drop',
-      (value) => ({ count: value }),
-      { label: 'Dispatches to lose', value: 1, min: 1, max: 1000 },
-    ],
-    [
-      'Duplicate',
-      'Sends this many dispatches twice.',
-      'duplicate',
-      (value) => ({ count: value }),
-      { label: 'Dispatches to double', value: 1, min: 1, max: 1000 },
-    ],
-    [
-      'Reorder',
-      'Sends this many dispatches last one first.',
-      'reorder',
-      (value) => ({ count: value }),
-      { label: 'Dispatches to reorder', value: 2, min: 2, max: 1000 },
-    ],
-    ['Half a frame', 'Sends half of the next message, then cuts.', 'half', {}],
-    ['Garbage', 'Sends a frame that is no JSON.', 'raw', { text: '{"op":0,' }],
+    { label: 'Cut', says: 'Breaks connections without a goodbye.', path: 'cut' },
+    {
+      label: 'Close with',
+      says: 'Closes with this code.',
+      path: 'close',
+      body: (value) => ({ code: value }),
+      field: { label: 'Close code', value: 4000, min: 1000, max: 4999 },
+    },
+    { label: 'Reconnect', says: 'Opcode 7: clients are to come back.', path: 'reconnect' },
+    {
+      label: 'Invalidate',
+      says: 'Opcode 9: the session is over.',
+      path: 'invalidate',
+      body: () => ({ resumable: false }),
+    },
+    { label: 'Heartbeat', says: 'Opcode 1: asks for one at once.', path: 'heartbeat' },
+    { label: 'Lose sessions', says: 'Cuts; nothing can be resumed.', path: 'lose' },
+    { label: 'Forget sessions', says: 'Those cut before cannot be resumed.', path: 'forget' },
+    {
+      label: 'Drop',
+      says: 'Loses this many dispatches.',
+      path: 'drop',
+      body: (value) => ({ count: value }),
+      field: { label: 'Dispatches to lose', value: 1, min: 1, max: 1000 },
+    },
+    {
+      label: 'Duplicate',
+      says: 'Sends this many dispatches twice.',
+      path: 'duplicate',
+      body: (value) => ({ count: value }),
+      field: { label: 'Dispatches to double', value: 1, min: 1, max: 1000 },
+    },
+    {
+      label: 'Reorder',
+      says: 'Sends this many, last one first.',
+      path: 'reorder',
+      body: (value) => ({ count: value }),
+      field: { label: 'Dispatches to reorder', value: 2, min: 2, max: 1000 },
+    },
+    { label: 'Half a frame', says: 'Half of the next message, then a cut.', path: 'half' },
+    { label: 'Garbage', says: 'Sends a frame that is no JSON.', path: 'raw', body: () => ({ text: '{"op":0,' }) },
+    { label: 'Corrupt', says: 'Spoils the next compressed message.', path: 'corrupt' },
   ],
   'Gateway, until ended': [
-    [
-      'Stop ACKs',
-      'Heartbeats go unanswered: a zombie connection.',
-      'acks',
-      (_, on) => ({ answered: !on }),
-      undefined,
-      true,
-    ],
-    [
-      'Delay',
-      'Delays dispatches by this many ms.',
-      'delay',
-      (value, on) => ({ ms: on ? value : 0 }),
-      { label: 'Delay in ms', value: 500, min: 1, max: 60000 },
-      true,
-    ],
-    [
-      'Withhold READY',
-      'IDENTIFY is never answered.',
-      (on) => (on ? 'withhold' : 'release'),
-      { what: 'READY' },
-      undefined,
-      true,
-    ],
-    [
-      'Withhold RESUMED',
-      'RESUME is never answered.',
-      (on) => (on ? 'withhold' : 'release'),
-      { what: 'RESUMED' },
-      undefined,
-      true,
-    ],
-    [
-      'Down',
-      'Cuts, and refuses connections with 503.',
-      (on) => (on ? 'down' : 'up'),
-      (_, on) => (on ? { cut: true } : {}),
-      undefined,
-      true,
-    ],
+    {
+      label: 'Stop ACKs',
+      says: 'Heartbeats go unanswered: a zombie.',
+      path: 'acks',
+      body: (_, on) => ({ answered: !on }),
+      lasts: ({ heartbeatAcks }) => !heartbeatAcks,
+    },
+    {
+      label: 'Delay',
+      says: 'Delays dispatches by this many ms.',
+      path: 'delay',
+      body: (value, on) => ({ ms: on ? value : 0 }),
+      field: { label: 'Delay in ms', value: 500, min: 1, max: 60000 },
+      lasts: ({ delayMs }) => delayMs > 0,
+    },
+    withholding('HELLO', 'Connections open, and nothing comes.'),
+    withholding('READY', 'IDENTIFY is never answered.'),
+    withholding('RESUMED', 'RESUME is never answered.'),
+    {
+      label: 'Refuse with',
+      says: 'Refuses connections with this status.',
+      path: (on) => (on ? 'refuse' : 'up'),
+      body: (value, on) => (on ? { answer: value } : {}),
+      field: { label: 'HTTP status of the refusal', value: 429, min: 400, max: 599 },
+      lasts: ({ refusing }) => refusing !== undefined && refusing !== DOWN,
+    },
+    {
+      label: 'Down',
+      says: 'Cuts, and refuses with 503.',
+      path: (on) => (on ? 'down' : 'up'),
+      body: (_, on) => (on ? { cut: true } : {}),
+      lasts: ({ refusing }) => refusing === DOWN,
+    },
   ],
   REST: [
-    [
-      'Fail with',
-      'Answers the next 5 requests with this status.',
-      'rest',
-      (value) => ({ answer: value, count: 5 }),
-      { label: 'Status', value: 500, min: 400, max: 599 },
-    ],
-    [
-      'Rate limit',
-      'Answers the next request with 429, one second.',
-      'rest',
-      { answer: 429, retryAfterSeconds: 1, count: 1 },
-    ],
-    ['Reset', 'Resets the connection of the next request.', 'rest', { answer: 'reset', count: 1 }],
-    [
-      'Slow',
-      'Sends the next 5 answers this many ms later.',
-      'rest',
-      (value) => ({ delayMs: value, count: 5 }),
-      { label: 'Delay in ms', value: 1000, min: 1, max: 60000 },
-    ],
+    {
+      label: 'Fail with',
+      says: 'Fails the next 5 requests.',
+      path: 'rest',
+      body: (value) => ({ answer: value, count: 5 }),
+      field: { label: 'Status', value: 500, min: 400, max: 599 },
+    },
+    {
+      label: 'Rate limit',
+      says: 'The next request: 429, one second.',
+      path: 'rest',
+      body: () => ({ answer: 429, retryAfterSeconds: 1, count: 1 }),
+    },
+    {
+      label: 'Reset',
+      says: 'Resets the next request’s connection.',
+      path: 'rest',
+      body: () => ({ answer: 'reset', count: 1 }),
+    },
+    {
+      label: 'Slow',
+      says: 'Delays the next 5 answers by ms.',
+      path: 'rest',
+      body: (value) => ({ delayMs: value, count: 5 }),
+      field: { label: 'Delay in ms', value: 1000, min: 1, max: 60000 },
+    },
   ],
 };
+
+function withholding(what, says) {
+  return {
+    label: `Withhold ${what}`,
+    says,
+    path: (on) => (on ? 'withhold' : 'release'),
+    body: () => ({ what }),
+    lasts: ({ withheld }) => withheld.includes(what),
+  };
+}
 
 function drawFaults() {
   for (const [group, faults] of Object.entries(FAULTS)) {
@@ -352,7 +375,10 @@ function drawFaults() {
   }
 }
 
-function faultRow([label, says, path, body, field, lasts = false]) {
+const isOn = ({ lasts }) => lasts !== undefined && state.lasting !== undefined && lasts(state.lasting);
+
+function faultRow(fault) {
+  const { label, says, path, body = () => ({}), field, lasts } = fault;
   const input =
     field === undefined
       ? undefined
@@ -364,32 +390,31 @@ function faultRow([label, says, path, body, field, lasts = false]) {
           max: field.max,
           required: true,
         });
-  const press = h(
-    'button',
-    { 'aria-pressed': lasts ? 'false' : undefined, 'data-lasts': lasts ? label : undefined },
-    label,
-  );
+  const press = h('button', { 'aria-pressed': lasts === undefined ? undefined : 'false' }, label);
+  if (lasts !== undefined) lastingButtons.push({ press, fault });
   return h(
     'form',
     {
       className: 'fault',
       onsubmit: (event) => {
         event.preventDefault();
-        const on = !state.on.has(label);
-        act(async () => {
-          const data = typeof body === 'function' ? body(Number(input?.value), on) : body;
-          await api('POST', `/faults/${typeof path === 'function' ? path(on) : path}`, data);
-          if (!lasts) return;
-          if (on) state.on.add(label);
-          else state.on.delete(label);
-          press.setAttribute('aria-pressed', String(on));
-        });
+        const on = !isOn(fault);
+        act(() =>
+          api('POST', `/faults/${typeof path === 'function' ? path(on) : path}`, body(Number(input?.value), on)),
+        );
       },
     },
     press,
     h('p', {}, says),
     input,
   );
+}
+
+/** What lasts is the sandbox's to know: another page, a test or a time that is over may have ended it. */
+function drawLasting() {
+  for (const { press, fault } of lastingButtons) press.setAttribute('aria-pressed', String(isOn(fault)));
+  const waiting = state.lasting?.rest ?? 0;
+  $('waiting').textContent = waiting === 0 ? '' : `${waiting} waiting for REST requests`;
 }
 
 const COUNTERS = [
@@ -440,7 +465,7 @@ function drawTraffic() {
 
 function logRow({ at, kind, direction, what, detail }) {
   const time = new Date(at);
-  const bad = /\b[45]\d\d$|^close (?!1000|1001)|bad frame/i.test(what);
+  const bad = kind !== 'fault' && /\b[45]\d\d$|^close (?!1000|1001)|bad frame/i.test(what);
   return h(
     'tr',
     { 'data-kind': kind, 'data-bad': bad },
@@ -469,13 +494,14 @@ function refresh() {
 async function load() {
   try {
     const chat = state.chat;
-    const [people, channels, traffic, messages] = await Promise.all([
+    const [people, channels, traffic, lasting, messages] = await Promise.all([
       api('GET', '/people'),
       api('GET', '/channels'),
       api('GET', '/traffic'),
+      api('GET', '/faults'),
       chat === undefined ? [] : api('GET', `/channels/${chat}/messages`).catch(() => []),
     ]);
-    Object.assign(state, { people, channels, traffic });
+    Object.assign(state, { people, channels, traffic, lasting });
     if (chat === state.chat) state.messages = messages;
     link('live', 'Live');
   } catch {
@@ -484,6 +510,7 @@ async function load() {
   drawPeople();
   drawChannels();
   drawChat();
+  drawLasting();
   drawTraffic();
 }
 
@@ -510,13 +537,7 @@ onSubmit('send', async ({ person, content }) => {
 $('type').addEventListener('click', () =>
   act(() => api('POST', `/people/${$('send').elements.person.value}/type`, { channelId: state.chat })),
 );
-$('clear-faults').addEventListener('click', () =>
-  act(async () => {
-    await api('POST', '/faults/clear', {});
-    state.on.clear();
-    for (const pressed of document.querySelectorAll('[data-lasts]')) pressed.setAttribute('aria-pressed', 'false');
-  }),
-);
+$('clear-faults').addEventListener('click', () => act(() => api('POST', '/faults/clear', {})));
 $('pause').addEventListener('click', ({ target }) => {
   state.paused = !state.paused;
   target.setAttribute('aria-pressed', String(state.paused));

@@ -4,7 +4,7 @@
  */
 import { messageOf } from '@guildkit/core';
 import * as z from 'zod';
-import { FAULT_ROUTES } from './control-faults.js';
+import { FAULT_ROUTES, FAULT_STATE_ROUTE } from './control-faults.js';
 import { PEOPLE_ROUTES } from './control-people.js';
 import { BadBody, type ControlContext, type ControlRoute, read } from './control-route.js';
 import { VOICE_ROUTES } from './control-voice.js';
@@ -55,6 +55,7 @@ export const CONTROL_ROUTES: readonly ControlRoute[] = [
     handle: async ({ channels }, { channelId = '' }) => channels.messages(channelId),
   },
   ...VOICE_ROUTES,
+  FAULT_STATE_ROUTE,
   ...FAULT_ROUTES,
   {
     method: 'GET',

@@ -12,6 +12,14 @@ const answer = z.enum(['HELLO', 'READY', 'RESUMED']);
 const targeted = z.object(target);
 const counted = z.object({ count: count.default(1), ...target });
 
+/** What lasts of them. */
+export const FAULT_STATE_ROUTE: ControlRoute = {
+  method: 'GET',
+  path: '/faults',
+  summary: 'What lasts: `{ heartbeatAcks, withheld, delayMs, refusing?, rest }`',
+  handle: async ({ faults }) => faults.lasting(),
+};
+
 /** Every fault by HTTP. */
 export const FAULT_ROUTES: readonly ControlRoute[] = [
   faultRoute(

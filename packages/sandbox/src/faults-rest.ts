@@ -79,8 +79,7 @@ export class RestFaults {
   /** The fault of a request, counted; the oldest that fits. */
   take(method: string, target: string): RestFault | undefined {
     if (this.rules.length === 0 || !PREFIX.test(target)) return undefined;
-    const now = this.clock.now();
-    this.rules = this.rules.filter(({ until, left }) => now < until && left > 0);
+    this.forgetSpent();
     const path = target.replace(PREFIX, '');
     const rule = this.rules.find(
       ({ options, random }) =>
@@ -102,8 +101,19 @@ export class RestFaults {
     return { answer, retryAfterSeconds, scope, carriedOut, delayMs, bodyMs, html };
   }
 
+  /** Faults that are not used up. */
+  get waiting(): number {
+    this.forgetSpent();
+    return this.rules.length;
+  }
+
   clear(): void {
     this.rules = [];
+  }
+
+  private forgetSpent(): void {
+    const now = this.clock.now();
+    this.rules = this.rules.filter(({ until, left }) => now < until && left > 0);
   }
 }
 

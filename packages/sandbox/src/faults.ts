@@ -27,6 +27,20 @@ export interface UpgradeRefusalOptions {
   readonly forMs?: number | undefined;
 }
 
+/** What lasts of what {@link Faults} began. */
+export interface LastingFaults {
+  /** Whether heartbeats are answered. */
+  readonly heartbeatAcks: boolean;
+  /** Answers that are kept back. */
+  readonly withheld: readonly WithheldAnswer[];
+  /** How much later dispatches come, in ms. */
+  readonly delayMs: number;
+  /** How new gateway connections are refused; `undefined` while they are not. */
+  readonly refusing: number | 'reset' | 'silence' | undefined;
+  /** Faults that wait for REST requests. */
+  readonly rest: number;
+}
+
 /** Faults of the gateway, of REST and of voice. Each acts at once on everything that is connected, unless it says otherwise. */
 export interface Faults {
   /**
@@ -97,6 +111,8 @@ export interface Faults {
   media(options?: MediaFaultOptions): void;
   /** Ends every fault that lasts: refusals, disturbed requests, delays, withheld answers, missing heartbeat answers, what was armed, disturbed media. */
   clear(): void;
+  /** What lasts now, of gateway and REST. */
+  lasting(): LastingFaults;
 }
 
 /** How a gateway connection is refused. */
@@ -124,6 +140,9 @@ const DOWN = 503;
 export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog, side: VoiceSide): FaultSwitch {
   let refusal: (UpgradeRefusal & { left: number }) | undefined;
   let timer: unknown;
+  let heartbeatAcks = true;
+  let delayMs = 0;
+  const withheld = new Set<WithheldAnswer>();
   const rest = new RestFaults(clock);
   const voice = createVoiceFaults(side, traffic, isSendableCloseCode);
 
@@ -144,6 +163,19 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog,
     if (forMs !== undefined) timer = clock.setTimer(up, forMs);
   };
   const cutAll = (): void => hub.fault({ type: 'cut', close: undefined });
+  const answerHeartbeats = (answered: boolean): void => {
+    heartbeatAcks = answered;
+    hub.answerHeartbeats(answered);
+  };
+  const delayBy = (ms: number): void => {
+    delayMs = ms;
+    hub.delay(ms);
+  };
+  const keepBack = (what: WithheldAnswer, back: boolean): void => {
+    if (back) withheld.add(what);
+    else withheld.delete(what);
+    hub.withhold(what, back);
+  };
   const count = (name: string, value: number): number => {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`faults.${name}: a whole number is expected`);
     note(`${name} ${value}`);
@@ -183,19 +215,19 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog,
     },
     heartbeatAcks(answered) {
       note(`heartbeat acks ${answered ? 'on' : 'off'}`);
-      hub.answerHeartbeats(answered);
+      answerHeartbeats(answered);
     },
     withhold(what) {
       if (!WITHHOLDABLE.includes(what)) throw new RangeError(`faults.withhold: one of ${WITHHOLDABLE.join(', ')}`);
       note(`withhold ${what}`);
-      hub.withhold(what, true);
+      keepBack(what, true);
     },
     release(what) {
       note(`release ${what ?? 'all'}`);
-      for (const each of WITHHOLDABLE) if (what === undefined || what === each) hub.withhold(each, false);
+      for (const each of WITHHOLDABLE) if (what === undefined || what === each) keepBack(each, false);
     },
     delay(ms) {
-      hub.delay(count('delay', ms));
+      delayBy(count('delay', ms));
     },
     dropDispatches(value, target = {}) {
       hub.faultPorts({ type: 'drop', count: count('dropDispatches', value) }, target);
@@ -260,13 +292,14 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog,
       note('clear');
       rest.clear();
       up();
-      hub.delay(0);
-      hub.answerHeartbeats(true);
-      for (const each of WITHHOLDABLE) hub.withhold(each, false);
+      delayBy(0);
+      answerHeartbeats(true);
+      for (const each of WITHHOLDABLE) keepBack(each, false);
       hub.faultPorts({ type: 'none' });
       voice.clear();
       side.faults.clear();
     },
+    lasting: () => ({ heartbeatAcks, withheld: [...withheld], delayMs, refusing: refusal?.answer, rest: rest.waiting }),
     dispose: disarm,
   };
 }

@@ -9,6 +9,7 @@ export { SANDBOX_ERRORS, SandboxError, type SandboxErrorCode } from './errors.js
 export type {
   Faults,
   FaultTarget,
+  LastingFaults,
   MediaFaultOptions,
   RestFaultOptions,
   UpgradeRefusalOptions,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { constants, inflateSync } from 'node:zlib';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { CHROMIUM_FLAGS, chromiumPath, HOW_TO_GET_CHROMIUM } from '@guildkit/testkit';
 import type { AxeResults } from 'axe-core';
@@ -101,6 +102,76 @@ describe.skipIf(executablePath === undefined)('console', () => {
     const accepted = new WebSocket(`${sandbox.gatewayUrl}/?v=10&encoding=json`);
     await new Promise((resolve) => accepted.once('message', resolve));
     accepted.terminate();
+  });
+
+  const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
+  const isOn = (name: string, pressed: boolean, where = page) =>
+    where.getByRole('button', { name, exact: true, pressed }).waitFor();
+  const socket = (compress = '') => new WebSocket(`${sandbox.gatewayUrl}/?v=10&encoding=json${compress}`);
+  const message = (of: WebSocket) =>
+    new Promise<Buffer>((resolve) => of.once('message', (data) => resolve(data as Buffer)));
+
+  test('connections are refused with the status that was chosen, until that is ended', async () => {
+    await page.getByRole('spinbutton', { name: 'HTTP status of the refusal' }).fill('418');
+    await press('Refuse with');
+    await isOn('Refuse with', true);
+    const refused = await new Promise<string>((resolve) => socket().on('error', (error) => resolve(error.message)));
+    expect(refused).toContain('418');
+    await press('Refuse with');
+    await isOn('Refuse with', false);
+    const accepted = socket();
+    await message(accepted);
+    accepted.terminate();
+  });
+
+  test('HELLO is withheld', async () => {
+    await press('Withhold HELLO');
+    await isOn('Withhold HELLO', true);
+    const silent = socket();
+    await new Promise((resolve) => silent.once('open', resolve));
+    silent.send('{"op":1,"d":null}');
+    // The first that comes is the answer to that.
+    expect(JSON.parse(String(await message(silent)))).toMatchObject({ op: 11 });
+    silent.terminate();
+  });
+
+  test('opcode 1 is sent, a compressed message is spoilt, sessions are forgotten', async () => {
+    const client = socket('&compress=zlib-stream');
+    const bytes: Buffer[] = [];
+    const inflated = () => inflateSync(Buffer.concat(bytes), { finishFlush: constants.Z_SYNC_FLUSH }).toString();
+    const next = async () => bytes.push(await message(client));
+    await next();
+    client.send(JSON.stringify({ op: 2, d: { token: sandbox.connection.token, intents: 0, properties: {} } }));
+    await next();
+    await Promise.all([next(), press('Heartbeat')]);
+    const read = inflated();
+    expect(read).toMatch(/"op":1[,}][^{]*$/);
+    await press('Corrupt');
+    await page.getByRole('row').filter({ hasText: 'corrupt compression' }).waitFor();
+    await Promise.all([next(), press('Heartbeat')]);
+    expect(inflated).toThrow();
+    client.terminate();
+
+    await vi.waitFor(() => expect(sandbox.traffic.counters.gatewayOpen).toBe(0));
+    await press('Forget sessions');
+    await page.getByRole('row').filter({ hasText: 'forget sessions' }).waitFor();
+    const again = socket();
+    await message(again);
+    const resume = { token: sandbox.connection.token, session_id: /"session_id":"(\w+)"/.exec(read)?.[1], seq: 1 };
+    again.send(JSON.stringify({ op: 6, d: resume }));
+    expect(JSON.parse(String(await message(again)))).toMatchObject({ op: 9, d: false });
+    again.terminate();
+  });
+
+  test('what lasts is shown by every page, and by one that is opened later', async () => {
+    await press('Stop ACKs');
+    sandbox.faults.disturbRest({ answer: 500 });
+    const second = await open('light');
+    await isOn('Stop ACKs', true, second);
+    await second.getByText('1 waiting for REST requests').waitFor();
+    await second.getByRole('button', { name: 'End all' }).click();
+    await isOn('Stop ACKs', false);
+    await second.close();
   });
 
   test('a refusal is said in words', async () => {

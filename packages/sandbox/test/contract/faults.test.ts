@@ -377,6 +377,30 @@ describe('REST disturbed', () => {
   });
 });
 
+test('what lasts can be asked for, here and by the control API', async () => {
+  await using sandbox = await createSandbox({ rateLimits: false });
+  const { faults } = sandbox;
+  const byHttp = async () => (await fetch(`${sandbox.controlUrl}/faults`)).json();
+  const none = { heartbeatAcks: true, withheld: [], delayMs: 0, refusing: undefined, rest: 0 };
+  expect(faults.lasting()).toEqual(none);
+  faults.heartbeatAcks(false);
+  faults.withhold('HELLO');
+  faults.withhold('READY');
+  faults.release('HELLO');
+  faults.delay(20);
+  faults.refuseUpgrades({ answer: 429 });
+  faults.disturbRest({ answer: 500, count: 1, path: '/gateway' });
+  const lasting = { heartbeatAcks: false, withheld: ['READY'], delayMs: 20, refusing: 429, rest: 1 };
+  expect(faults.lasting()).toEqual(lasting);
+  expect(await byHttp()).toEqual(lasting);
+  await fetch(`${sandbox.connection.apiBase}/gateway`);
+  expect(faults.lasting().rest).toBe(0);
+  faults.down();
+  expect(faults.lasting().refusing).toBe(503);
+  faults.clear();
+  expect(faults.lasting()).toEqual(none);
+});
+
 test('every fault can be had from the control API', async () => {
   await using sandbox = await createSandbox({ rateLimits: false });
   const bodies: Record<string, object> = {
@@ -404,7 +428,7 @@ test('every fault can be had from the control API', async () => {
     named.push(name);
   }
   const { voice, ...others } = sandbox.faults;
-  const methods = Object.keys(others).filter((name) => !name.startsWith('next') && name !== 'dispose');
+  const methods = Object.keys(others).filter((name) => !/^next|^dispose$|^lasting$/.test(name));
   const ofVoice = Object.keys(voice).filter((name) => name !== 'clear');
   expect(named).toHaveLength(methods.length + ofVoice.length);
   for (const [path, body] of [
