@@ -32,7 +32,7 @@ function nextStartCode(frame: Uint8Array, from: number): number {
 function isAnnexB(frame: Uint8Array): boolean {
   let start = nextStartCode(frame, 0);
   // `00 00 01` or `00 00 00 01`, with nothing before it.
-  if (start > 1 || (start === 1 && frame[0] !== 0)) return false;
+  if (start > 1 || start === frame.length || (start === 1 && frame[0] !== 0)) return false;
   while (start < frame.length) {
     const unit = start + 3;
     const next = nextStartCode(frame, unit);
