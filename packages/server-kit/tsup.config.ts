@@ -10,6 +10,7 @@ export default defineConfig({
     'jwt/index': 'src/jwt/index.ts',
     'oauth/index': 'src/oauth/index.ts',
     'observability/index': 'src/observability/index.ts',
+    'rooms/index': 'src/rooms/index.ts',
   },
   format: ['esm', 'cjs'],
   dts: true,

@@ -52,6 +52,21 @@ export class GuildState {
     }
   }
 
+  /** Whether a snapshot has told of the guild. */
+  knows(guildId: string): boolean {
+    return this.guilds.has(guildId);
+  }
+
+  /** The voice channel that someone is in. */
+  whereIs(guildId: string, userId: string): string | undefined {
+    return this.guilds.get(guildId)?.members.get(userId)?.channelId;
+  }
+
+  /** Who is in a voice channel. */
+  membersOf(guildId: string, channelId: string): readonly VoiceSnapshotMember[] {
+    return [...(this.guilds.get(guildId)?.members.values() ?? [])].filter((member) => member.channelId === channelId);
+  }
+
   /** One snapshot event per known guild. */
   snapshots(ts: number, newId: () => string): readonly DomainEvent<'voice.snapshot'>[] {
     return [...this.guilds].map(([guildId, { members, channels }]) => ({
