@@ -40,6 +40,7 @@ export const RTC_ERROR_REMEDIES = {
     'The Opus codec could not be loaded; `cause` says why. Reinstall opusscript, or pass a codec of your own.',
   ERR_RTC_OPUS_FAILED: 'The Opus codec refused the audio or the packet. Check sample rate, channels and frame length.',
   ERR_RTC_FILE_UNSUPPORTED: 'The file holds nothing that can be used: see the files section of the readme.',
+  ERR_RTC_RECORDING_FAILED: 'Record to a quicker disk, or less.',
   ERR_RTC_FILE_READER_MISSING: 'WebM and Ogg files need the package mediabunny. Install it.',
   ERR_RTC_SEND_ABORTED: 'The signal of the sender fired, another source replaced it, or the client was disconnected.',
 } as const satisfies Readonly<Record<string, string>>;

@@ -51,3 +51,21 @@ function vp9Size(frame: Uint8Array): FrameSize | undefined {
   const height = bits(16) + 1;
   return (position + 7) >> 3 > frame.length ? undefined : { width, height };
 }
+
+/** Whether a plain frame can be decoded without those before. H.264 as an Annex B stream. */
+export function isKeyframe(codec: VideoCodec, frame: Uint8Array): boolean {
+  const head = frame[0] ?? 0xff;
+  if (codec === 'VP8') return (head & 1) === 0;
+  if (codec === 'H264') return hasIdr(frame);
+  // Profile 3 is followed by a reserved bit, which moves the others (VP9 bitstream specification section 6.2).
+  const flags = (head & 0x30) === 0x30 ? head << 1 : head;
+  return head >> 6 === 2 && (flags & 0x0c) === 0;
+}
+
+function hasIdr(stream: Uint8Array): boolean {
+  for (let at = 3; at < stream.length; at += 1) {
+    const startsUnit = stream[at - 1] === 1 && stream[at - 2] === 0 && stream[at - 3] === 0;
+    if (startsUnit && ((stream[at] as number) & 0x1f) === 5) return true;
+  }
+  return false;
+}
