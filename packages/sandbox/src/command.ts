@@ -25,6 +25,8 @@ Usage: guildkit-sandbox [options]
   --state <file>     Begin with a saved state (GET /control/v1/state gives one), and with its seed
   --tls <file>       Serve https and wss; the certificate to trust is written to this file
   --no-rate-limits   Switch REST and gateway rate limits off
+  --voice-port <n>   TCP and UDP port of voice (default: free ones)
+  --no-dave          Voice without end-to-end encryption
   --json             Print one line of JSON instead of text
   --help             Print this
 
@@ -40,6 +42,8 @@ const FLAGS = {
   state: { type: 'string' },
   tls: { type: 'string' },
   'no-rate-limits': { type: 'boolean', default: false },
+  'voice-port': { type: 'string', default: '0' },
+  'no-dave': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const;
@@ -60,6 +64,7 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     }
     json = values.json;
     certificateFile = values.tls;
+    const voicePort = wholeNumber('voice-port', values['voice-port']);
     options = {
       port: wholeNumber('port', values.port),
       seed: wholeNumber('seed', values.seed),
@@ -67,6 +72,7 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
       allowRemote: values['allow-remote'],
       rateLimits: !values['no-rate-limits'],
       tls: certificateFile !== undefined,
+      voice: { port: voicePort, udpPort: voicePort, dave: !values['no-dave'] },
       state: values.state === undefined ? undefined : await readState(values.state),
     };
   } catch (error) {
@@ -99,11 +105,11 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
 }
 
 function describe(
-  { connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId, oauth }: Sandbox,
+  { connection, gatewayUrl, controlUrl, consoleUrl, textChannelId, voiceChannelId, oauth, voice }: Sandbox,
   json: boolean,
 ): string {
   const { clientId, clientSecret, authorizeUrl } = oauth;
-  const addresses = { gatewayUrl, controlUrl, consoleUrl, authorizeUrl };
+  const addresses = { gatewayUrl, controlUrl, consoleUrl, authorizeUrl, voiceEndpoint: voice.endpoint };
   const facts = { ...connection, ...addresses, textChannelId, voiceChannelId, clientId, clientSecret };
   if (json) return `${JSON.stringify(facts)}\n`;
   return `Discord sandbox is running. Stop it with Ctrl+C.
@@ -112,6 +118,7 @@ function describe(
   bot token      ${facts.token}
   API base       ${facts.apiBase}
   gateway        ${facts.gatewayUrl}
+  voice          ${facts.voiceEndpoint}
   control API    ${facts.controlUrl}
   authorize      ${facts.authorizeUrl}
   client id      ${facts.clientId}

@@ -4,27 +4,25 @@
  */
 import { type Clock, Redacted } from '@guildkit/core';
 import { createPacketCipher, isEncryptionMode } from '@guildkit/rtp';
-import { ChannelType, GatewayDispatchEvents } from 'discord-api-types/v10';
-import { type DaveySessionFactory, loadDavey } from '../codec/davey.js';
-import { SandboxError } from '../errors.js';
+import { GatewayDispatchEvents } from 'discord-api-types/v10';
 import { type MediaPeer, MediaServer, newMediaStats } from '../io/media-server.js';
 import { sessionKey, VoiceHub, type VoiceHubCount } from '../io/voice-hub.js';
 import { listenForVoice, type VoiceServer } from '../io/voice-server.js';
 import { createRandom, randomHex, type SeededRandom } from '../protocol/random.js';
 import { type AdmissionVerdict, VoiceGrants } from '../protocol/voice/admission.js';
 import type { VoiceFrame, VoiceRequest } from '../protocol/voice/frames.js';
-import { type RoomOutput, VoiceRoom } from '../protocol/voice/room.js';
+import type { VoiceRoom } from '../protocol/voice/room.js';
 import type { Admission, Description, Seat, SeatStream, VoiceSession } from '../protocol/voice/session.js';
 import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
 import type { Guild, World } from '../protocol/world/types.js';
 import { changeVoice, voiceServerUpdate } from '../protocol/world/voice.js';
 import type { TrafficLog } from '../traffic.js';
-import { createDaveService, type DavePolicy, type DaveService, type DaveServiceInput } from './dave-service.js';
 import type { SandboxVoice, VoiceChannelView, VoiceSessionView } from './inspection.js';
 import { MediaFaultTable } from './media-fault-table.js';
 import type { VoiceSettings } from './options.js';
-import { PersonDave } from './person-dave.js';
-import { PersonMedia } from './person-media.js';
+import type { PersonMedia } from './person-media.js';
+import { VoiceChannels } from './voice-channels.js';
+import { VoicePeople } from './voice-people.js';
 
 /** What the voice side is made of. */
 export interface VoiceSideOptions {
@@ -39,15 +37,6 @@ export interface VoiceSideOptions {
   readonly urlHost: string;
   readonly tls: { readonly key: string; readonly chain: string } | undefined;
   broadcast(events: readonly WorldEvent[]): void;
-}
-
-/** A channel in use. */
-export interface VoiceChannel {
-  readonly id: string;
-  readonly guild: Guild;
-  readonly room: VoiceRoom;
-  /** Made when the first client comes: people alone need no group. */
-  dave: DaveService | undefined;
 }
 
 /** Where someone is. */
@@ -69,9 +58,6 @@ const MAX_STREAMS = 3;
 const STREAM_TYPES: readonly string[] = ['video', 'screen'];
 /** As Ready has it for a client that named no stream. */
 const ONE_STREAM = [{ type: 'video', rid: '', quality: 0 }] as const;
-/** How long a person waits for the group before they send, and how often they look. */
-const GROUP_WAIT_MS = 3_000;
-const GROUP_POLL_MS = 5;
 /** Platforms of opcode 20: desktop. */
 const DESKTOP = 0;
 /** Keeps the sources of SSRCs and keys apart from those of ids and tokens. */
@@ -93,14 +79,11 @@ export class VoiceSide implements SandboxVoice {
   };
   private readonly grants: VoiceGrants;
   private readonly random: SeededRandom;
-  private readonly channels = new Map<string, VoiceChannel>();
-  private readonly daveTimers = new Map<string, unknown>();
+  private readonly channels: VoiceChannels;
+  private readonly people: VoicePeople;
   private readonly places = new Map<string, Place>();
   private readonly ssrcs = new Set<number>();
   private readonly modes = new Map<string, string>();
-  /** Simulated people who send media, or did. */
-  private readonly people = new Map<string, PersonMedia>();
-  private davey: DaveySessionFactory | undefined;
   private server: VoiceServer | undefined;
 
   private constructor(
@@ -112,6 +95,23 @@ export class VoiceSide implements SandboxVoice {
     this.grants = new VoiceGrants(world);
     this.random = createRandom(seed ^ SEED_SALT);
     this.faults = new MediaFaultTable(mediaServer, clock, seed);
+    this.channels = new VoiceChannels({
+      clock,
+      dave: settings.dave,
+      deliver: (guildId, userId, message, notice) => this.hub.tell(sessionKey({ guildId, userId }), message, notice),
+      deliverToPerson: (guildId, userId, message) => this.people.take(guildId, userId, message),
+    });
+    this.people = new VoicePeople({
+      clock,
+      server: mediaServer,
+      channels: this.channels,
+      placeOf: (guildId, userId) => {
+        const { seat, channelId = '' } = this.places.get(sessionKey({ guildId, userId })) ?? {};
+        const channel = this.channels.get(channelId);
+        return seat === undefined || channel === undefined ? undefined : { channel, seat };
+      },
+      showCamera: (guildId, userId, on) => this.showCamera(guildId, userId, on),
+    });
     const { heartbeatIntervalMs, messageLimit, resumeWindowMs } = settings;
     this.hub = new VoiceHub({
       clock,
@@ -130,7 +130,7 @@ export class VoiceSide implements SandboxVoice {
       onConnection: (session, connected) => {
         const channel = this.channels.get(session.channelId);
         const { userId } = session;
-        if (channel !== undefined) this.daveStep(channel, { type: connected ? 'resumed' : 'detached', userId });
+        if (channel !== undefined) this.channels.step(channel, { type: connected ? 'resumed' : 'detached', userId });
       },
       onEnd: (session) => this.onEnd(session),
       note: (direction, what, socket) => traffic.add('voice', direction, what, { socket }),
@@ -244,110 +244,16 @@ export class VoiceSide implements SandboxVoice {
     }
   }
 
-  /**
-   * The media of a simulated person in voice, a member of the channel's group where DAVE is on.
-   *
-   * @throws SandboxError (rejects) `ERR_SANDBOX_DAVE_UNAVAILABLE` when that would be needed and davey is not installed.
-   */
-  async mediaOf(guildId: string, userId: string): Promise<PersonMedia | undefined> {
-    const key = sessionKey({ guildId, userId });
-    const { seat, channelId = '' } = this.places.get(key) ?? {};
-    const channel = this.channels.get(channelId);
-    if (seat === undefined || channel === undefined) return undefined;
-    const isEncrypted = this.policyOf(channel.guild, channelId) !== 'off';
-    if (isEncrypted) this.davey ??= await loadPersonDavey();
-    // They may have gone while davey was loaded.
-    if (this.places.get(key)?.seat !== seat) return undefined;
-    let media = this.people.get(key);
-    if (media === undefined) {
-      media = new PersonMedia({
-        clock: this.options.clock,
-        userId,
-        seat,
-        room: channel.room,
-        server: this.mediaServer,
-        tell: (outputs) => this.tell(channel, outputs),
-        showCamera: (on) => this.showCamera(guildId, userId, on),
-      });
-      this.people.set(key, media);
-    }
-    this.enrol(channel, userId);
-    if (media.dave !== undefined) await this.untilReady(channel, media.dave);
-    return this.people.get(key) === media ? media : undefined;
-  }
-
-  /** Makes a person who sends media a member of the channel's group, once there is one. */
-  private enrol(channel: VoiceChannel, userId: string): void {
-    const media = this.people.get(sessionKey({ guildId: channel.guild.id, userId }));
-    const createSession = this.davey;
-    if (media === undefined || media.dave !== undefined || createSession === undefined) return;
-    if (channel.dave === undefined) return;
-    media.dave = new PersonDave({
-      userId,
-      channelId: channel.id,
-      createSession,
-      userIds: () => channel.room.userIds,
-      // Not while the message is taken that it answers: the service is no more at its end than a client would be.
-      send: (input) => {
-        queueMicrotask(() => {
-          if (this.channels.get(channel.id) === channel) this.daveStep(channel, input);
-        });
-      },
-    });
-    this.daveStep(channel, { type: 'joined', userId, maxVersion: 1 });
-  }
-
-  /** Waits until a person's group is there; not for ever, and not where there is nobody to make one with. */
-  private async untilReady({ dave }: VoiceChannel, person: PersonDave): Promise<void> {
-    const { clock } = this.options;
-    const until = clock.now() + GROUP_WAIT_MS;
-    const isMade = (): boolean => dave?.view.protocolVersion === 1 && dave.view.members.length > 1;
-    while (!person.isReady && clock.now() < until && isMade()) {
-      await new Promise<void>((resolve) => clock.setTimer(resolve, GROUP_POLL_MS));
-    }
-  }
-
-  /** Hands out what a channel has to say. */
-  tell(channel: VoiceChannel, outputs: readonly RoomOutput[]): void {
-    for (const { to, message, notice } of outputs) {
-      this.hub.tell(sessionKey({ guildId: channel.guild.id, userId: to }), message, notice);
-    }
-  }
-
-  /** Gives DAVE an input, and its outputs to those they are for. */
-  daveStep(channel: VoiceChannel, input: DaveServiceInput): void {
-    const { dave } = channel;
-    if (dave === undefined) return;
-    const { clock } = this.options;
-    for (const { userId, message } of dave.handle(input, clock.now())) {
-      const key = sessionKey({ guildId: channel.guild.id, userId });
-      const person = this.people.get(key)?.dave;
-      if (person !== undefined) {
-        person.take(message);
-        continue;
-      }
-      const { op } = message;
-      this.hub.tell(key, message.kind === 'json' ? { op, d: message.d } : { op, payload: message.payload });
-    }
-    clock.clearTimer(this.daveTimers.get(channel.id));
-    this.daveTimers.delete(channel.id);
-    const { deadline } = dave;
-    if (deadline === undefined || !this.channels.has(channel.id)) return;
-    const wait = Math.max(0, Math.ceil(deadline - clock.now()));
-    this.daveTimers.set(
-      channel.id,
-      clock.setTimer(() => this.daveStep(channel, { type: 'timer' }), wait),
-    );
+  /** The media of a simulated person: `undefined` outside of voice. @throws SandboxError (rejects) `ERR_SANDBOX_DAVE_UNAVAILABLE`. */
+  mediaOf(guildId: string, userId: string): Promise<PersonMedia | undefined> {
+    return this.people.mediaOf(guildId, userId);
   }
 
   async close(): Promise<void> {
     this.faults.dispose();
-    for (const person of this.people.values()) person.end();
-    this.people.clear();
+    this.people.close();
     this.hub.close();
-    for (const timer of this.daveTimers.values()) this.options.clock.clearTimer(timer);
-    this.daveTimers.clear();
-    this.channels.clear();
+    this.channels.close();
     await Promise.all([this.server?.close(), this.mediaServer.close()]);
   }
 
@@ -369,8 +275,8 @@ export class VoiceSide implements SandboxVoice {
     const seat = this.newSeat([]);
     this.occupy(seat);
     this.places.set(key, { channelId, sessionId, seat });
-    const channel = this.openChannel(guild, channelId);
-    this.tell(channel, channel.room.join({ userId, seat, platform: DESKTOP }));
+    const channel = this.channels.use(guild, channelId);
+    this.channels.tell(channel, channel.room.join({ userId, seat, platform: DESKTOP }));
     return [];
   }
 
@@ -381,11 +287,9 @@ export class VoiceSide implements SandboxVoice {
       this.hub.end(sessionKey({ guildId: guild.id, userId }), guild.channels.has(channelId) ? 4014 : 4022);
       return;
     }
-    const key = sessionKey({ guildId: guild.id, userId });
-    this.people.get(key)?.end();
-    this.people.delete(key);
+    this.people.end(guild.id, userId);
     this.vacate(seat);
-    this.depart(channelId, userId);
+    this.channels.depart(channelId, userId);
   }
 
   private grant(guildId: string, userId: string, sessionId: string): WorldEvent {
@@ -399,9 +303,7 @@ export class VoiceSide implements SandboxVoice {
     if (!verdict.ok) return verdict;
     if (frame.kind === 'resume') return undefined;
     const { guild, channelId, userId } = verdict;
-    if (this.policyOf(guild, channelId) === 'require' && frame.daveVersion < 1) return { ok: false, code: 4017 };
-    const admitted = this.channels.get(channelId)?.dave?.admit(frame.daveVersion);
-    if (admitted?.ok === false) return admitted;
+    if (this.channels.refuses(guild, channelId, frame.daveVersion)) return { ok: false, code: 4017 };
     this.grants.use(guild.id, userId);
     const asked = frame.streams.filter(({ type }) => STREAM_TYPES.includes(type)).slice(0, MAX_STREAMS);
     return { ok: true, channelId, seat: this.newSeat(asked) };
@@ -455,7 +357,8 @@ export class VoiceSide implements SandboxVoice {
       this.modes.set(key, mode);
     }
     const guild = this.options.world.guilds.get(session.guildId);
-    const daveVersion = guild === undefined ? 0 : this.daveVersionFor(guild, session);
+    const daveVersion =
+      guild === undefined ? 0 : this.channels.versionFor(guild, session.channelId, session.daveVersion);
     return { mode, secretKey: new Redacted(secretKey), mediaSessionId, daveVersion };
   }
 
@@ -463,12 +366,11 @@ export class VoiceSide implements SandboxVoice {
     const { userId, guildId, channelId, seat, daveVersion } = session;
     const guild = this.options.world.guilds.get(guildId);
     if (guild === undefined) return;
-    const channel = this.openChannel(guild, channelId);
+    const channel = this.channels.use(guild, channelId);
     this.mediaServer.enter(sessionKey(session), channel.room);
-    this.tell(channel, channel.room.join({ userId, seat, platform: null }));
-    channel.dave ??= this.newDave(guild, channelId);
-    this.daveStep(channel, { type: 'joined', userId, maxVersion: daveVersion });
-    for (const other of channel.room.userIds) this.enrol(channel, other);
+    this.channels.tell(channel, channel.room.join({ userId, seat, platform: null }));
+    this.channels.enrol(channel, userId, daveVersion);
+    this.people.enrolAll(channel);
   }
 
   private onRequest({ userId, guildId, channelId }: VoiceSession, request: VoiceRequest): void {
@@ -476,22 +378,22 @@ export class VoiceSide implements SandboxVoice {
     if (channel === undefined) return;
     switch (request.kind) {
       case 'speaking':
-        this.tell(channel, channel.room.speaking(userId, request.speaking, request.delay));
+        this.channels.tell(channel, channel.room.speaking(userId, request.speaking, request.delay));
         return;
       case 'video':
-        this.tell(channel, channel.room.video(userId, request));
+        this.channels.tell(channel, channel.room.video(userId, request));
         this.showCamera(guildId, userId, channel.room.announcedBy(userId).video !== undefined);
         return;
       case 'wants':
-        this.tell(channel, channel.room.wants(userId, request));
+        this.channels.tell(channel, channel.room.wants(userId, request));
         return;
       case 'keyPackage':
       case 'commitWelcome':
-        this.daveStep(channel, { type: request.kind, userId, payload: request.payload });
+        this.channels.step(channel, { type: request.kind, userId, payload: request.payload });
         return;
       case 'transitionReady':
       case 'invalidCommitWelcome':
-        this.daveStep(channel, { type: request.kind, userId, transitionId: request.transitionId });
+        this.channels.step(channel, { type: request.kind, userId, transitionId: request.transitionId });
         return;
       default:
         return;
@@ -512,49 +414,7 @@ export class VoiceSide implements SandboxVoice {
     this.mediaServer.remove(key);
     this.modes.delete(key);
     this.vacate(session.seat);
-    this.depart(session.channelId, session.userId);
-  }
-
-  private depart(channelId: string, userId: string): void {
-    const channel = this.channels.get(channelId);
-    if (channel === undefined) return;
-    this.tell(channel, channel.room.leave(userId));
-    this.daveStep(channel, { type: 'left', userId });
-    if (channel.room.userIds.length > 0) return;
-    this.options.clock.clearTimer(this.daveTimers.get(channelId));
-    this.daveTimers.delete(channelId);
-    this.channels.delete(channelId);
-  }
-
-  private openChannel(guild: Guild, channelId: string): VoiceChannel {
-    const open = this.channels.get(channelId);
-    if (open !== undefined) return open;
-    const room = new VoiceRoom((userId) => {
-      const member = guild.members.get(userId);
-      const state = guild.voiceStates.get(userId);
-      return { muted: member?.mute === true, deaf: member?.deaf === true || state?.selfDeaf === true };
-    });
-    const channel: VoiceChannel = { id: channelId, guild, room, dave: undefined };
-    this.channels.set(channelId, channel);
-    return channel;
-  }
-
-  private newDave(guild: Guild, channelId: string): DaveService | undefined {
-    const policy = this.policyOf(guild, channelId);
-    return policy === 'off' ? undefined : createDaveService({ channelId, policy });
-  }
-
-  private policyOf(guild: Guild, channelId: string): DavePolicy {
-    const { dave } = this.options.settings;
-    const isStage = guild.channels.get(channelId)?.type === ChannelType.GuildStageVoice;
-    if (dave === false || isStage) return 'off';
-    return dave === true ? 'require' : 'prefer';
-  }
-
-  private daveVersionFor(guild: Guild, { channelId, daveVersion }: VoiceSession): number {
-    const service = this.channels.get(channelId)?.dave;
-    if (service !== undefined) return service.versionFor(daveVersion);
-    return this.policyOf(guild, channelId) === 'off' ? 0 : Math.min(daveVersion, 1);
+    this.channels.depart(session.channelId, session.userId);
   }
 
   private occupy(seat: Seat): void {
@@ -563,15 +423,6 @@ export class VoiceSide implements SandboxVoice {
 
   private vacate(seat: Seat): void {
     for (const ssrc of ssrcsOf(seat)) this.ssrcs.delete(ssrc);
-  }
-}
-
-async function loadPersonDavey(): Promise<DaveySessionFactory> {
-  try {
-    return await loadDavey();
-  } catch (error) {
-    const says = 'A person sends media into a channel with DAVE, and @snazzah/davey cannot be loaded.';
-    throw new SandboxError('ERR_SANDBOX_DAVE_UNAVAILABLE', says, error);
   }
 }
 

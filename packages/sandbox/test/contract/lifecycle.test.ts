@@ -3,12 +3,13 @@ import { createSandbox, SandboxError } from '@guildkit/sandbox';
 import { createVirtualClock } from '@guildkit/testkit';
 import { expect, test } from 'vitest';
 import { RawClient } from '../support/gateway-client.js';
+import { seat, VoiceClient } from '../support/voice-client.js';
 
 /** What keeps this process alive: sockets, servers and timers. */
 const held = (): string[] =>
   process
     .getActiveResourcesInfo()
-    .filter((name) => /TCP|Timeout|HTTP/i.test(name))
+    .filter((name) => /TCP|UDP|Timeout|HTTP/i.test(name))
     .sort();
 
 test('200 sandboxes with clients are opened and closed without a leak', async () => {
@@ -23,6 +24,30 @@ test('200 sandboxes with clients are opened and closed without a leak', async ()
     sandbox.faults.down(60_000);
     await sandbox.close();
     expect((await client.closed).code).toBe(1006);
+  }
+  expect(clock.pending).toBe(0);
+  await expect.poll(held, { timeout: 5000 }).toEqual(before);
+});
+
+test('voice leaves nothing behind either, whatever is under way', async () => {
+  const before = held();
+  const clock = createVirtualClock();
+  for (let n = 0; n < 20; n += 1) {
+    const sandbox = await createSandbox({ seed: n, clock });
+    const { ticket } = await seat(sandbox);
+    const client = await VoiceClient.live(ticket, { dave: 1 });
+    const anna = await sandbox.people.create({ name: 'anna' });
+    await anna.joinVoice(sandbox.voiceChannelId);
+    // She waits for a group that does not come: the client does not answer.
+    const speaking = expect(anna.speak()).rejects.toMatchObject({ code: 'ERR_SANDBOX_PERSON_NOT_CONNECTED' });
+    sandbox.faults.media({ delayMs: 1_000, forMs: 5_000 });
+    client.rtp({ payload: new Uint8Array([1]) });
+    await expect.poll(() => clock.pending).toBeGreaterThan(3);
+    await sandbox.close();
+    expect((await client.closed).code).toBe(1006);
+    client.end();
+    await clock.advance(5);
+    await speaking;
   }
   expect(clock.pending).toBe(0);
   await expect.poll(held, { timeout: 5000 }).toEqual(before);

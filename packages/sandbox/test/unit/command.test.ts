@@ -43,6 +43,7 @@ test('prints where everything is, serves until it is stopped, exits with 0', asy
     'textChannelId',
     'token',
     'voiceChannelId',
+    'voiceEndpoint',
   ]);
   const me = await fetch(`${facts.apiBase}/users/@me`, { headers: { authorization: `Bot ${facts.token}` } });
   expect(me.status).toBe(200);
