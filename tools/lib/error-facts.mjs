@@ -16,6 +16,7 @@ export const PACKAGE_NOTES = {
   'realtime-client':
     '`RealtimeError`: given to `onError` and to `state.lastError`, never thrown. `closeCode`, `room` and `detail` (the hub’s own code) say more. *again* says whether another try may help; the client makes it by itself. `CommandError`: what the promise of a command is rejected with; one that was refused with `retryAfterMs` may be tried again after it.',
   rest: '`DiscordRestError` and its subclasses. `method`, `route`, `requestId` and `attempts` say which request.',
+  rtc: '`RtcError`: thrown, rejected with, emitted as `error`, or given with `disconnected`. `status` is the close code of the voice gateway.',
   rtp: '`RtpError`: thrown for calls that cannot be carried out. What arrives from the network is never an error: parsers and `open` return a reason.',
   sandbox: '`SandboxError`: thrown at who uses the sandbox. What clients of it get are Discord’s own error bodies.',
   'server-kit':
@@ -69,6 +70,40 @@ export const ERROR_FACTS = {
   ERR_REST_INPUT_INVALID: no('An argument is not what the method takes. Not sent.'),
   ERR_REST_QUEUE_FULL: yes('`maxQueuedRequests` wait already. Not sent.'),
   ERR_REST_CLIENT_CLOSED: no('The call came after `close()`, or `close()` while it was going on.'),
+
+  // rtc: client.ts, errors.ts (FATAL_CLOSE_ERRORS), codec/dave, media, files
+  ERR_RTC_CLIENT_CLOSED: no('A call came after the client was disposed of.'),
+  ERR_RTC_CLIENT_BUSY: yes('`connect()` was called while another one was under way.'),
+  ERR_RTC_CONNECT_ABORTED: no('The signal of `connect()` fired, or `disconnect()` was called meanwhile.'),
+  ERR_RTC_CONNECT_TIMEOUT: yes('No session of the voice server within `connectTimeoutMs`.'),
+  ERR_RTC_JOIN_TIMEOUT: yes('No voice state or no voice server update within `connectTimeoutMs`.'),
+  ERR_RTC_SIGNALLING_FAILED: yes('The gateway threw when it was asked to send a voice state.'),
+  ERR_RTC_SIGNALLING_UNREADY: no('Neither `userId` nor `signalling.userId` is known.'),
+  ERR_RTC_ENDPOINT_INVALID: both(
+    'A voice server update names something that is no address, or plain text outside the machine.',
+  ),
+  ERR_RTC_SESSION_REFUSED: no('Close code 4004: the voice token or session is not accepted.'),
+  ERR_RTC_MODE_UNSUPPORTED: no('Close code 4016, or no encryption mode suits both sides.'),
+  ERR_RTC_CIPHER_UNAVAILABLE: no('No encryption mode works on this machine, or none of `modes`.'),
+  ERR_RTC_DAVE_REQUIRED: no('Close code 4017: the channel demands end-to-end encryption.'),
+  ERR_RTC_DAVE_UNAVAILABLE: no('@snazzah/davey is not installed or cannot be loaded.'),
+  ERR_RTC_DAVE_INACTIVE: no('There is no encrypted group, or that user is not in it.'),
+  ERR_RTC_KICKED: yes('Close code 4014 that no voice server update followed, or the voice state says so.'),
+  ERR_RTC_CHANNEL_DELETED: no('Close code 4022 that no voice server update followed.'),
+  ERR_RTC_RATE_LIMITED: yes('Close code 4021.'),
+  ERR_RTC_SESSION_FAILED: never('Something inside failed: a cipher, a listener of the port to media.'),
+  ERR_RTC_CONNECTION_LOST: yes('Five tries in a row have failed; it goes on trying.'),
+  ERR_RTC_FRAME_MALFORMED: never('A message of the voice gateway was no JSON, or had the wrong shape.'),
+  ERR_RTC_LISTENER_FAILED: never('A listener threw.'),
+  ERR_RTC_SOURCE_INVALID: no('What is to be sent is no source, or its items have the wrong shape.'),
+  ERR_RTC_SOURCE_FAILED: no('The source of a sender threw.'),
+  ERR_RTC_CODEC_UNAVAILABLE: no('No track of the source has the codec that the call has agreed on.'),
+  ERR_RTC_OPUS_UNAVAILABLE: no('The WebAssembly of Opus could not be loaded.'),
+  ERR_RTC_OPUS_FAILED: no('Opus refused a frame or a packet.'),
+  ERR_RTC_FILE_UNSUPPORTED: no('A file has no track of a kind that can be sent, or is damaged.'),
+  ERR_RTC_FILE_READER_MISSING: no('mediabunny is not installed.'),
+  ERR_RTC_RECORDING_FAILED: no('A recording could not be written.'),
+  ERR_RTC_SEND_ABORTED: no('A sender was ended from outside.'),
 
   // rtp
   ERR_RTP_FIELD_INVALID: no('A field of a packet that is to be built is out of range.'),

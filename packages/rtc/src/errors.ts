@@ -23,7 +23,6 @@ export const RTC_ERROR_REMEDIES = {
     'End-to-end encryption needs the package @snazzah/davey. Install it, or pass dave: false where a channel goes without.',
   ERR_RTC_DAVE_INACTIVE:
     'Ask once the event told of an epoch that the user is in: before, there is nothing to compare.',
-  ERR_RTC_DAVE_FAILED: 'Nothing to do: the group is joined anew. If it repeats, update @snazzah/davey.',
   ERR_RTC_KICKED: 'The bot was taken out of the channel, or its gateway session ended. Call connect() to come back.',
   ERR_RTC_CHANNEL_DELETED: 'The channel is gone. Join another.',
   ERR_RTC_RATE_LIMITED: 'The voice server counts too many messages. Wait before connect(), and announce less often.',
