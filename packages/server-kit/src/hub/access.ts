@@ -1,8 +1,9 @@
 /** Owns the three questions about a peer: may its page connect, who is it, may it hear a room. Refuses to trust the app's answers unseen. */
 import { GuildkitError, messageOf, toLogText } from '@guildkit/core';
 import type { Principal } from '../principal.js';
+import { type AuthContext, type OriginRequest, originCheck } from '../shared/upgrade.js';
 import type { AuthOutcome } from './io/connection.js';
-import { type AuthContext, type HubSettings, type OriginRequest, originCheck } from './options.js';
+import type { HubSettings } from './options.js';
 
 /** Asks the app. Nothing here throws or rejects. */
 export class Access {

@@ -13,8 +13,9 @@ import {
 } from '@guildkit/core';
 import { guildRoom, parseRoom, type RoomEvents, userRoom } from '@guildkit/core/wire';
 import type { WebSocketServer } from 'ws';
-import { HUB_ERRORS, HubError } from '../errors.js';
+import { HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
 import type { CommandAnswer } from '../shared/command.js';
+import { bearerOf, claimUpgrade, headersOf, pathOf, refuseUpgrade } from '../shared/upgrade.js';
 import { Access } from './access.js';
 import { envelopeMessage } from './codec/message.js';
 import type { HubEngine } from './engine.js';
@@ -27,7 +28,6 @@ import { nodeReply, nodeRequest, routeRequests, sendAnswer } from './io/node-htt
 import { Batcher } from './io/outbox.js';
 import { RoomFeeds } from './io/room-feeds.js';
 import { type StreamHost, serveStream } from './io/stream-endpoint.js';
-import { bearerOf, claimUpgrade, headersOf, pathOf, refuseUpgrade } from './io/upgrade.js';
 import { webAnswer, webReply, webRequest } from './io/web-http.js';
 import { acceptUpgrade, createUpgrader } from './io/ws-transport.js';
 import { type HubSettings, type RealtimeHubOptions, resolveHubOptions } from './options.js';
@@ -369,18 +369,18 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     if (!this.access.allowsOrigin(origin, { headers, url })) {
       this.counters.error('ERR_HUB_ORIGIN_FORBIDDEN');
       logger.warn({ requestId, origin: toLogText(origin ?? '') }, 'hub refuses an origin');
-      refuseUpgrade(socket, 403, 'ERR_HUB_ORIGIN_FORBIDDEN', requestId);
+      refuseUpgrade(socket, 403, refusal('ERR_HUB_ORIGIN_FORBIDDEN'), requestId);
       return;
     }
     if (this.closing !== undefined) {
       this.counters.error('ERR_HUB_DRAINING');
-      refuseUpgrade(socket, 503, 'ERR_HUB_DRAINING', requestId, 1);
+      refuseUpgrade(socket, 503, refusal('ERR_HUB_DRAINING'), requestId, 1);
       return;
     }
     if (this.connections.size >= maxConnections) {
       this.counters.error('ERR_HUB_CONNECTION_LIMIT');
       logger.warn({ requestId, maxConnections }, 'hub is full');
-      refuseUpgrade(socket, 503, 'ERR_HUB_CONNECTION_LIMIT', requestId, 5);
+      refuseUpgrade(socket, 503, refusal('ERR_HUB_CONNECTION_LIMIT'), requestId, 5);
       return;
     }
     acceptUpgrade(this.upgrader, request, socket, head, this.batcher, (bind) => this.open(bind, { headers, url }));
@@ -509,4 +509,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       },
     });
   }
+}
+
+function refusal(code: HubErrorCode): { readonly code: string; readonly message: string } {
+  return { code, message: HUB_ERRORS[code].message };
 }

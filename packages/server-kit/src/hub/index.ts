@@ -6,6 +6,7 @@
 export { type ErrorEntry, HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
 export type { Principal } from '../principal.js';
 export type { CommandAnswer, CommandRefusal, IncomingCommand } from '../shared/command.js';
+export type { AuthContext, OriginRequest, Origins } from '../shared/upgrade.js';
 export type { HubEngine, RoomListener } from './engine.js';
 export {
   type HubCloseOptions,
@@ -16,7 +17,7 @@ export {
 } from './hub.js';
 export type { DiscordOutcome } from './io/discord-sink.js';
 export { type MemoryEngineOptions, memoryEngine } from './io/memory-engine.js';
-export type { AuthContext, OriginRequest, RealtimeHubOptions } from './options.js';
+export type { RealtimeHubOptions } from './options.js';
 export type { NewRoomEvent, Published, RoomRead, RoomRecord } from './protocol/records.js';
 export { applyRoomEvent, initialRoomState } from './protocol/room-state.js';
 export type { PublishOptions } from './publisher.js';

@@ -11,24 +11,8 @@ import {
 } from '@guildkit/core';
 import type { Principal } from '../principal.js';
 import type { CommandAnswer, IncomingCommand } from '../shared/command.js';
+import { type AuthContext, isOrigins, type Origins } from '../shared/upgrade.js';
 import type { HubEngine } from './engine.js';
-
-/** What `authenticate` looks at. */
-export interface AuthContext {
-  /** From an `auth` frame or `Authorization: Bearer`. Without one, look at the request: its session cookie. */
-  readonly token?: string | undefined;
-  /** Headers of the request. */
-  readonly headers: Headers;
-  /** Path and query of the request. */
-  readonly url: string;
-}
-
-/** What `origins` looks at beside the origin. */
-export interface OriginRequest {
-  /** Path and query. */
-  readonly url: string;
-  readonly headers: Headers;
-}
 
 /** Settings of {@link RealtimeHub}. */
 export interface RealtimeHubOptions {
@@ -37,7 +21,7 @@ export interface RealtimeHubOptions {
    * for a request without `Origin`. With a list such a request is let through: only programs can leave `Origin` out,
    * and a program has no one else's cookies. Anything but `true` refuses; so does an exception.
    */
-  readonly origins: readonly string[] | ((origin: string | undefined, request: OriginRequest) => boolean);
+  readonly origins: Origins;
   /**
    * Says who a connection is, or `null`. A thrown guildkit error that is not `retryable` (a `JwtError`) refuses too;
    * any other exception means that nobody can be authenticated now.
@@ -189,10 +173,7 @@ const DEFAULTS = {
 } as const satisfies HubSettings;
 
 const CHECKS: OptionChecks<HubSettings> = {
-  origins: (value) =>
-    typeof value === 'function' || (Array.isArray(value) && value.every(isOrigin))
-      ? undefined
-      : 'must be a function or an array of origins such as "https://app.example"',
+  origins: isOrigins,
   authenticate: check.function(),
   authorize: check.function(),
   onCommand: check.optional(check.function()),
@@ -235,19 +216,4 @@ function hasMethods(what: string, ...names: readonly string[]): OptionCheck {
     const missing = names.filter((name) => typeof methods[name] !== 'function');
     return missing.length === 0 ? undefined : `must be ${what}: ${missing.join(', ')} missing`;
   };
-}
-
-/** Turns `origins` into one question. */
-export function originCheck(
-  origins: HubSettings['origins'],
-): (origin: string | undefined, request: OriginRequest) => boolean {
-  if (typeof origins === 'function') return origins;
-  const allowed = new Set(origins.map((origin) => new URL(origin).origin));
-  return (origin) => origin === undefined || allowed.has(origin);
-}
-
-function isOrigin(value: unknown): boolean {
-  if (typeof value !== 'string' || !URL.canParse(value)) return false;
-  const { origin, pathname, search, hash } = new URL(value);
-  return origin !== 'null' && pathname === '/' && search === '' && hash === '';
 }

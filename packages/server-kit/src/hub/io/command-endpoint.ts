@@ -3,6 +3,7 @@ import type { CommandFrame, PongFrame } from '@guildkit/core/wire';
 import { WIRE_VERSION } from '@guildkit/core/wire';
 import { postedFrameSchema } from '@guildkit/core/wire/schema';
 import type { CommandAnswer } from '../../shared/command.js';
+import { bearerOf } from '../../shared/upgrade.js';
 import type { Access } from '../access.js';
 import type { HubSettings } from '../options.js';
 import { type FrameBudget, fullBudget, takeToken } from '../protocol/frame-budget.js';
@@ -11,7 +12,6 @@ import type { HubCounters } from '../stats.js';
 import type { CommandRequest, Connection } from './connection.js';
 import { type HttpAnswer, type HttpRequest, hubRefusal, jsonAnswer } from './http-answers.js';
 import type { HttpGate, Passed } from './http-gate.js';
-import { bearerOf } from './upgrade.js';
 
 /** The text of a body, or why there is none. */
 export type BodyText =

@@ -5,11 +5,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Unsubscribe } from '@guildkit/core';
+import { headersOf, pathOf } from '../../shared/upgrade.js';
 import type { BodyText, PostRequest } from './command-endpoint.js';
 import type { HttpAnswer } from './http-answers.js';
 import type { StreamReply } from './stream-endpoint.js';
 import type { StreamSink } from './stream-transport.js';
-import { headersOf, pathOf } from './upgrade.js';
 
 /** Answers one request. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => void;
