@@ -52,6 +52,8 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
   let unwrapper = createUnwrapper(16);
   /** The next one to hand out, extended. */
   let next: number | undefined;
+  /** Until then the first packet may not be the first. */
+  let openAt: number | undefined;
   let lost = 0;
 
   const cellOf = (sequence: number): number => sequence & (WINDOW - 1);
@@ -61,6 +63,14 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
     missing.clear();
     unwrapper = createUnwrapper(16);
     next = undefined;
+    openAt = undefined;
+  }
+
+  function expect(from: number, to: number, now: number): void {
+    for (let sequence = from; sequence < to; sequence += 1) {
+      if (ring[cellOf(sequence)] === undefined)
+        missing.set(sequence, { since: now, askAt: now + REORDER_MS, tries: 0 });
+    }
   }
 
   return {
@@ -68,7 +78,7 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
       return lost;
     },
     get nextAt() {
-      let at: number | undefined;
+      let at = openAt;
       for (const { since, askAt } of missing.values()) {
         const due = Math.min(askAt, since + MAX_WAIT_MS);
         if (at === undefined || due < at) at = due;
@@ -81,7 +91,14 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
       if (delta <= -MAX_MISORDER) restart();
       const newest = unwrapper.newest;
       const sequence = unwrapper.unwrap(packet.sequenceNumber);
-      next ??= sequence;
+      if (next === undefined) {
+        next = sequence;
+        openAt = now + REORDER_MS;
+      }
+      if (openAt !== undefined && sequence < next && next - sequence < WINDOW / 2) {
+        expect(sequence + 1, next, now);
+        next = sequence;
+      }
       if (sequence < next) return 'late';
       if (sequence - next >= WINDOW) {
         // Too much is missing to wait for: what is new counts.
@@ -91,9 +108,7 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
         next = sequence;
       } else {
         if (ring[cellOf(sequence)] !== undefined) return 'duplicate';
-        for (let gap = Math.max(next, (newest ?? sequence) + 1); gap < sequence; gap += 1) {
-          missing.set(gap, { since: now, askAt: now + REORDER_MS, tries: 0 });
-        }
+        expect(Math.max(next, (newest ?? sequence) + 1), sequence, now);
       }
       ring[cellOf(sequence)] = packet;
       const entry = missing.get(sequence);
@@ -101,7 +116,8 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
       return entry !== undefined && entry.tries > 0 ? 'recovered' : 'queued';
     },
     pop(now) {
-      if (next === undefined) return undefined;
+      if (next === undefined || (openAt !== undefined && now < openAt)) return undefined;
+      openAt = undefined;
       for (let entry = missing.get(next); entry !== undefined; entry = missing.get(next)) {
         if (now < entry.since + MAX_WAIT_MS) return undefined;
         missing.delete(next);
