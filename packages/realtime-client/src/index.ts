@@ -23,6 +23,13 @@ export {
 } from './errors.js';
 export type { Environment, EnvironmentSignal } from './io/environment.js';
 export { fallbackTransport, type TransportMemory } from './io/fallback-transport.js';
+export {
+  type SharedTransportOptions,
+  sharedTransport,
+  type TabChannel,
+  type TabLocks,
+  type TabPlatform,
+} from './io/shared-transport.js';
 export { type SseTransportOptions, sseTransport } from './io/sse-transport.js';
 export type { ConnectHint, Transport, TransportConnection, TransportHandlers } from './io/transport.js';
 export { type PayloadSchema, validatingTransport } from './io/validating-transport.js';
