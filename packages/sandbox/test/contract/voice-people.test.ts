@@ -1,7 +1,8 @@
 /** Simulated people who speak and show a picture, with and without DAVE. */
 import { fromRtx, opus, vp8 } from '@guildkit/rtp';
-import { createSandbox, SandboxError } from '@guildkit/sandbox';
+import { createSandbox, SandboxError, type SandboxOptions } from '@guildkit/sandbox';
 import { afterEach, describe, expect, test } from 'vitest';
+import { speakDave } from '../support/dave-client.js';
 import { seat, VoiceClient } from '../support/voice-client.js';
 
 const open: { end(): void }[] = [];
@@ -122,6 +123,85 @@ describe('video', () => {
     await expect(anna.showVideo([frame], 0)).rejects.toThrow(TypeError);
     await anna.leaveVoice();
     await expect(anna.showVideo()).rejects.toSatisfy(SandboxError.is);
+  });
+});
+
+describe('with DAVE', () => {
+  /** A client in the group of a channel, and who listens in it. */
+  async function encrypted(options: SandboxOptions['voice'] = {}) {
+    const sandbox = await createSandbox({ voice: options });
+    open.push({ end: () => void sandbox.close() });
+    const { ticket } = await seat(sandbox);
+    const client = VoiceClient.to(ticket);
+    open.push(client);
+    const session = speakDave(client);
+    client.identify({ max_dave_protocol_version: 1 });
+    await client.select();
+    const anna = await sandbox.people.create({ name: 'anna' });
+    await anna.joinVoice(sandbox.voiceChannelId);
+    await client.op(11);
+    return { sandbox, client, session, anna };
+  }
+
+  test('voice and video can be read by the group alone', async () => {
+    const { sandbox, client, session, anna } = await encrypted();
+    const said = new Uint8Array(60).fill(7);
+    const shown = new Uint8Array(2_500).fill(9);
+    await (await anna.speak([said])).finished;
+    await (await anna.showVideo([shown])).finished;
+    const { ssrc } = (await client.op(5)).d;
+    await client.until(() => client.packets.some(({ marker, payloadType }) => marker && payloadType === 105));
+    const voice = client.packets.find((packet) => packet.ssrc === ssrc);
+    expect(voice?.payload.length).toBeGreaterThan(said.length);
+    expect([...session.decrypt(anna.id, 0, Buffer.from(voice?.payload ?? []))]).toEqual([...said]);
+    const depacketizer = vp8.createDepacketizer();
+    const frames = client.packets
+      .filter(({ payloadType }) => payloadType === 105)
+      .flatMap((packet) => depacketizer.push(packet));
+    expect(frames.map(({ data }) => [...session.decrypt(anna.id, 1, Buffer.from(data))])).toEqual([[...shown]]);
+    expect(sandbox.voice.channel(sandbox.voiceChannelId)?.dave?.view).toMatchObject({
+      established: true,
+      protocolVersion: 1,
+    });
+    await anna.leaveVoice();
+    // Alone again: the group begins anew.
+    await client.message(({ op, d }) => op === 24 && d.epoch === 1);
+    expect(sandbox.voice.counters.internalErrors).toBe(0);
+  });
+
+  test('who speaks before there is a client joins when it comes', async () => {
+    const sandbox = await createSandbox();
+    open.push({ end: () => void sandbox.close() });
+    const anna = await sandbox.people.create({ name: 'anna' });
+    await anna.joinVoice(sandbox.voiceChannelId);
+    const tone = await anna.speak();
+    const { ticket } = await seat(sandbox);
+    const client = VoiceClient.to(ticket);
+    open.push(client);
+    const session = speakDave(client);
+    client.identify({ max_dave_protocol_version: 1 });
+    await client.select();
+    await expect.poll(() => session.ready).toBe(true);
+    const had = client.packets.length;
+    await client.received(had + 10);
+    const last = client.packets.at(-1);
+    expect(opus.samplesOf(session.decrypt(anna.id, 0, Buffer.from(last?.payload ?? [])))).toBe(960);
+    tone.stop();
+  });
+
+  test('when DAVE is only preferred, someone without it turns it off for all', async () => {
+    const { sandbox, client, anna } = await encrypted({ dave: 'prefer' });
+    await (await anna.speak([new Uint8Array([0xfc, 1])])).finished;
+    expect(sandbox.voice.channel(sandbox.voiceChannelId)?.dave?.view.established).toBe(true);
+    const bot = await sandbox.bots.create({ name: 'plain' });
+    const plain = await VoiceClient.live((await seat(sandbox, bot.token)).ticket);
+    open.push(plain);
+    expect((await plain.op(4)).d.dave_protocol_version).toBe(0);
+    expect((await client.op(21)).d).toMatchObject({ protocol_version: 0 });
+    await expect.poll(() => sandbox.voice.channel(sandbox.voiceChannelId)?.dave?.view.protocolVersion).toBe(0);
+    await client.op(22);
+    await (await anna.speak([new Uint8Array([0xfc, 2])])).finished;
+    await plain.until(() => plain.packets.some(({ payload }) => payload[1] === 2));
   });
 });
 

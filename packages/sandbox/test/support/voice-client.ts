@@ -79,6 +79,7 @@ export class VoiceClient {
   readonly closed: Promise<Closing>;
   udp: Socket | undefined;
   cipher: PacketCipher | undefined;
+  private readonly followers: ((message: VoiceMessage) => void)[] = [];
   private readonly opened: Promise<void>;
   private readonly waiting: { fits: () => boolean; resolve: () => void }[] = [];
   private readonly nextSequence = new Map<number, number>();
@@ -235,6 +236,21 @@ export class VoiceClient {
     return this.messages.reduce((last, { seq }) => seq ?? last, -1);
   }
 
+  /** Everyone whom the gateway has named, and itself. */
+  get userIds(): string[] {
+    const ids = new Set([this.ticket.userId]);
+    for (const { op, d } of this.messages) {
+      if (op === 11) for (const id of d.user_ids) ids.add(id);
+      if (op === 13) ids.delete(d.user_id);
+    }
+    return [...ids];
+  }
+
+  /** Calls back for every message that comes from now on. */
+  follow(listener: (message: VoiceMessage) => void): void {
+    this.followers.push(listener);
+  }
+
   op(op: number): Promise<VoiceMessage> {
     return this.message((message) => message.op === op);
   }
@@ -282,6 +298,7 @@ export class VoiceClient {
 
   private keep(message: VoiceMessage): void {
     this.messages.push(message);
+    for (const follower of this.followers) follower(message);
     this.wake();
   }
 
