@@ -6,7 +6,17 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bench = fileURLToPath(new URL('.', import.meta.url));
-const ALL = ['sandbox', 'event-latency', 'gateway', 'gateway-recovery', 'rest', 'rest-probes', 'rtp'];
+const ALL = [
+  'sandbox',
+  'event-latency',
+  'hub',
+  'gateway',
+  'gateway-recovery',
+  'rest',
+  'rest-probes',
+  'rtp',
+  'rtc-join',
+];
 
 function run(command, args, cwd = root) {
   const result = spawnSync(command, args, {

@@ -10,7 +10,7 @@ import {
   systemClock,
   type VoiceSignalling,
 } from '@guildkit/core';
-import { type EncryptionMode, isEncryptionMode } from '@guildkit/rtp';
+import { ENCRYPTION_MODES, type EncryptionMode, isEncryptionMode, traitsOf } from '@guildkit/rtp';
 import type { OpusCodec } from './media/codec/opus-codec.js';
 import type { MediaOptions } from './media/media-engine.js';
 import type { RtpHeaderExtensionIds } from './media/transport.js';
@@ -30,7 +30,7 @@ export interface DiscordRtcClientOptions extends MediaOptions {
   /**
    * Encryption modes that may be used, best first; legacy ones go last whatever the order.
    *
-   * @defaultValue every mode that works here, by what is quickest, measured once
+   * @defaultValue every mode that works here, quickest first: measured once, while the first join is under way
    */
   readonly modes?: readonly EncryptionMode[] | undefined;
   /** Video codecs, best first; none: the connection carries no video. @defaultValue VP8, VP9, H264 */
@@ -208,15 +208,19 @@ export function resolveConnect(options: ConnectOptions | undefined): ConnectSett
   });
 }
 
-/** The connection's rules, with what the options say. @param measured Modes that work here, quickest first; asked when a server offers. */
-export function rulesOf(settings: Settings, measured: () => readonly EncryptionMode[]): VoiceRules {
+/**
+ * The connection's rules, with what the options say.
+ *
+ * @param measured Modes that work here, quickest first; asked when a server offers. `undefined`: not known yet.
+ */
+export function rulesOf(settings: Settings, measured: () => readonly EncryptionMode[] | undefined): VoiceRules {
   const { backoff, keepaliveIntervalMs: keepaliveMs, modes } = settings;
   return {
     ...VOICE_RULES,
     backoff,
     keepaliveMs,
     get modes() {
-      const usable = measured();
+      const usable = measured() ?? [...VOICE_RULES.modes, ...ENCRYPTION_MODES.filter((mode) => traitsOf(mode).legacy)];
       return aeadFirst(modes === undefined ? usable : modes.filter((mode) => usable.includes(mode)));
     },
   };

@@ -61,7 +61,7 @@ export const VOICE_RULES = {
   alertAfterAttempts: 5,
   lateTimerMs: 100,
   lateGraceMs: 1_000,
-  // What is quicker on most machines; the client measures its own.
+  // What Discord recommends where it is offered; the client measures its own machine.
   modes: ['aead_aes256_gcm_rtpsize', 'aead_xchacha20_poly1305_rtpsize'],
   closeCode: voiceCloseCode,
   keepaliveMs: 5_000,
