@@ -15,6 +15,7 @@ const state = {
   messages: [],
   paused: false,
   lasting: undefined,
+  voice: { sessions: [] },
 };
 
 /** Makes an element. */
@@ -91,7 +92,7 @@ function drawPeople() {
 }
 
 function personRow(person) {
-  const { id, name, channelId, isMember, voice } = person;
+  const { id, name, channelId, isMember, voice, speaking, showing } = person;
   const where = h(
     'select',
     {
@@ -118,6 +119,10 @@ function personRow(person) {
     button(label, `${id}-${field}`, () => act(() => api('POST', `/people/${id}/voice`, { [field]: !voice[field] })), {
       'aria-pressed': String(voice?.[field] ?? false),
     });
+  const media = (label, route, on) =>
+    button(label, `${id}-${route}`, () => act(() => api('POST', `/people/${id}/${route}`, { on: !on })), {
+      'aria-pressed': String(on),
+    });
   const remove = (what) => ({ personId: id, act: what });
   return h(
     'li',
@@ -133,6 +138,8 @@ function personRow(person) {
             flag('Mute', 'mute'),
             flag('Deafen', 'deaf'),
             flag('Camera', 'video'),
+            media('Speak', 'speak', speaking),
+            media('Show video', 'show', showing),
             button(
               'Disconnect',
               `${id}-disconnect`,
@@ -329,6 +336,61 @@ const FAULTS = {
       lasts: ({ refusing }) => refusing === DOWN,
     },
   ],
+  'Voice gateway': [
+    { label: 'Cut voice', says: 'Breaks voice connections without a goodbye.', path: 'voice/cut' },
+    {
+      label: 'Close voice with',
+      says: 'Closes with this code.',
+      path: 'voice/close',
+      body: (value) => ({ code: value }),
+      field: { label: 'Code of voice', value: 4015, min: 1000, max: 4999 },
+    },
+    { label: 'Move server', says: 'Another voice server, and 4014.', path: 'voice/move' },
+    { label: 'Forget voice', says: 'Those cut before cannot be resumed.', path: 'voice/forget' },
+    {
+      label: 'Stop voice ACKs',
+      says: 'Heartbeats of voice go unanswered.',
+      path: 'voice/acks',
+      body: (_, on) => ({ answered: !on }),
+      lasts: ({ voice }) => !voice.heartbeatAcks,
+    },
+    {
+      label: 'Withhold description',
+      says: 'Select Protocol is never answered.',
+      path: (on) => (on ? 'voice/withhold' : 'voice/release'),
+      body: () => ({ what: 'SESSION_DESCRIPTION' }),
+      lasts: ({ voice }) => voice.withheld.includes('SESSION_DESCRIPTION'),
+    },
+  ],
+  'Media, one at a time': [
+    media('Lose', 'Loses this many percent of packets.', 'loss', { label: 'Loss in percent', value: 5, max: 100 }, 100),
+    media('Jitter', 'Packets come up to this many ms late.', 'jitterMs', {
+      label: 'Jitter in ms',
+      value: 60,
+      max: 5000,
+    }),
+    media(
+      'Reorder packets',
+      'This many percent come late.',
+      'reorder',
+      { label: 'Late, in percent', value: 10, max: 100 },
+      100,
+    ),
+    media(
+      'Narrow',
+      'So many kbit/s pass in each direction.',
+      'bandwidthBps',
+      { label: 'Bandwidth in kbit/s', value: 64, max: 100000 },
+      0.001,
+    ),
+    {
+      label: 'Blackout',
+      says: 'No packet passes.',
+      path: 'media',
+      body: (_, on) => (on ? { blackout: true } : {}),
+      lasts: ({ media: rules }) => rules.some(({ blackout }) => blackout === true),
+    },
+  ],
   REST: [
     {
       label: 'Fail with',
@@ -358,6 +420,18 @@ const FAULTS = {
     },
   ],
 };
+
+/** A condition of media in the unit of its field: `unit` of it is one of the sandbox's. */
+function media(label, says, condition, field, unit = 1) {
+  return {
+    label,
+    says,
+    path: 'media',
+    body: (value, on) => (on ? { [condition]: value / unit } : {}),
+    field: { min: 1, ...field },
+    lasts: ({ media: rules }) => rules.some((rule) => (rule[condition] ?? 0) > 0),
+  };
+}
 
 function withholding(what, says) {
   return {
@@ -415,6 +489,36 @@ function drawLasting() {
   for (const { press, fault } of lastingButtons) press.setAttribute('aria-pressed', String(isOn(fault)));
   const waiting = state.lasting?.rest ?? 0;
   $('waiting').textContent = waiting === 0 ? '' : `${waiting} waiting for REST requests`;
+}
+
+/** Who is connected to voice, and how their packets fare. */
+function drawVoice() {
+  const { sessions } = state.voice;
+  $('voice').hidden = sessions.length === 0;
+  draw('sessions', sessions, () => sessions.map(sessionRow));
+}
+
+function sessionRow({ userId, channelId, connected, stage, mode, daveVersion, speaking, video, media: packets }) {
+  const channel = state.channels.find(({ id }) => id === channelId);
+  const dropped = Object.entries(packets.dropped).map(([reason, count]) => `${count} ${reason}`);
+  const facts = [
+    connected ? stage : 'waits for Resume',
+    mode?.replace(/_poly1305|_rtpsize/g, ''),
+    daveVersion > 0 ? 'DAVE' : 'no DAVE',
+    speaking ? 'speaking' : undefined,
+    video.length > 0 ? 'video' : undefined,
+  ];
+  return h(
+    'li',
+    {},
+    h('div', { className: 'line' }, h('strong', {}, `in ${channel?.name ?? channelId}`), h('small', {}, userId)),
+    h('div', { className: 'line' }, ...facts.filter(Boolean).map((fact) => h('span', { className: 'chip' }, fact))),
+    h(
+      'small',
+      {},
+      `${packets.packetsIn} packets in, ${packets.packetsOut} out; dropped: ${dropped.join(', ') || 'none'}`,
+    ),
+  );
 }
 
 const COUNTERS = [
@@ -494,14 +598,15 @@ function refresh() {
 async function load() {
   try {
     const chat = state.chat;
-    const [people, channels, traffic, lasting, messages] = await Promise.all([
+    const [people, channels, traffic, lasting, voice, messages] = await Promise.all([
       api('GET', '/people'),
       api('GET', '/channels'),
       api('GET', '/traffic'),
       api('GET', '/faults'),
+      api('GET', '/voice'),
       chat === undefined ? [] : api('GET', `/channels/${chat}/messages`).catch(() => []),
     ]);
-    Object.assign(state, { people, channels, traffic, lasting });
+    Object.assign(state, { people, channels, traffic, lasting, voice });
     if (chat === state.chat) state.messages = messages;
     link('live', 'Live');
   } catch {
@@ -510,6 +615,7 @@ async function load() {
   drawPeople();
   drawChannels();
   drawChat();
+  drawVoice();
   drawLasting();
   drawTraffic();
 }
@@ -557,6 +663,7 @@ async function begin() {
       : [
           ['API base', about.apiBase],
           ['gateway', about.gatewayUrl],
+          ['voice', about.voiceEndpoint],
           ['guild', about.guildId],
         ];
   $('addresses').replaceChildren(...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));

@@ -16,7 +16,7 @@ const counted = z.object({ count: count.default(1), ...target });
 export const FAULT_STATE_ROUTE: ControlRoute = {
   method: 'GET',
   path: '/faults',
-  summary: 'What lasts: `{ heartbeatAcks, withheld, delayMs, refusing?, rest }`',
+  summary: 'What lasts: `{ heartbeatAcks, withheld, delayMs, refusing?, rest, voice, media }`',
   handle: async ({ faults }) => faults.lasting(),
 };
 

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { type ControlContext, type ControlRoute, read } from './control-route.js';
 import type { Person } from './people.js';
 import type { PermissionName } from './protocol/world/permissions.js';
+import type { Playback } from './voice/playback.js';
 
 const id = z.string().min(1).max(20);
 const personBody = z.object({
@@ -27,6 +28,7 @@ const voiceBody = z.object({
   deaf: z.boolean().optional(),
   video: z.boolean().optional(),
 });
+const onBody = z.object({ on: z.boolean().default(true) });
 const sendBody = z.object({ channelId: id, content: z.string().max(4000), replyTo: id.optional() });
 const messageBody = z.object({ channelId: id, messageId: id });
 const editBody = messageBody.extend({ content: z.string().max(4000) });
@@ -78,6 +80,24 @@ export const PEOPLE_ROUTES: readonly ControlRoute[] = [
       if (mute !== undefined) await person.setMute(mute);
       if (deaf !== undefined) await person.setDeaf(deaf);
       if (video !== undefined) await person.setVideo(video);
+    }),
+  },
+  {
+    method: 'POST',
+    path: '/people/:person/speak',
+    summary: 'Speak in voice, a tone, or stop: `{ on? }`',
+    handle: act(async (person, body) => {
+      if (read(onBody, body).on) await person.speak();
+      else await ended(person.speaking);
+    }),
+  },
+  {
+    method: 'POST',
+    path: '/people/:person/show',
+    summary: 'Show video in voice, a test picture, or stop: `{ on? }`',
+    handle: act(async (person, body) => {
+      if (read(onBody, body).on) await person.showVideo();
+      else await ended(person.showing);
     }),
   },
   {
@@ -178,11 +198,18 @@ function act(action: (person: Person, body: unknown) => Promise<void>): Handler<
   });
 }
 
-const show = ({ id: personId, name, channelId, voice, isMember, roles }: Person) => ({
+async function ended(playback: Playback | undefined): Promise<void> {
+  playback?.stop();
+  await playback?.finished;
+}
+
+const show = ({ id: personId, name, channelId, voice, speaking, showing, isMember, roles }: Person) => ({
   id: personId,
   name,
   channelId,
   voice,
+  speaking: speaking !== undefined,
+  showing: showing !== undefined,
   isMember,
   roles,
 });

@@ -31,6 +31,12 @@ export interface VoiceFaults {
   forgetSessions(): void;
 }
 
+/** Faults and what shows and ends them. */
+export interface VoiceFaultSwitch extends VoiceFaults {
+  clear(): void;
+  lasting(): { readonly heartbeatAcks: boolean; readonly withheld: readonly WithheldVoiceAnswer[] };
+}
+
 const WITHHOLDABLE: readonly WithheldVoiceAnswer[] = ['HELLO', 'READY', 'SESSION_DESCRIPTION', 'RESUMED'];
 
 /** Creates the faults of a voice gateway. */
@@ -38,8 +44,19 @@ export function createVoiceFaults(
   side: VoiceSide,
   traffic: TrafficLog,
   isSendable: (code: number) => boolean,
-): VoiceFaults & { clear(): void } {
+): VoiceFaultSwitch {
   const { hub } = side;
+  let heartbeatAcks = true;
+  const withheld = new Set<WithheldVoiceAnswer>();
+  const answerHeartbeats = (answered: boolean): void => {
+    heartbeatAcks = answered;
+    hub.answerHeartbeats(answered);
+  };
+  const keepBack = (what: WithheldVoiceAnswer, back: boolean): void => {
+    if (back) withheld.add(what);
+    else withheld.delete(what);
+    hub.withhold(what, back);
+  };
   const note = (what: string): void => traffic.add('fault', 'out', `voice: ${what}`);
   return {
     cut({ handshake = false, ...target } = {}) {
@@ -53,18 +70,18 @@ export function createVoiceFaults(
     },
     heartbeatAcks(answered) {
       note(`heartbeat acks ${answered ? 'on' : 'off'}`);
-      hub.answerHeartbeats(answered);
+      answerHeartbeats(answered);
     },
     withhold(what) {
       if (!WITHHOLDABLE.includes(what)) {
         throw new RangeError(`faults.voice.withhold: one of ${WITHHOLDABLE.join(', ')}`);
       }
       note(`withhold ${what}`);
-      hub.withhold(what, true);
+      keepBack(what, true);
     },
     release(what) {
       note(`release ${what ?? 'all'}`);
-      for (const each of WITHHOLDABLE) if (what === undefined || what === each) hub.withhold(each, false);
+      for (const each of WITHHOLDABLE) if (what === undefined || what === each) keepBack(each, false);
     },
     moveServer({ outage = false, ...target } = {}) {
       note('another server');
@@ -79,8 +96,9 @@ export function createVoiceFaults(
       hub.expireDetached();
     },
     clear() {
-      hub.answerHeartbeats(true);
-      for (const each of WITHHOLDABLE) hub.withhold(each, false);
+      answerHeartbeats(true);
+      for (const each of WITHHOLDABLE) keepBack(each, false);
     },
+    lasting: () => ({ heartbeatAcks, withheld: [...withheld] }),
   };
 }

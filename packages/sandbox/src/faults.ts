@@ -3,6 +3,7 @@ import type { Clock } from '@guildkit/core';
 import { type RestFault, type RestFaultOptions, RestFaults } from './faults-rest.js';
 import { createVoiceFaults, type VoiceFaults } from './faults-voice.js';
 import type { FaultTarget, GatewayHub, WithheldAnswer } from './io/gateway-hub.js';
+import type { WithheldVoiceAnswer } from './io/voice-hub.js';
 import type { TrafficLog } from './traffic.js';
 import type { MediaFaultOptions } from './voice/media-fault-table.js';
 import type { VoiceSide } from './voice/voice-side.js';
@@ -39,6 +40,10 @@ export interface LastingFaults {
   readonly refusing: number | 'reset' | 'silence' | undefined;
   /** Faults that wait for REST requests. */
   readonly rest: number;
+  /** Of the voice gateway: whether heartbeats are answered, and answers that are kept back. */
+  readonly voice: { readonly heartbeatAcks: boolean; readonly withheld: readonly WithheldVoiceAnswer[] };
+  /** What happens to media, and to whose. */
+  readonly media: readonly MediaFaultOptions[];
 }
 
 /** Faults of the gateway, of REST and of voice. Each acts at once on everything that is connected, unless it says otherwise. */
@@ -111,7 +116,7 @@ export interface Faults {
   media(options?: MediaFaultOptions): void;
   /** Ends every fault that lasts: refusals, disturbed requests, delays, withheld answers, missing heartbeat answers, what was armed, disturbed media. */
   clear(): void;
-  /** What lasts now, of gateway and REST. */
+  /** What lasts now. */
   lasting(): LastingFaults;
 }
 
@@ -299,7 +304,15 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog,
       voice.clear();
       side.faults.clear();
     },
-    lasting: () => ({ heartbeatAcks, withheld: [...withheld], delayMs, refusing: refusal?.answer, rest: rest.waiting }),
+    lasting: () => ({
+      heartbeatAcks,
+      withheld: [...withheld],
+      delayMs,
+      refusing: refusal?.answer,
+      rest: rest.waiting,
+      voice: voice.lasting(),
+      media: side.faults.list(),
+    }),
     dispose: disarm,
   };
 }

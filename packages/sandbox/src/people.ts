@@ -38,6 +38,10 @@ export interface Person {
   readonly channelId: string | null;
   /** What they chose in voice, `null` outside of voice. */
   readonly voice: { readonly mute: boolean; readonly deaf: boolean; readonly video: boolean } | null;
+  /** What they say now. */
+  readonly speaking: Playback | undefined;
+  /** What they show now. */
+  readonly showing: Playback | undefined;
   /** Whether they are in the guild. */
   readonly isMember: boolean;
   /** Ids of their roles. */

@@ -37,6 +37,8 @@ export interface PeopleContext {
   readonly guild: Guild;
   /** Their media in voice; `undefined` when they are not there. @throws SandboxError (rejects) `ERR_SANDBOX_DAVE_UNAVAILABLE`. */
   media(personId: string): Promise<PersonMedia | undefined>;
+  /** The media of someone who has sent any. */
+  sentBy(personId: string): PersonMedia | undefined;
   /** Hands on dispatches. @throws SandboxError `ERR_SANDBOX_CLOSED`. */
   broadcast(events: readonly WorldEvent[]): void;
   moment(): Moment;
@@ -110,6 +112,14 @@ export class SimulatedPerson {
 
   async setVideo(on: boolean): Promise<void> {
     this.change({ selfVideo: on });
+  }
+
+  get speaking(): Playback | undefined {
+    return this.context.sentBy(this.id)?.speaking;
+  }
+
+  get showing(): Playback | undefined {
+    return this.context.sentBy(this.id)?.showing;
   }
 
   async speak(packets?: FrameSource): Promise<Playback> {

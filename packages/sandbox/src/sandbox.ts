@@ -43,7 +43,7 @@ export interface SandboxOptions {
   readonly allowRemote?: boolean | undefined;
   /** Serves https and wss with a certificate of its own: {@link Sandbox.certificate}. @defaultValue `false` */
   readonly tls?: boolean | undefined;
-  /** `false` switches limits off, a number multiplies them. @defaultValue `true` */
+  /** `false` switches the limits of REST, gateway and voice off, a number multiplies them. @defaultValue `true` */
   readonly rateLimits?: boolean | number | undefined;
   /** What HELLO asks for. A connection without a heartbeat for half an interval more is closed. @defaultValue `41_250`, as Discord */
   readonly heartbeatIntervalMs?: number | undefined;
@@ -218,7 +218,13 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     seed,
     clock,
     traffic,
-    settings: voiceSettings,
+    settings: {
+      ...voiceSettings,
+      messageLimit:
+        settings.rateLimits === false
+          ? Number.POSITIVE_INFINITY
+          : Math.ceil(voiceSettings.messageLimit * scaleOf(settings.rateLimits)),
+    },
     host,
     urlHost: urlHost(host),
     tls,
@@ -239,7 +245,8 @@ export async function createSandbox(options?: SandboxOptions): Promise<Sandbox> 
     world,
     guild,
     broadcast,
-    media: (personId) => voice.mediaOf(guild.id, personId),
+    media: (personId) => voice.people.mediaOf(guild.id, personId),
+    sentBy: (personId) => voice.people.find(guild.id, personId),
     moment: () => ({ now: clock.wallTime(), stamp: timestamp() }),
   });
   const channels = createChannels(world, guild, broadcast);

@@ -23,6 +23,8 @@ interface Rule {
   readonly conditions: MediaConditions;
   readonly seed: number;
   readonly timer: unknown;
+  /** As it was set, but for what ends it. */
+  readonly shown: MediaFaultOptions;
 }
 
 const CLEAR: MediaConditions = {
@@ -71,7 +73,8 @@ export class MediaFaultTable {
               this.rules.delete(name);
               this.applyAll();
             }, forMs);
-      this.rules.set(name, { conditions, seed, timer });
+      const shown = { ...wanted, ...(userId === EVERYONE ? {} : { userId }), direction: way };
+      this.rules.set(name, { conditions, seed, timer, shown });
     }
     this.applyAll();
   }
@@ -80,6 +83,11 @@ export class MediaFaultTable {
   apply(peer: MediaPeer): void {
     peer.up = this.linkOf(peer.userId, 'up', peer.up);
     peer.down = this.linkOf(peer.userId, 'down', peer.down);
+  }
+
+  /** What acts now, one for each user and direction. */
+  list(): readonly MediaFaultOptions[] {
+    return [...this.rules.values()].map(({ shown }) => shown);
   }
 
   /** Ends all of them. */

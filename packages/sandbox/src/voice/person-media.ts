@@ -60,13 +60,15 @@ interface Stream {
 export class PersonMedia {
   /** Set where DAVE is on. */
   dave: PersonDave | undefined;
+  /** What they say now. */
+  speaking: Playback | undefined;
+  /** What they show now. */
+  showing: Playback | undefined;
   private readonly audio: Stream;
   private readonly video: Stream;
   private readonly rtx: Stream;
   private readonly kept = new Map<number, RtpPacketInit>();
   private readonly playing = new Set<Playback>();
-  private speaking: Playback | undefined;
-  private showing: Playback | undefined;
   private pictureId = 0;
   private keyframeWanted = false;
 

@@ -56,6 +56,11 @@ export class VoicePeople {
     return this.media.get(keyOf(guildId, userId)) === media ? media : undefined;
   }
 
+  /** The media of someone who has sent any; `undefined` for all others. */
+  find(guildId: string, userId: string): PersonMedia | undefined {
+    return this.media.get(keyOf(guildId, userId));
+  }
+
   /** A client has come: those who send media already become members of the group that there is now. */
   enrolAll(channel: VoiceChannel): void {
     for (const userId of channel.room.userIds) this.enrol(channel, userId);

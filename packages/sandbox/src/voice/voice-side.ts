@@ -20,7 +20,6 @@ import type { TrafficLog } from '../traffic.js';
 import type { SandboxVoice, VoiceChannelView, VoiceSessionView } from './inspection.js';
 import { MediaFaultTable } from './media-fault-table.js';
 import type { VoiceSettings } from './options.js';
-import type { PersonMedia } from './person-media.js';
 import { VoiceChannels } from './voice-channels.js';
 import { VoicePeople } from './voice-people.js';
 
@@ -80,7 +79,7 @@ export class VoiceSide implements SandboxVoice {
   private readonly grants: VoiceGrants;
   private readonly random: SeededRandom;
   private readonly channels: VoiceChannels;
-  private readonly people: VoicePeople;
+  readonly people: VoicePeople;
   private readonly places = new Map<string, Place>();
   private readonly ssrcs = new Set<number>();
   private readonly modes = new Map<string, string>();
@@ -242,11 +241,6 @@ export class VoiceSide implements SandboxVoice {
       this.options.broadcast([this.grant(guildId, userId, id)]);
       this.hub.end(sessionKey(session), 4014);
     }
-  }
-
-  /** The media of a simulated person: `undefined` outside of voice. @throws SandboxError (rejects) `ERR_SANDBOX_DAVE_UNAVAILABLE`. */
-  mediaOf(guildId: string, userId: string): Promise<PersonMedia | undefined> {
-    return this.people.mediaOf(guildId, userId);
   }
 
   async close(): Promise<void> {

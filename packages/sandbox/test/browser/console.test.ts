@@ -7,6 +7,8 @@ import type { AxeResults } from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { speakDave } from '../support/dave-client.js';
+import { seat, VoiceClient } from '../support/voice-client.js';
 
 const executablePath = chromiumPath();
 if (executablePath === undefined && process.env.CI === 'true') throw new Error(HOW_TO_GET_CHROMIUM);
@@ -122,6 +124,33 @@ describe.skipIf(executablePath === undefined)('console', () => {
     const accepted = socket();
     await message(accepted);
     accepted.terminate();
+  });
+
+  test('voice: a person speaks and shows, a bot’s packets are counted and lost', async () => {
+    const anna = await sandbox.people.create({ name: 'Anna' });
+    await anna.joinVoice(sandbox.voiceChannelId);
+    const { ticket } = await seat(sandbox);
+    const client = VoiceClient.to(ticket);
+    speakDave(client);
+    client.identify({ max_dave_protocol_version: 1 });
+    await client.select();
+    await page.getByText('Voice sessions of bots').waitFor();
+    await press('Speak');
+    await isOn('Speak', true);
+    await client.message(({ op, d }) => op === 5 && d.user_id === anna.id && d.speaking === 1);
+    await press('Show video');
+    await isOn('Show video', true);
+    await press('Blackout');
+    await isOn('Blackout', true);
+    await page.getByText(/dropped: \d+ blackout/).waitFor();
+    await press('Blackout');
+    await isOn('Blackout', false);
+    await press('Speak');
+    await isOn('Speak', false);
+    expect([anna.speaking, anna.showing === undefined]).toEqual([undefined, false]);
+    await press('Cut voice');
+    await page.getByText('waits for Resume').waitFor();
+    client.end();
   });
 
   test('HELLO is withheld', async () => {

@@ -170,9 +170,11 @@ describe('forwarding', () => {
 describe('datagrams', () => {
   test.each([
     ['IPv4', {}, '127.0.0.1'],
-    ['IPv6', { ipv6: true }, '::1'],
-  ])('discovery and keepalives over %s', async (_name, voice, address) => {
-    await using sandbox = await begin({ voice });
+    ['IPv6', { voice: { ipv6: true } }, '::1'],
+    ['IPv6, the gateway too', { host: '::1' }, '::1'],
+    ['a name', { host: 'localhost' }, '127.0.0.1'],
+  ] as const)('discovery and keepalives over %s', async (_name, options, address) => {
+    await using sandbox = await begin(options);
     const { ticket } = await seat(sandbox);
     const client = VoiceClient.to(ticket);
     open.push(client);
