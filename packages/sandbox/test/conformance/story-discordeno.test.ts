@@ -1,9 +1,9 @@
 import { createGatewayManager } from '@discordeno/gateway';
 import { createRestManager } from '@discordeno/rest';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
-import { type GatewayDispatchPayload, GatewayIntentBits } from 'discord-api-types/v10';
+import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { test } from 'vitest';
-import { createEar, type StoryClient, tellStory } from '../support/story.js';
+import { createEar, STORY_INTENTS, type StoryClient, tellStory } from '../support/story.js';
 
 const ignore = (): void => undefined;
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore, fatal: ignore };
@@ -19,12 +19,7 @@ function createStoryClient(sandbox: Sandbox): StoryClient {
   const manager = createGatewayManager({
     token: connection.token,
     url: sandbox.gatewayUrl,
-    intents:
-      GatewayIntentBits.Guilds |
-      GatewayIntentBits.GuildVoiceStates |
-      GatewayIntentBits.GuildMessages |
-      GatewayIntentBits.GuildMessageReactions |
-      GatewayIntentBits.MessageContent,
+    intents: STORY_INTENTS,
     preferSnakeCase: true,
     logger: SILENT,
     connection: {

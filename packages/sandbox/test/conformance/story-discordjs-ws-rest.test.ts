@@ -1,27 +1,16 @@
 import { REST } from '@discordjs/rest';
 import { WebSocketManager, WebSocketShardEvents } from '@discordjs/ws';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
-import {
-  type APIChannel,
-  type APIGuildMember,
-  type APIMessage,
-  GatewayIntentBits,
-  Routes,
-} from 'discord-api-types/v10';
+import { type APIChannel, type APIGuildMember, type APIMessage, Routes } from 'discord-api-types/v10';
 import { test } from 'vitest';
-import { createEar, type StoryClient, tellStory } from '../support/story.js';
+import { createEar, STORY_INTENTS, type StoryClient, tellStory } from '../support/story.js';
 
 function createStoryClient(sandbox: Sandbox): StoryClient {
   const rest = new REST({ version: '10', api: sandbox.connection.apiBase.replace('/v10', '') });
   rest.setToken(sandbox.connection.token);
   const manager = new WebSocketManager({
     token: sandbox.connection.token,
-    intents:
-      GatewayIntentBits.Guilds |
-      GatewayIntentBits.GuildVoiceStates |
-      GatewayIntentBits.GuildMessages |
-      GatewayIntentBits.GuildMessageReactions |
-      GatewayIntentBits.MessageContent,
+    intents: STORY_INTENTS,
     rest,
   });
   const errors: unknown[] = [];

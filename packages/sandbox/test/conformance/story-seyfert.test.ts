@@ -8,7 +8,7 @@ import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { type GatewayDispatchPayload, GatewayIntentBits } from 'discord-api-types/v10';
 import { ApiHandler, Client, Logger } from 'seyfert';
 import { afterEach, test } from 'vitest';
-import { createEar, type StoryClient, tellStory } from '../support/story.js';
+import { createEar, STORY_INTENTS, type StoryClient, tellStory } from '../support/story.js';
 
 /** Node 24's, which the types of Node 20 lack. */
 const { getCACertificates, setDefaultCACertificates } = tls as unknown as {
@@ -33,13 +33,7 @@ function createStoryClient(sandbox: Sandbox): StoryClient {
   const { token } = connection;
   const errors: unknown[] = [];
   const ear = createEar();
-  const intents =
-    GatewayIntentBits.Guilds |
-    GatewayIntentBits.GuildMembers |
-    GatewayIntentBits.GuildVoiceStates |
-    GatewayIntentBits.GuildMessages |
-    GatewayIntentBits.GuildMessageReactions |
-    GatewayIntentBits.MessageContent;
+  const intents = STORY_INTENTS | GatewayIntentBits.GuildMembers;
   let ready: () => void = () => {};
   const isReady = new Promise<void>((resolve) => {
     ready = resolve;

@@ -1,7 +1,15 @@
 /** One story that clients from npm run, unmodified: what a bot sees and does in a day. */
 import type { Sandbox } from '@guildkit/sandbox';
-import { GatewayDispatchEvents, type GatewayDispatchPayload } from 'discord-api-types/v10';
+import { GatewayDispatchEvents, type GatewayDispatchPayload, GatewayIntentBits } from 'discord-api-types/v10';
 import { expect, vi } from 'vitest';
+
+/** What the story needs to hear, as bits. */
+export const STORY_INTENTS =
+  GatewayIntentBits.Guilds |
+  GatewayIntentBits.GuildVoiceStates |
+  GatewayIntentBits.GuildMessages |
+  GatewayIntentBits.GuildMessageReactions |
+  GatewayIntentBits.MessageContent;
 
 /** What a client can do, in its own words. */
 export interface StoryClient {
