@@ -15,7 +15,7 @@ import { guildRoom, parseRoom, type RoomEvents, userRoom } from '@guildkit/core/
 import type { WebSocketServer } from 'ws';
 import { HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
 import type { CommandAnswer } from '../shared/command.js';
-import { bearerOf, claimUpgrade, headersOf, pathOf, refuseUpgrade } from '../shared/upgrade.js';
+import { bearerOf, claimUpgrade, pathOf, refuseUpgrade, requestFacts } from '../shared/upgrade.js';
 import { Access } from './access.js';
 import { envelopeMessage } from './codec/message.js';
 import type { HubEngine } from './engine.js';
@@ -364,9 +364,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     const { logger, maxConnections } = this.settings;
     const requestId = randomUUID();
     const { origin } = request.headers;
-    const headers = headersOf(request);
-    const url = request.url ?? '';
-    if (!this.access.allowsOrigin(origin, { headers, url })) {
+    const facts = requestFacts(request);
+    if (!this.access.allowsOrigin(origin, facts)) {
       this.counters.error('ERR_HUB_ORIGIN_FORBIDDEN');
       logger.warn({ requestId, origin: toLogText(origin ?? '') }, 'hub refuses an origin');
       refuseUpgrade(socket, 403, refusal('ERR_HUB_ORIGIN_FORBIDDEN'), requestId);
@@ -383,7 +382,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       refuseUpgrade(socket, 503, refusal('ERR_HUB_CONNECTION_LIMIT'), requestId, 5);
       return;
     }
-    acceptUpgrade(this.upgrader, request, socket, head, this.batcher, (bind) => this.open(bind, { headers, url }));
+    acceptUpgrade(this.upgrader, request, socket, head, this.batcher, (bind) => this.open(bind, facts));
   }
 
   private open(
@@ -392,9 +391,10 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     carriage?: ConstructorParameters<typeof Connection>[4],
   ): void {
     this.counters.opened += 1;
-    const { headers, url } = request;
-    const authenticate = (token: string | undefined): Promise<AuthOutcome> =>
-      this.access.authenticate({ token: token ?? bearerOf(headers), headers, url });
+    const authenticate = (token: string | undefined): Promise<AuthOutcome> => {
+      const { headers, url } = request;
+      return this.access.authenticate({ token: token ?? bearerOf(headers), headers, url });
+    };
     const id = randomUUID();
     this.connections.set(id, new Connection(id, this.host, bind, authenticate, carriage));
   }

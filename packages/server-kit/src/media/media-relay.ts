@@ -21,12 +21,13 @@ import {
   type AuthContext,
   bearerOf,
   claimUpgrade,
-  headersOf,
   isOrigins,
+  type OriginRequest,
   type Origins,
   originCheck,
   pathOf,
   refuseUpgrade,
+  requestFacts,
 } from '../shared/upgrade.js';
 import { MEDIA_ERRORS, type MediaErrorCode } from './errors.js';
 import { MediaConnection, type MediaCounters, type MediaHost } from './io/media-connection.js';
@@ -283,8 +284,7 @@ export class MediaRelay {
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { logger, maxConnections } = this.settings;
     const requestId = randomUUID();
-    const headers = headersOf(request);
-    const url = request.url ?? '';
+    const facts = requestFacts(request);
     const { origin } = request.headers;
     const refuse = (status: 403 | 503, code: MediaErrorCode): void => {
       this.errors[code] += 1;
@@ -297,26 +297,26 @@ export class MediaRelay {
         status === 503 ? 5 : undefined,
       );
     };
-    if (!this.allows(origin, headers, url)) refuse(403, 'ERR_MEDIA_ORIGIN_FORBIDDEN');
+    if (!this.allows(origin, facts)) refuse(403, 'ERR_MEDIA_ORIGIN_FORBIDDEN');
     else if (this.closing !== undefined) refuse(503, 'ERR_MEDIA_DRAINING');
     else if (this.connections.size >= maxConnections) refuse(503, 'ERR_MEDIA_CONNECTION_LIMIT');
     else {
       this.upgrader.handleUpgrade(request, socket, head, (ws) => {
-        this.connections.add(new MediaConnection(randomUUID(), ws, this.hostOf(headers, url)));
+        this.connections.add(new MediaConnection(randomUUID(), ws, this.hostOf(facts)));
       });
     }
   }
 
-  private allows(origin: string | undefined, headers: Headers, url: string): boolean {
+  private allows(origin: string | undefined, facts: OriginRequest): boolean {
     try {
-      return this.isOriginAllowed(origin, { headers, url }) === true;
+      return this.isOriginAllowed(origin, facts) === true;
     } catch (error) {
       this.settings.logger.warn({ error: toLogText(messageOf(error)) }, 'media origins failed');
       return false;
     }
   }
 
-  private hostOf(headers: Headers, url: string): MediaHost {
+  private hostOf(facts: OriginRequest): MediaHost {
     const { settings, counters } = this;
     const { clock, logger, takeSeat, releaseSeat, maxConnectionsPerUser } = settings;
     const gone = new AbortController();
@@ -325,14 +325,20 @@ export class MediaRelay {
       counters,
       logger,
       clock,
-      authenticate: (token) => this.authenticate({ token: token ?? bearerOf(headers), headers, url }),
+      authenticate: (token) => {
+        const { headers, url } = facts;
+        return this.authenticate({ token: token ?? bearerOf(headers), headers, url });
+      },
       admit: (connection, userId) => {
         const mine = this.users.get(userId) ?? new Set();
         if (mine.size >= maxConnectionsPerUser) return false;
         this.users.set(userId, mine.add(connection));
         return true;
       },
-      takeSeat: async (principal) => (await takeSeat(principal, { headers, url, signal: gone.signal })) ?? undefined,
+      takeSeat: async (principal) => {
+        const { headers, url } = facts;
+        return (await takeSeat(principal, { headers, url, signal: gone.signal })) ?? undefined;
+      },
       releaseSeat,
       release: (connection, userId) => {
         const mine = this.users.get(userId);

@@ -40,16 +40,23 @@ export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
 }
 
-/** The request's headers. */
-export function headersOf(request: IncomingMessage): Headers {
+/** What is kept of a request for as long as its connection lives: its lines, not the objects around them. */
+export function requestFacts({ url = '', rawHeaders }: IncomingMessage): OriginRequest {
+  return {
+    url,
+    get headers() {
+      return headersOf(rawHeaders);
+    },
+  };
+}
+
+function headersOf(lines: readonly string[]): Headers {
   const headers = new Headers();
-  for (const [name, values] of Object.entries(request.headersDistinct)) {
-    for (const value of values ?? []) {
-      try {
-        headers.append(name, value);
-      } catch {
-        // node:http lets some values through that `Headers` refuses; nothing that is read here has them.
-      }
+  for (let at = 0; at + 1 < lines.length; at += 2) {
+    try {
+      headers.append(lines[at] as string, lines[at + 1] as string);
+    } catch {
+      // node:http lets some values through that `Headers` refuses; nothing that is read here has them.
     }
   }
   return headers;

@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Unsubscribe } from '@guildkit/core';
-import { headersOf, pathOf } from '../../shared/upgrade.js';
+import { pathOf, requestFacts } from '../../shared/upgrade.js';
 import type { BodyText, PostRequest } from './command-endpoint.js';
 import type { HttpAnswer } from './http-answers.js';
 import type { StreamReply } from './stream-endpoint.js';
@@ -69,10 +69,13 @@ function detour(server: Server): Routes {
 
 /** What the endpoints read of a request. */
 export function nodeRequest(request: IncomingMessage): PostRequest {
+  const facts = requestFacts(request);
   return {
     method: request.method ?? '',
-    url: request.url ?? '',
-    headers: headersOf(request),
+    url: facts.url,
+    get headers() {
+      return facts.headers;
+    },
     readText: (maxBytes) => readText(request, maxBytes),
   };
 }
