@@ -238,12 +238,17 @@ export function createDaveService(options: DaveServiceOptions): DaveService {
     if (!parsed.ok) return refuse('malformed');
     const problem = checkKeyPackage(parsed.value, userId);
     if (problem !== undefined) return refuse(problem);
+    const reference = keyPackageReference(parsed.value);
+    const last = keyPackages.get(userId);
+    if (last !== undefined && sameBytes(last.reference, reference)) {
+      return { type: 'keyPackage', userId, keyPackage: last.id };
+    }
     keyPackagesMade += 1;
     keyPackages.set(userId, {
       id: keyPackagesMade,
       // Copies: a view would keep the socket's whole chunk.
       raw: Uint8Array.from(parsed.value.raw),
-      reference: keyPackageReference(parsed.value),
+      reference,
       signatureKey: Uint8Array.from(parsed.value.leaf.signatureKey),
     });
     return { type: 'keyPackage', userId, keyPackage: keyPackagesMade };

@@ -217,6 +217,48 @@ function spoil(room: DaveRoom, member: Member, change: (payload: Uint8Array) => 
   };
 }
 
+describe('what is said again after a resume', () => {
+  it('a key package that waits, or is used up: nothing happens', () => {
+    const room = new DaveRoom();
+    const sent: DaveServiceInput[] = [];
+    const give = room.give.bind(room);
+    room.give = (input) => {
+      if (input.type === 'keyPackage' || input.type === 'commitWelcome') sent.push(input);
+      give(input);
+    };
+    room.enter(1);
+    room.deliver();
+    for (const input of sent.slice()) give(input);
+    room.join(2);
+    room.join(3);
+    expect(room.wrong()).toBeUndefined();
+    const { epoch } = room.service.view;
+    for (const input of sent.slice()) give(input);
+    room.settle();
+    expect(room.service.view.epoch).toBe(epoch);
+    expect(room.service.counters.keyPackages).toBe(3);
+    expect(room.wrong()).toBeUndefined();
+  });
+
+  it('a flag that was worked off: the member is asked for another key package, and is back', () => {
+    const { room, members } = roomOf(3);
+    const [, b] = members;
+    const said: DaveServiceInput[] = [];
+    const give = room.give.bind(room);
+    room.give = (input) => {
+      if (input.type === 'keyPackage' || input.type === 'invalidCommitWelcome') said.push(input);
+      give(input);
+    };
+    b.hear({ kind: 'binary', op: 29, payload: Uint8Array.of(0, 5, 1, 2, 3) });
+    room.settle();
+    expect(room.wrong()).toBeUndefined();
+    expect(said.map(({ type }) => type)).toEqual(['invalidCommitWelcome', 'keyPackage']);
+    for (const input of said.slice()) give(input);
+    room.settle();
+    expect(room.wrong()).toBeUndefined();
+  });
+});
+
 describe('commits that are not the one', () => {
   /** A group of three with a fourth proposed, and the commits of the three caught. */
   function proposed() {

@@ -89,6 +89,8 @@ function inputsOf({ delivery, now, keyPackages }: World, reducer: Delivery, scop
     if (member.maxVersion === 0) continue;
     const needsOne = member.keyPackage === undefined && !inGroup(delivery).includes(userId);
     if (needsOne || scope.rekeys === true) add({ type: 'keyPackage', userId, keyPackage: keyPackages + 1 });
+    const again = member.keyPackage ?? member.spent;
+    if (again !== undefined && scope.rekeys === true) add({ type: 'keyPackage', userId, keyPackage: again });
     if (scope.flags === true) add({ type: 'invalid', userId, transitionId: delivery.lastTransition });
     for (const { id } of delivery.transitions) add({ type: 'transitionReady', userId, transitionId: id });
     const facts = commitOf(delivery, userId);
@@ -140,11 +142,12 @@ export function advance(
   };
   if (input.type === 'joined' || input.type === 'left') forget(input.userId);
   // Its client begins anew with a new key package, and so it forgets proposals.
-  if (input.type === 'keyPackage' || input.type === 'invalid') {
+  const isNew = input.type === 'keyPackage' && input.keyPackage > world.keyPackages;
+  if (isNew || input.type === 'invalid') {
     told[input.userId] = { ...(told[input.userId] ?? NOTHING), held: [] };
   }
   for (const effect of effects) if ('to' in effect) told[effect.to] = hear(told[effect.to] ?? NOTHING, effect);
-  const keyPackages = world.keyPackages + (input.type === 'keyPackage' ? 1 : 0);
+  const keyPackages = world.keyPackages + (isNew ? 1 : 0);
   return { state: { delivery, now: input.now, told, keyPackages }, effects };
 }
 
@@ -155,9 +158,10 @@ function keyOf({ delivery, now, told }: World): string {
   return JSON.stringify([
     [...members]
       .sort((a, b) => (a.userId < b.userId ? -1 : 1))
-      .map(({ userId, maxVersion, attached, knowsSender, keyPackage }) => {
+      .map(({ userId, maxVersion, attached, knowsSender, keyPackage, spent }) => {
         const { sender, held } = told[userId] ?? NOTHING;
-        return [userId, maxVersion, attached, knowsSender, keyPackage !== undefined, sender, held.map(proposal)];
+        const packages = [keyPackage !== undefined, spent !== undefined];
+        return [userId, maxVersion, attached, knowsSender, packages, sender, held.map(proposal)];
       }),
     round && [round.proposals.map((one) => (one.kind === 'add' ? one.userId : one.leaf)), round.committers],
     transitions.map(({ kind, waiting, told: who }) => [kind, waiting, who]),
@@ -306,6 +310,15 @@ const INVARIANTS = {
     effects.every(({ type }) => !['propose', 'append', 'announce', 'welcome', 'prepareEpoch'].includes(type)),
   'DAVE is on exactly while all can': ({ to }) =>
     to.delivery.encrypted === to.delivery.members.every(({ maxVersion }) => maxVersion > 0),
+  'a key package that is said again changes nothing': ({ from, to, input, effects }) => {
+    if (input.type !== 'keyPackage' || input.keyPackage > from.keyPackages || !from.delivery.encrypted) return true;
+    const { keyPackage, spent } = memberOf(from.delivery, input.userId) ?? {};
+    if (input.keyPackage !== keyPackage && input.keyPackage !== spent) return true;
+    // Only that a member which needs another one is asked for it.
+    return (
+      to.delivery === from.delivery && effects.every((one) => one.type === 'prepareEpoch' && one.to === input.userId)
+    );
+  },
   'who is left alone in a group begins anew': ({ from, to, effects }) => {
     const [sole, other] = to.delivery.members;
     const hadGroup = from.delivery.epoch > 0 && from.delivery.encrypted && from.delivery.members.length > 1;

@@ -22,6 +22,8 @@ export interface DeliveryMember {
   readonly knowsSender: boolean;
   /** Number of its unused key package. */
   readonly keyPackage: number | undefined;
+  /** Number of the one that brought it into a group. */
+  readonly spent: number | undefined;
 }
 
 /** A proposal that the service makes. */
@@ -100,7 +102,7 @@ export type DeliveryInput =
   | { readonly type: 'left'; readonly userId: string }
   | { readonly type: 'detached'; readonly userId: string }
   | { readonly type: 'resumed'; readonly userId: string }
-  /** A valid key package of that user, under a number that was never used. */
+  /** A valid key package of that user, under a number of its own; the same number when it is said again. */
   | { readonly type: 'keyPackage'; readonly userId: string; readonly keyPackage: number }
   | { readonly type: 'commit'; readonly userId: string; readonly facts: CommitFacts }
   | { readonly type: 'transitionReady'; readonly userId: string; readonly transitionId: number }

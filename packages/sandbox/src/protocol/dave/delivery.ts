@@ -94,6 +94,13 @@ export function createDelivery(rules: DeliveryRules): Delivery {
   };
 }
 
+/** A member whose key package is used up, if it had one. */
+const spend = (member: DeliveryMember): DeliveryMember => ({
+  ...member,
+  keyPackage: undefined,
+  spent: member.keyPackage ?? member.spent,
+});
+
 /** What someone who is in the channel does. */
 type MemberInput = Exclude<DeliveryInput, { type: 'joined' | 'timer' }>;
 
@@ -142,7 +149,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       if (isCapable || state.encrypted) leave(userId);
       else set({ members: state.members.filter((member) => member.userId !== userId) });
     }
-    const member = { userId, maxVersion, attached: true, knowsSender: false, keyPackage: undefined };
+    const member = { userId, maxVersion, attached: true, knowsSender: false, keyPackage: undefined, spent: undefined };
     set({ members: [...state.members, member] });
     if (!state.encrypted) return;
     if (isCapable) tellSender(userId);
@@ -292,7 +299,8 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
 
   // ── What members send ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  function hear({ userId }: DeliveryMember, input: MemberInput): void {
+  function hear(member: DeliveryMember, input: MemberInput): void {
+    const { userId } = member;
     switch (input.type) {
       case 'left':
         leave(userId);
@@ -310,13 +318,20 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       default:
         // These belong to a group, and there is none while frames are readable.
         if (!state.encrypted) refuse('notMember');
-        else if (input.type === 'keyPackage') takeKeyPackage(userId, input.keyPackage);
+        else if (input.type === 'keyPackage') takeKeyPackage(member, input.keyPackage);
         else if (input.type === 'commit') takeCommit(userId, input.facts);
         else flag(userId, input.transitionId);
     }
   }
 
-  function takeKeyPackage(userId: string, keyPackage: number): void {
+  function takeKeyPackage({ userId, keyPackage: unused, spent }: DeliveryMember, keyPackage: number): void {
+    // Said again after a resume, by a client that cannot know what arrived.
+    if (keyPackage === unused) return;
+    if (keyPackage === spent) {
+      // Nobody can be added with it a second time: its secrets are gone.
+      if (!inGroup(state).includes(userId)) emit({ type: 'prepareEpoch', to: userId, version: DAVE_VERSION, epoch: 1 });
+      return;
+    }
     count('keyPackages');
     // An Add with the package before is outdated, a leaf with other keys, too: "about to be re-added".
     withdraw(userId);
@@ -366,7 +381,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
         flaggedBy: [],
       }),
       // Used up: by the welcome, or by being in the group.
-      members: state.members.map((one) => (told.includes(one.userId) ? { ...one, keyPackage: undefined } : one)),
+      members: state.members.map((one) => (told.includes(one.userId) ? spend(one) : one)),
     });
     if (id !== IMMEDIATE) {
       openTransition(
