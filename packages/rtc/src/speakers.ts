@@ -1,6 +1,9 @@
 /** Owns who is speaking, put together from what is announced and what is heard: the `speaking` event tells changes only. */
 import type { RtcSpeakingEvent } from './events.js';
 
+/** People beyond are not followed: a server that names more is not believed. */
+const MAX_KNOWN = 10_000;
+
 /** Speakers of a channel. */
 export class Speakers {
   private readonly known = new Map<string, { speaking: boolean; flags: number }>();
@@ -28,6 +31,7 @@ export class Speakers {
 
   private set(userId: string, speaking: boolean, flags: number): void {
     const before = this.known.get(userId);
+    if (before === undefined && this.known.size >= MAX_KNOWN) return;
     this.known.set(userId, { speaking, flags });
     if ((before?.speaking ?? false) !== speaking) this.tell({ userId, speaking, flags });
   }

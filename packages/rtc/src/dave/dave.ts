@@ -21,14 +21,11 @@ export type {
   DaveActivity,
   DaveClient,
   DaveCodec,
-  DaveDecryptResult,
   DaveEffect,
-  DaveEncryptResult,
   DaveEvent,
   DaveInput,
   DaveMediaKind,
-  DaveProblem,
   DaveStats,
 } from '../protocol/dave/dave-types.js';
 export { daveInputOf } from '../protocol/dave/json-messages.js';
-export { createDaveClient, type DaveClientOptions } from './dave-client.js';
+export { createDaveClient } from './dave-client.js';

@@ -75,6 +75,9 @@ interface Known {
   video?: RemoteVideo | undefined;
 }
 
+/** More than a stage holds: what a server says of more people is not believed. */
+const MAX_USERS = 50_000;
+
 const DAVE_CODECS = {
   opus: 'opus',
   VP8: 'vp8',
@@ -338,7 +341,8 @@ export class MediaLink implements MediaTransport {
   }
 
   private join(userIds: readonly string[]): void {
-    const fresh = userIds.filter((userId) => !this.users.has(userId) && userId !== this.session?.userId);
+    const room = MAX_USERS - this.users.size;
+    const fresh = userIds.filter((userId) => !this.users.has(userId) && userId !== this.session?.userId).slice(0, room);
     if (fresh.length === 0) return;
     for (const userId of fresh) this.users.set(userId, {});
     if (this.session !== undefined) this.tell((listener) => listener.onUsersJoined?.(fresh));

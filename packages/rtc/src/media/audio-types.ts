@@ -3,8 +3,11 @@ import type { HeaderExtension } from '@guildkit/rtp';
 
 /** A web stream, as far as it is used. */
 export interface WebStream<T> {
+  /** Locks the stream for one reader. */
   getReader(): {
+    /** The next item. */
     read(): Promise<{ readonly done: boolean; readonly value?: T | undefined }>;
+    /** Wants no more. */
     cancel(reason?: unknown): Promise<void>;
   };
 }
@@ -34,7 +37,11 @@ export interface OpusSource {
 
 /** A source that is opened when its turn comes, such as a file. */
 export interface DeferredSource<T> {
-  /** @param signal Fires when the source is no longer wanted. */
+  /**
+   * Opens it.
+   *
+   * @param signal Fires when the source is no longer wanted.
+   */
   open(signal: AbortSignal): Promise<T>;
 }
 
@@ -76,6 +83,7 @@ export interface AudioSender {
   volume: number;
   /** Stops where it is. Nothing is pulled from the source meanwhile. */
   pause(): void;
+  /** Goes on where it stopped. */
   resume(): void;
   /** Ends it with five frames of silence. */
   stop(): void;

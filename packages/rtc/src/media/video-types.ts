@@ -17,6 +17,7 @@ export interface VideoChunk {
   /** Microseconds. */
   readonly timestamp: number;
   readonly byteLength: number;
+  /** Writes the frame. */
   copyTo(destination: Uint8Array): void;
 }
 
@@ -70,6 +71,7 @@ export interface VideoSender {
   readonly sentFrames: number;
   /** Stops where it is. Resuming goes on with the next keyframe. */
   pause(): void;
+  /** Goes on with the next keyframe. */
   resume(): void;
   /** Ends it and tells others. */
   stop(): void;

@@ -12,8 +12,21 @@ export interface Target {
   readonly selfDeaf: boolean;
 }
 
-/** Where a voice connection is. */
-export type VoicePhase = VoiceState['phase'];
+/**
+ * Where a voice connection is: nowhere; waiting for the main gateway; on the way into the voice gateway (`opening` to
+ * `selecting`); `ready`; `resuming`; out, and perhaps moved (`expelled`); or `waiting` for the next try.
+ */
+export type VoicePhase =
+  | 'idle'
+  | 'signalling'
+  | 'opening'
+  | 'identifying'
+  | 'discovering'
+  | 'selecting'
+  | 'ready'
+  | 'resuming'
+  | 'expelled'
+  | 'waiting';
 
 /** Why a connection went from one phase to another. */
 export type VoiceReason =

@@ -68,7 +68,9 @@ export interface OpusDecoder {
 export interface OpusCodec {
   /** For statistics and logs. */
   readonly name: string;
+  /** For one stream that is sent. */
   createEncoder(options: OpusEncoderOptions): OpusEncoder;
+  /** For one stream that is received. */
   createDecoder(options: OpusDecoderOptions): OpusDecoder;
 }
 

@@ -104,7 +104,7 @@ export type DaveDecryptResult =
         | 'failed';
     };
 
-/** What a {@link DaveClient} has counted. */
+/** What a `DaveClient` has counted. */
 export interface DaveStats {
   readonly encrypted: number;
   readonly encryptFailed: number;

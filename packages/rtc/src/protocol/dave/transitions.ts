@@ -324,7 +324,7 @@ function createWork(from: DaveState, now: number, maxVersion: number) {
         break;
       case 'commit':
       case 'welcome':
-        process(input.type, input.transitionId);
+        passOn(input.type, input.transitionId);
         break;
       case 'processed':
         processed(input.what, input.transitionId, input.ok);
@@ -336,7 +336,7 @@ function createWork(from: DaveState, now: number, maxVersion: number) {
     }
   }
 
-  function process(what: 'commit' | 'welcome', transitionId: number): void {
+  function passOn(what: 'commit' | 'welcome', transitionId: number): void {
     const { session, lost } = state;
     if (session === undefined) {
       emit({ type: 'problem', reason: 'malformedMessage', detail: `a ${what} without a session` });
