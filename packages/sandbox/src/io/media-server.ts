@@ -80,6 +80,8 @@ export interface MediaServerOptions {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
+  /** Something failed that should not: a bug, or a cipher whose nonces are used up. */
+  onError(error: unknown): void;
 }
 
 /** No datagram of voice is larger than an Ethernet frame. */
@@ -116,15 +118,16 @@ export class MediaServer {
   private constructor(
     private readonly socket: Socket,
     private readonly clock: Clock,
+    private readonly onError: (error: unknown) => void,
   ) {
     this.late = new DelayQueue(clock);
-    socket.on('message', (bytes, from) => this.onDatagram(bytes, from));
+    socket.on('message', (bytes, from) => this.guard(() => this.onDatagram(bytes, from)));
     // A receiver that is gone answers with ICMP, which is an error here on some systems.
     socket.on('error', () => {});
   }
 
   /** Opens the socket. @throws SandboxError (rejects) `ERR_SANDBOX_PORT_UNAVAILABLE`. */
-  static open({ host, port, clock }: MediaServerOptions): Promise<MediaServer> {
+  static open({ host, port, clock, onError }: MediaServerOptions): Promise<MediaServer> {
     const type = isIPv6(host) ? 'udp6' : 'udp4';
     const socket = createSocket({ type, recvBufferSize: BUFFER_BYTES, sendBufferSize: BUFFER_BYTES });
     return new Promise((resolve, reject) => {
@@ -135,7 +138,7 @@ export class MediaServer {
       socket.once('error', fail);
       socket.bind(port, host, () => {
         socket.off('error', fail);
-        resolve(new MediaServer(socket, clock));
+        resolve(new MediaServer(socket, clock, onError));
       });
     });
   }
@@ -158,7 +161,7 @@ export class MediaServer {
     if (peer === undefined) return;
     this.peers.delete(key);
     for (const ssrc of peer.ssrcs) this.bySsrc.delete(ssrc);
-    if (peer.address !== undefined) this.byAddress.delete(nameOf(peer.address));
+    this.unbind(peer);
     const others = peer.room === undefined ? undefined : this.inRoom.get(peer.room);
     others?.delete(peer.userId);
     if (others?.size === 0 && peer.room !== undefined) this.inRoom.delete(peer.room);
@@ -354,16 +357,29 @@ export class MediaServer {
     }
     for (const at of fate.at) {
       if (at <= now) act();
-      else if (!this.late.push(at, act)) this.drop(peer, 'queue');
+      else if (!this.late.push(at, () => this.guard(act))) this.drop(peer, 'queue');
+    }
+  }
+
+  /** One packet must not bring the socket down. */
+  private guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.onError(error);
     }
   }
 
   private bind(peer: MediaPeer, address: Address): void {
-    if (peer.address !== undefined && this.byAddress.get(nameOf(peer.address)) === peer) {
-      this.byAddress.delete(nameOf(peer.address));
-    }
+    this.unbind(peer);
     peer.address = address;
     this.byAddress.set(nameOf(address), peer);
+  }
+
+  private unbind(peer: MediaPeer): void {
+    if (peer.address === undefined) return;
+    const name = nameOf(peer.address);
+    if (this.byAddress.get(name) === peer) this.byAddress.delete(name);
   }
 
   private drop(peer: MediaPeer | undefined, reason: MediaDrop): void {

@@ -62,20 +62,21 @@ const DESKTOP = 0;
 /** Keeps the sources of SSRCs and keys apart from those of ids and tokens. */
 const SEED_SALT = 0x7011ce;
 
+const NOTHING: Readonly<Record<VoiceHubCount, number>> = {
+  connections: 0,
+  disconnections: 0,
+  identifies: 0,
+  resumes: 0,
+  resumesRefused: 0,
+  heartbeats: 0,
+  badFrames: 0,
+  internalErrors: 0,
+};
+
 /** The voice side. */
 export class VoiceSide implements SandboxVoice {
   readonly hub: VoiceHub;
   readonly faults: MediaFaultTable;
-  readonly counters: Record<VoiceHubCount, number> = {
-    connections: 0,
-    disconnections: 0,
-    identifies: 0,
-    resumes: 0,
-    resumesRefused: 0,
-    heartbeats: 0,
-    badFrames: 0,
-    internalErrors: 0,
-  };
   private readonly grants: VoiceGrants;
   private readonly random: SeededRandom;
   private readonly channels: VoiceChannels;
@@ -89,6 +90,7 @@ export class VoiceSide implements SandboxVoice {
     private readonly options: VoiceSideOptions,
     readonly mediaServer: MediaServer,
     private readonly announced: string,
+    readonly counters: Record<VoiceHubCount, number>,
   ) {
     const { world, seed, clock, traffic, settings } = options;
     this.grants = new VoiceGrants(world);
@@ -149,8 +151,12 @@ export class VoiceSide implements SandboxVoice {
   static async open(options: VoiceSideOptions): Promise<VoiceSide> {
     const { settings, host, clock, tls } = options;
     const bound = settings.ipv6 && !host.includes(':') ? '::1' : host;
-    const media = await MediaServer.open({ host: bound, port: settings.udpPort, clock });
-    const side = new VoiceSide(options, media, announcedAddress(bound));
+    const counters = { ...NOTHING };
+    const onError = (): void => {
+      counters.internalErrors += 1;
+    };
+    const media = await MediaServer.open({ host: bound, port: settings.udpPort, clock, onError });
+    const side = new VoiceSide(options, media, announcedAddress(bound), counters);
     try {
       side.server = await listenForVoice({
         host,
