@@ -36,8 +36,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'console',
-          include: ['packages/sandbox/test/browser/**/*.test.ts'],
+          name: 'packages',
+          include: ['packages/*/test/browser/**/*.test.ts'],
           environment: 'node',
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -109,6 +109,8 @@ class Session {
   private relay: Driver<RelayState, RelayInput> | undefined;
   private link: TransportConnection | undefined;
   private failure: unknown;
+  /** This page's own lock is held. */
+  private isPresent = false;
   /** Pages whose end is waited for. */
   private readonly watched = new Set<string>();
 
@@ -119,7 +121,10 @@ class Session {
     this.channel = openChannel(name);
     this.channel.onmessage = ({ data }) => this.take(data as TabMessage);
     // Held as long as this page lives: who relays sees by it when it does not any more.
-    this.hold(`${name} ${this.page}`, () => {});
+    this.hold(`${name} ${this.page}`, () => {
+      this.isPresent = true;
+      this.attach();
+    });
     this.hold(name, () => this.lead());
   }
 
@@ -127,7 +132,7 @@ class Session {
   join(member: Member): void {
     this.member = member;
     if (!this.relay) {
-      this.channel.postMessage({ kind: 'attach', tab: member.id } satisfies TabMessage);
+      this.attach();
       return;
     }
     this.relay.dispatch({ type: 'attach', tab: member.id });
@@ -154,6 +159,13 @@ class Session {
     this.relay?.dispatch({ type: 'lost', ...MOVED });
     this.ended.abort();
     this.channel.close();
+  }
+
+  /** Asks the tab that relays to take this one in: not before it can see when this page goes. */
+  private attach(): void {
+    const { member, relay, isPresent } = this;
+    if (!isPresent || !member || relay) return;
+    this.channel.postMessage({ kind: 'attach', tab: member.id } satisfies TabMessage);
   }
 
   /** Waits for a lock and holds it until the session ends. */
@@ -251,7 +263,7 @@ class Session {
       case 'lead':
         if (!member) return;
         if (member.isServed) this.end(member, MOVED);
-        else this.channel.postMessage({ kind: 'attach', tab: member.id } satisfies TabMessage);
+        else this.attach();
     }
   }
 

@@ -28,6 +28,8 @@ export interface HttpStand extends Stand {
   refusePosts: { readonly status: number; readonly error?: object } | undefined;
   /** Paths with their queries, of every request. */
   readonly requests: string[];
+  /** What the server has besides, by path. */
+  readonly files: Map<string, { readonly type: string; readonly body: string }>;
   /** WebSockets are refused, as by a proxy that knows none. */
   noWebSockets: boolean;
 }
@@ -49,7 +51,11 @@ export async function httpStand(
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://hub.test');
     if (pathname === '/api/stream') stream(request, response, searchParams);
     else if (pathname === '/api/commands') void post(request, response);
-    else answer(response, 404);
+    else {
+      const file = stand.files.get(pathname);
+      if (file) response.writeHead(200, { 'content-type': file.type }).end(file.body);
+      else answer(response, 404);
+    }
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -170,6 +176,7 @@ export async function httpStand(
     sockets,
     received,
     requests: [],
+    files: new Map(),
     refuseStreams: undefined,
     refusePosts: undefined,
     noWebSockets: false,

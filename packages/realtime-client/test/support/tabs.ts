@@ -6,6 +6,10 @@ export interface TestPage extends TabPlatform {
   kill(): void;
 }
 
+async function later(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await undefined;
+}
+
 /** Makes pages that find each other. */
 export function createTestBrowser(): { openPage(): TestPage } {
   const channels = new Set<{ name: string; page: object; channel: TabChannel }>();
@@ -43,8 +47,11 @@ export function createTestBrowser(): { openPage(): TestPage } {
             new Promise((resolve, reject) => {
               signal?.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
               const entry = { page, grant: () => Promise.resolve(grant()).then(resolve), signal };
-              queues.set(name, [...(queues.get(name) ?? []), entry]);
-              queueMicrotask(() => next(name));
+              // As in a browser: later than a message between tabs.
+              void later(8).then(() => {
+                queues.set(name, [...(queues.get(name) ?? []), entry]);
+                next(name);
+              });
             }),
         },
         openChannel(name) {
