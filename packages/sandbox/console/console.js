@@ -115,6 +115,20 @@ function personRow(person) {
     ...voiceChannels().map((channel) => h('option', { value: channel.id }, `in ${channel.name}`)),
   );
   where.value = channelId ?? '';
+  const appears = h(
+    'select',
+    {
+      'aria-label': `Status of ${name}`,
+      'data-key': `${id}-status`,
+      className: 'status',
+      onchange: ({ target }) => {
+        target.blur();
+        act(() => api('POST', `/people/${id}/presence`, { status: target.value }));
+      },
+    },
+    ...['online', 'idle', 'dnd', 'offline'].map((value) => h('option', { value }, value)),
+  );
+  appears.value = status;
   const flag = (label, field) =>
     button(label, `${id}-${field}`, () => act(() => api('POST', `/people/${id}/voice`, { [field]: !voice[field] })), {
       'aria-pressed': String(voice?.[field] ?? false),
@@ -128,7 +142,7 @@ function personRow(person) {
     'li',
     {},
     h('div', { className: 'line' }, h('strong', {}, name), h('small', {}, isMember ? id : 'not in the guild')),
-    h('div', { className: 'line' }, where),
+    h('div', { className: 'line' }, where, appears),
     h(
       'div',
       { className: 'line' },
@@ -297,6 +311,13 @@ const FAULTS = {
       body: (value) => ({ count: value }),
       field: { label: 'Dispatches to reorder', value: 2, min: 2, max: 1000 },
     },
+    {
+      label: 'Down for',
+      says: 'Cuts, and refuses for so many seconds.',
+      path: 'down',
+      body: (value) => ({ ms: value * 1000, cut: true }),
+      field: { label: 'Seconds without a gateway', value: 10, min: 1, max: 3600 },
+    },
     { label: 'Half a frame', says: 'Half of the next message, then a cut.', path: 'half' },
     { label: 'Garbage', says: 'Sends a frame that is no JSON.', path: 'raw', body: () => ({ text: '{"op":0,' }) },
     { label: 'Corrupt', says: 'Spoils the next compressed message.', path: 'corrupt' },
@@ -410,6 +431,13 @@ const FAULTS = {
       says: 'Resets the next request’s connection.',
       path: 'rest',
       body: () => ({ answer: 'reset', count: 1 }),
+    },
+    {
+      label: 'Stall bodies',
+      says: 'Halts the next 5 bodies half-way, by ms.',
+      path: 'rest',
+      body: (value) => ({ bodyMs: value, count: 5 }),
+      field: { label: 'Halt in ms', value: 3000, min: 1, max: 60000 },
     },
     {
       label: 'Slow',

@@ -28,6 +28,11 @@ const voiceBody = z.object({
   deaf: z.boolean().optional(),
   video: z.boolean().optional(),
 });
+const presenceBody = z.object({
+  status: z.enum(['online', 'idle', 'dnd', 'offline']),
+  activity: z.string().max(128).optional(),
+});
+const dmBody = z.object({ botId: id });
 const onBody = z.object({ on: z.boolean().default(true) });
 const sendBody = z.object({ channelId: id, content: z.string().max(4000), replyTo: id.optional() });
 const messageBody = z.object({ channelId: id, messageId: id });
@@ -102,6 +107,15 @@ export const PEOPLE_ROUTES: readonly ControlRoute[] = [
   },
   {
     method: 'POST',
+    path: '/people/:person/presence',
+    summary: 'Appear otherwise: `{ status, activity? }`',
+    handle: act((person, body) => {
+      const { status, activity } = read(presenceBody, body);
+      return person.setPresence(status, activity);
+    }),
+  },
+  {
+    method: 'POST',
     path: '/people/:person/guild/join',
     summary: 'Join the guild: `{ invite? }`',
     handle: act((person, body) => person.joinGuild(read(joinBody, body).invite)),
@@ -156,6 +170,12 @@ export const PEOPLE_ROUTES: readonly ControlRoute[] = [
   },
   {
     method: 'POST',
+    path: '/people/:person/dm',
+    summary: 'Open the conversation with a bot: `{ botId }`',
+    handle: answering(async (person, body) => ({ channelId: await person.openDm(read(dmBody, body).botId) })),
+  },
+  {
+    method: 'POST',
     path: '/people/:person/moderate',
     summary:
       'Act on someone else: `{ personId, act, channelId? }`, act being `disconnect`, `move`, `mute`, `unmute`, `deafen`, `undeafen` or `kick`',
@@ -203,13 +223,14 @@ async function ended(playback: Playback | undefined): Promise<void> {
   await playback?.finished;
 }
 
-const show = ({ id: personId, name, channelId, voice, speaking, showing, isMember, roles }: Person) => ({
+const show = ({ id: personId, name, channelId, voice, speaking, showing, status, isMember, roles }: Person) => ({
   id: personId,
   name,
   channelId,
   voice,
   speaking: speaking !== undefined,
   showing: showing !== undefined,
+  status,
   isMember,
   roles,
 });

@@ -42,6 +42,8 @@ export interface Person {
   readonly speaking: Playback | undefined;
   /** What they show now. */
   readonly showing: Playback | undefined;
+  /** How they appear. */
+  readonly status: PersonStatus;
   /** Whether they are in the guild. */
   readonly isMember: boolean;
   /** Ids of their roles. */

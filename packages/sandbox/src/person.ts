@@ -132,6 +132,10 @@ export class SimulatedPerson {
     return (await this.needMedia()).show(frames, fps);
   }
 
+  get status(): PersonStatus {
+    return this.context.world.presences.get(this.id)?.status ?? 'offline';
+  }
+
   async setPresence(status: PersonStatus, activity?: string): Promise<void> {
     if (!STATUSES.includes(status)) throw new TypeError(`setPresence: one of ${STATUSES.join(', ')}`);
     const activities = activity === undefined ? [] : [{ name: activity, type: ActivityType.Playing }];

@@ -64,6 +64,9 @@ describe.skipIf(executablePath === undefined)('console', () => {
     await page.getByRole('button', { name: 'Mute', pressed: true }).waitFor();
     expect(mia?.voice).toEqual({ mute: true, deaf: false, video: false });
 
+    await page.getByRole('combobox', { name: 'Status of Mia' }).selectOption('idle');
+    await vi.waitFor(() => expect(mia?.status).toBe('idle'));
+
     const other = await sandbox.channels.create({ name: 'Table 1' });
     await where.getByText('in Table 1').waitFor({ state: 'attached' });
     await where.selectOption({ label: 'in Table 1' });
@@ -93,14 +96,14 @@ describe.skipIf(executablePath === undefined)('console', () => {
     expect(await closed).toBe(4000);
     await page.getByRole('row').filter({ hasText: 'fault' }).first().waitFor();
 
-    await page.getByRole('button', { name: 'Down' }).click();
-    await page.getByRole('button', { name: 'Down', pressed: true }).waitFor();
+    await page.getByRole('button', { name: 'Down', exact: true }).click();
+    await page.getByRole('button', { name: 'Down', exact: true, pressed: true }).waitFor();
     const refused = await new Promise<string>((resolve) =>
       new WebSocket(`${sandbox.gatewayUrl}/?v=10&encoding=json`).on('error', (error) => resolve(error.message)),
     );
     expect(refused).toContain('503');
     await page.getByRole('button', { name: 'End all' }).click();
-    await page.getByRole('button', { name: 'Down', pressed: false }).waitFor();
+    await page.getByRole('button', { name: 'Down', exact: true, pressed: false }).waitFor();
     const accepted = new WebSocket(`${sandbox.gatewayUrl}/?v=10&encoding=json`);
     await new Promise((resolve) => accepted.once('message', resolve));
     accepted.terminate();

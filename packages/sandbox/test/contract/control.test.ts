@@ -52,6 +52,25 @@ test('people join, move, mute and leave', async () => {
   ]);
 });
 
+test('people appear otherwise and write to a bot', async () => {
+  await using sandbox = await createSandbox();
+  const watcher = await RawClient.identified(sandbox, { intents: 1 | 256 | 4096 });
+  const { id } = (await control(sandbox, 'POST', '/people', { name: 'anna' })).body;
+  const path = `/people/${id}/presence`;
+  expect((await control(sandbox, 'POST', path, { status: 'dnd', activity: 'chess' })).body).toMatchObject({
+    status: 'dnd',
+  });
+  expect((await watcher.dispatch('PRESENCE_UPDATE')).d).toMatchObject({
+    status: 'dnd',
+    activities: [{ name: 'chess' }],
+  });
+  expect((await control(sandbox, 'POST', path, { status: 'away' })).status).toBe(400);
+  expect(sandbox.people.get(id).status).toBe('dnd');
+  const dm = await control(sandbox, 'POST', `/people/${id}/dm`, { botId: sandbox.oauth.clientId });
+  await control(sandbox, 'POST', `/people/${id}/send`, { channelId: dm.body.channelId, content: 'psst' });
+  expect((await watcher.dispatch('MESSAGE_CREATE')).d).toMatchObject({ content: 'psst' });
+});
+
 test('people write, react, type and moderate', async () => {
   await using sandbox = await createSandbox();
   const { textChannelId: channelId, voiceChannelId } = sandbox;
