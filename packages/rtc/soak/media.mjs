@@ -1,0 +1,19 @@
+// Hostile packets and files, a million of each: `npm run soak -- rtc [--inputs=1000000] [--seed=1]`.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url));
+const option = (name, standard) =>
+  process.argv
+    .slice(2)
+    .find((argument) => argument.startsWith(`--${name}=`))
+    ?.split('=')[1] ?? standard;
+const env = {
+  ...process.env,
+  GUILDKIT_FUZZ_INPUTS: option('inputs', '1000000'),
+  GUILDKIT_FUZZ_SEED: option('seed', '1'),
+};
+const args = ['run', '--project', 'node', 'packages/rtc/test/contract/media-fuzz.test.ts'];
+const { status } = spawnSync(process.execPath, [vitest, ...args], { cwd: root, env, stdio: 'inherit' });
+process.exit(status ?? 1);
