@@ -2,7 +2,6 @@
 export {
   createDaveClient,
   type DaveClient,
-  type DaveInput,
   daveInputOf,
   loadDaveLibrary,
 } from '../../src/dave/dave.js';
