@@ -8,6 +8,7 @@ export default defineConfig({
     'hub/index': 'src/hub/index.ts',
     'invites/index': 'src/invites/index.ts',
     'jwt/index': 'src/jwt/index.ts',
+    'link/index': 'src/link/index.ts',
     'media/index': 'src/media/index.ts',
     'oauth/index': 'src/oauth/index.ts',
     'observability/index': 'src/observability/index.ts',

@@ -168,7 +168,8 @@ export class WebhookForwarder extends TypedEmitter<WebhookForwarderEvents> {
       pingIntervalMs: check.integer(10, 600_000),
       requestTimeoutMs: check.integer(1, 600_000),
     });
-    this.settings = settings;
+    // The text itself is kept nowhere: an object that is printed shows its fields.
+    this.settings = { ...settings, secrets: [] };
     this.secret = readSecrets('WebhookForwarder', settings.secrets)[0] as Redacted;
     const limits: ForwarderLimits = settings;
     this.driver = createDriver<State, Input, ForwarderEffect<DomainEvent>>({
