@@ -19,6 +19,7 @@ export type {
   WithheldVoiceAnswer,
 } from './faults.js';
 export type { MediaDrop, MediaStats } from './io/media-server.js';
+export type { VoiceCounters } from './io/voice-hub.js';
 export type { MessageInput, SandboxMessage } from './messages.js';
 export type { SandboxOAuth, SandboxTokens } from './oauth.js';
 export type { People, Person, PersonOptions } from './people.js';
@@ -33,7 +34,6 @@ export type { DaveCounters, DaveRefusal, DaveView } from './voice/dave-service.j
 export type {
   SandboxVoice,
   VoiceChannelView,
-  VoiceCounters,
   VoiceSessionView,
   VoiceStreamView,
 } from './voice/inspection.js';

@@ -9,7 +9,7 @@ import { buildRtcp, demux, type PacketCipher, parseRtcp, parseRtp, type RtcpPack
 import { routeRtcp } from '../codec/rtcp-routes.js';
 import { SandboxError } from '../errors.js';
 import { discoveryAnswer, keepaliveAnswer, readDatagram } from '../protocol/voice/datagram.js';
-import type { MediaLink, MediaLoss } from '../protocol/voice/media-faults.js';
+import type { MediaLink } from '../protocol/voice/media-faults.js';
 import type { VoiceRoom } from '../protocol/voice/room.js';
 import { DelayQueue } from './delay-queue.js';
 
@@ -35,8 +35,10 @@ export type MediaDrop =
   | 'aimless'
   /** For a receiver whose address is not known yet. */
   | 'noRoute'
-  /** By a fault. */
-  | MediaLoss;
+  /** By a fault: `queue` before a narrow link. */
+  | 'loss'
+  | 'blackout'
+  | 'queue';
 
 /** What a client's media came to. */
 export interface MediaStats {

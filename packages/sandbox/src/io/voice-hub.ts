@@ -41,16 +41,28 @@ export interface VoiceHubOptions {
   count(what: VoiceHubCount): void;
 }
 
+/** How often things happened on the voice gateway since the sandbox began. */
+export interface VoiceCounters {
+  /** WebSockets that were opened. */
+  readonly connections: number;
+  /** WebSockets that were closed, by either side. */
+  readonly disconnections: number;
+  /** Identifies received, refused ones too. */
+  readonly identifies: number;
+  /** Resumes received, refused ones too. */
+  readonly resumes: number;
+  /** Resumes of what is over, or no longer kept. */
+  readonly resumesRefused: number;
+  /** Heartbeats received. */
+  readonly heartbeats: number;
+  /** Messages that did not parse. */
+  readonly badFrames: number;
+  /** Handlers that failed: always 0 unless the sandbox has a bug. */
+  readonly internalErrors: number;
+}
+
 /** What the hub counts. */
-export type VoiceHubCount =
-  | 'connections'
-  | 'disconnections'
-  | 'identifies'
-  | 'resumes'
-  | 'resumesRefused'
-  | 'heartbeats'
-  | 'badFrames'
-  | 'internalErrors';
+export type VoiceHubCount = keyof VoiceCounters;
 
 /** Which sessions a fault or an act concerns; all when nothing is named. */
 export interface VoiceTarget {

@@ -127,7 +127,7 @@ export type DaveRefusal =
   /** A key package of another user, version, ciphersuite or lifetime. */
   | 'wrongKeyPackage';
 
-/** What a {@link DaveService} has counted since it was made. */
+/** What the delivery service of a channel has counted since it was made. */
 export interface DaveCounters {
   readonly keyPackages: number;
   readonly proposals: number;

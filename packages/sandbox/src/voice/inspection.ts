@@ -1,10 +1,7 @@
 /** Owns what a sandbox shows of its voice side. */
 import type { MediaStats } from '../io/media-server.js';
-import type { VoiceHubCount } from '../io/voice-hub.js';
+import type { VoiceCounters } from '../io/voice-hub.js';
 import type { DaveCounters, DaveView } from './dave-service.js';
-
-/** How often things happened on the voice gateway since the sandbox began. */
-export type VoiceCounters = Readonly<Record<VoiceHubCount, number>>;
 
 /** A stream of video that a client may send. */
 export interface VoiceStreamView {
