@@ -1,6 +1,7 @@
 /**
- * The long versions of the connection's tests: every input in every state at once, a million hostile messages, many storms
- * in the sandbox. `node packages/rtc/soak/connection.mjs [--storms=300] [--inputs=1000000] [--seed=1]`.
+ * The long versions of the connection's tests: every input in every state at once, a million hostile messages, weather by
+ * the ten thousand runs, many storms in the sandbox.
+ * `node packages/rtc/soak/connection.mjs [--storms=300] [--inputs=1000000] [--runs=10000] [--seed=1]`.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +25,7 @@ const { status } = spawnSync(
     '--project',
     'node',
     'packages/rtc/test/model/voice.test.ts',
+    'packages/rtc/test/model/voice-random.test.ts',
     'packages/rtc/test/unit/voice-fuzz.test.ts',
     'packages/rtc/test/chaos/weather.test.ts',
   ],
@@ -35,6 +37,7 @@ const { status } = spawnSync(
       GUILDKIT_SOAK_STORMS: option('storms', 300),
       GUILDKIT_SOAK_INPUTS: option('inputs', 1_000_000),
       GUILDKIT_SOAK_SEED: option('seed', 1),
+      GUILDKIT_SOAK_RUNS: option('runs', 10_000),
       GUILDKIT_SOAK_EVERYTHING: '1',
     },
   },
