@@ -5,6 +5,7 @@
  */
 export { type ErrorEntry, JWT_ERRORS, JwtError, type JwtErrorCode } from '../errors.js';
 export type { Principal } from '../principal.js';
+export { createJwtGuard, type JwtGuard, type JwtGuardOptions, type JwtGuardStats } from './guard.js';
 export {
   createJwtIssuer,
   generatePrivateJwk,

@@ -13,6 +13,11 @@ export interface JwtIssuerOptions {
   /** A private key to sign with, from {@link generatePrivateJwk}. Without it a fresh one is made, and every token ends with the process. */
   readonly privateJwk?: Jwk | undefined;
   /**
+   * Keys of before, private or public: still published, so that what they signed is good until it expires. Take a key out
+   * of here `expiresInSeconds` after it was replaced.
+   */
+  readonly formerJwks?: readonly Jwk[] | undefined;
+  /**
    * Algorithm of a generated key; a given key decides for itself.
    * @defaultValue `'ES256'`: every JWT library knows it.
    */
@@ -49,8 +54,15 @@ export interface SignedJwt {
 export interface JwtIssuer {
   /** Signs a token. */
   sign(subject: JwtSubject): Promise<SignedJwt>;
-  /** The public keys. */
+  /** The public keys: the one that signs, and those of before whose tokens may still be about. */
   jwks(): Jwks;
+  /**
+   * Signs with another key from now on. The former one stays published until the last token that it signed has expired.
+   *
+   * @param privateJwk Without it a fresh one is made.
+   * @throws `JwtError` with `ERR_JWT_PRIVATE_KEY_INVALID`; the former key goes on then.
+   */
+  rotate(privateJwk?: Jwk): Promise<void>;
   /** Serves the key set with cache headers, for `GET /.well-known/jwks.json`. Never rejects. */
   handler(request: Request): Promise<Response>;
 }
@@ -59,11 +71,19 @@ const DEFAULTS = {
   issuer: '',
   audience: '',
   privateJwk: undefined,
+  formerJwks: [],
   algorithm: 'ES256',
   expiresInSeconds: 900,
   jwksMaxAgeSeconds: 300,
   clock: systemClock,
 } as const satisfies Required<JwtIssuerOptions>;
+
+/** A key that signed before. */
+interface FormerKey {
+  readonly publicJwk: Jwk;
+  /** Unix ms. */
+  readonly until: number;
+}
 
 const YEAR_SECONDS = 31_536_000;
 
@@ -90,17 +110,44 @@ export async function createJwtIssuer(options: JwtIssuerOptions): Promise<JwtIss
     expiresInSeconds: check.integer(1, YEAR_SECONDS),
     jwksMaxAgeSeconds: check.integer(0, YEAR_SECONDS),
   });
-  const { issuer, audience, clock = systemClock, expiresInSeconds = 900, jwksMaxAgeSeconds } = settings;
-  const { key, publicJwk, algorithm, kid } = await loadKey(settings);
-  const keySet: Jwks = Object.freeze({ keys: Object.freeze([publicJwk]) });
-  const body = JSON.stringify(keySet);
-  // The thumbprint names the key's content, so it names the set's content too.
-  const headers = { 'cache-control': `public, max-age=${jwksMaxAgeSeconds}`, etag: `"${kid}"` };
+  const {
+    issuer,
+    audience,
+    clock = systemClock,
+    expiresInSeconds = 900,
+    jwksMaxAgeSeconds,
+    formerJwks = [],
+  } = settings;
+  let signing = await loadKey(settings);
+  /** Published beside the signing key, until then. */
+  let former: readonly FormerKey[] = await Promise.all(
+    formerJwks.map(async (jwk) => ({ publicJwk: await toPublicJwk(jwk), until: Number.POSITIVE_INFINITY })),
+  );
+  let published = publish();
+
+  function publish(): { readonly keySet: Jwks; readonly body: string; readonly headers: Record<string, string> } {
+    const others = former.filter(({ publicJwk }) => publicJwk.kid !== signing.kid).map(({ publicJwk }) => publicJwk);
+    const keySet: Jwks = Object.freeze({ keys: Object.freeze([signing.publicJwk, ...others]) });
+    // Thumbprints name the content of the keys, so together they name the set's.
+    const etag = `"${keySet.keys.map(({ kid }) => kid).join('.')}"`;
+    const headers = { 'cache-control': `public, max-age=${jwksMaxAgeSeconds}`, etag };
+    return { keySet, body: JSON.stringify(keySet), headers };
+  }
+
+  function current(): typeof published {
+    const now = clock.wallTime();
+    if (former.some(({ until }) => until <= now)) {
+      former = former.filter(({ until }) => until > now);
+      published = publish();
+    }
+    return published;
+  }
 
   return {
     async sign({ userId, roles = [], name }) {
       if (typeof userId !== 'string' || userId.length === 0)
         throw new TypeError('sign: userId must be a non-empty string');
+      const { key, kid, algorithm } = signing;
       const issuedAt = Math.floor(clock.wallTime() / 1000);
       const token = await new SignJWT({ roles: [...roles], ...(name === undefined ? {} : { name }) })
         .setProtectedHeader({ alg: algorithm, kid, typ: 'JWT' })
@@ -112,8 +159,16 @@ export async function createJwtIssuer(options: JwtIssuerOptions): Promise<JwtIss
         .sign(key);
       return { token, expiresAt: (issuedAt + expiresInSeconds) * 1000 };
     },
-    jwks: () => keySet,
+    jwks: () => current().keySet,
+    async rotate(privateJwk) {
+      const next = await loadKey({ ...settings, privateJwk });
+      const until = clock.wallTime() + expiresInSeconds * 1000;
+      former = [...former, { publicJwk: signing.publicJwk, until }];
+      signing = next;
+      published = publish();
+    },
     async handler(request) {
+      const { headers, body } = current();
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         return new Response(null, { status: 405, headers: { allow: 'GET, HEAD' } });
       }
@@ -144,15 +199,22 @@ async function loadKey({ privateJwk, algorithm: wanted }: JwtIssuerOptions) {
   if (algorithm === undefined || typeof jwk.d !== 'string') throw new JwtError('ERR_JWT_PRIVATE_KEY_INVALID');
   try {
     const key = await importJWK({ ...jwk, alg: algorithm } as Parameters<typeof importJWK>[0], algorithm);
-    const members = PUBLIC_MEMBERS.flatMap((name) => (jwk[name] === undefined ? [] : [[name, jwk[name]] as const]));
-    const bare = Object.fromEntries(members);
-    const kid = await calculateJwkThumbprint(bare as Parameters<typeof calculateJwkThumbprint>[0]);
-    const publicJwk: Jwk = Object.freeze({ ...bare, kty: jwk.kty, kid, alg: algorithm, use: 'sig' });
-    return { key, publicJwk, algorithm, kid };
+    const publicJwk = await toPublicJwk(jwk);
+    return { key, publicJwk, algorithm, kid: publicJwk.kid as string };
   } catch (cause) {
     // The cause may quote the key: only its message, which jose and WebCrypto keep free of key material, is passed on.
     throw new JwtError('ERR_JWT_PRIVATE_KEY_INVALID', { detail: messageOf(cause) });
   }
+}
+
+/** The public half of a key, named by its thumbprint (RFC 7638). */
+async function toPublicJwk(jwk: Jwk): Promise<Jwk> {
+  const alg = algorithmOf(jwk);
+  if (alg === undefined) throw new JwtError('ERR_JWT_PRIVATE_KEY_INVALID');
+  const members = PUBLIC_MEMBERS.flatMap((name) => (jwk[name] === undefined ? [] : [[name, jwk[name]] as const]));
+  const bare = Object.fromEntries(members);
+  const kid = await calculateJwkThumbprint(bare as Parameters<typeof calculateJwkThumbprint>[0]);
+  return Object.freeze({ ...bare, kty: jwk.kty, kid, alg, use: 'sig' });
 }
 
 function algorithmOf({ kty, crv }: Jwk & { readonly crv?: unknown }): JwtSigningAlgorithm | undefined {
