@@ -21,6 +21,7 @@ import { envelopeMessage } from './codec/message.js';
 import type { HubEngine } from './engine.js';
 import { CommandEndpoint } from './io/command-endpoint.js';
 import { type AuthOutcome, type CommandRequest, Connection, type ConnectionHost } from './io/connection.js';
+import { type CrosswsHooks, crosswsHooks } from './io/crossws.js';
 import { type DiscordOutcome, DiscordSink } from './io/discord-sink.js';
 import { HttpGate } from './io/http-gate.js';
 import { memoryEngine } from './io/memory-engine.js';
@@ -107,6 +108,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   readonly streamHandler: (request: Request) => Promise<Response>;
   /** Answers `POST /api/commands`, for frameworks with Web-standard handlers. Bound. Never rejects. */
   readonly commandHandler: (request: Request) => Promise<Response>;
+  /** For `crossws({ hooks: hub.crosswsHooks })`: WebSocket where there is no node:http server to attach to. */
+  readonly crosswsHooks: CrosswsHooks;
 
   private readonly settings: HubSettings;
   private readonly engine: HubEngine;
@@ -159,6 +162,12 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     this.host = this.createHost();
     const gate = new HttpGate(settings, counters, this.access, () => this.closing !== undefined);
     this.streamHost = this.createStreamHost(gate);
+    this.crosswsHooks = crosswsHooks({
+      gate,
+      maxFrameBytes,
+      isFull: this.streamHost.isFull,
+      open: (request, bind) => this.open(bind, request),
+    });
     this.commandEndpoint = new CommandEndpoint({
       settings,
       counters,

@@ -15,6 +15,7 @@ export {
   type RealtimeHubEvents,
   type RoomEventName,
 } from './hub.js';
+export type { CrosswsHooks, CrosswsMessage, CrosswsPeer } from './io/crossws.js';
 export type { DiscordOutcome } from './io/discord-sink.js';
 export { type MemoryEngineOptions, memoryEngine } from './io/memory-engine.js';
 export type { RealtimeHubOptions } from './options.js';

@@ -1,0 +1,111 @@
+/**
+ * Owns the hub behind crossws: its hooks on one side, a transport on the other. Refuses to depend on it: the shapes are
+ * those of its peers. Where the runtime is node, `attach` does the same with less work for each event.
+ */
+import type { OriginRequest } from '../../shared/upgrade.js';
+import { type HttpAnswer, hubRefusal } from './http-answers.js';
+import type { HttpGate } from './http-gate.js';
+import type { Transport, TransportListener } from './transport.js';
+import { webAnswer } from './web-http.js';
+
+/** What the hub asks of a crossws peer. */
+export interface CrosswsPeer {
+  readonly request: { readonly url: string; readonly headers: Headers };
+  readonly websocket: { readonly bufferedAmount?: number | undefined };
+  send(data: string, options?: { compress?: boolean }): unknown;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+}
+
+/** What the hub asks of a crossws message. */
+export interface CrosswsMessage {
+  /** A string for a text frame. */
+  readonly rawData: unknown;
+}
+
+/** For `crossws({ hooks })`. */
+export interface CrosswsHooks {
+  upgrade(request: { readonly url: string; readonly headers: Headers }): Response | undefined;
+  open(peer: CrosswsPeer): void;
+  message(peer: CrosswsPeer, message: CrosswsMessage): void;
+  close(peer: CrosswsPeer, details: { code?: number; reason?: string }): void;
+}
+
+/** What the hooks ask of their hub. */
+export interface CrosswsHost {
+  readonly gate: HttpGate;
+  readonly maxFrameBytes: number;
+  isFull(): boolean;
+  open(request: OriginRequest, bind: (listener: TransportListener) => Transport): void;
+}
+
+/** The code of a close that crossws does not name: none was received (RFC 6455, section 7.1.5). */
+const NO_CODE = 1005;
+
+/** Creates the hooks. */
+export function crosswsHooks(host: CrosswsHost): CrosswsHooks {
+  const listeners = new WeakMap<CrosswsPeer, TransportListener>();
+  return {
+    upgrade({ url, headers }) {
+      const passed = host.gate.pass({ method: 'GET', url: pathOf(url), headers }, 'GET');
+      let answer: HttpAnswer | undefined;
+      if ('status' in passed) answer = passed;
+      else if (host.isFull()) {
+        answer = passed.refuse(hubRefusal(503, 'ERR_HUB_CONNECTION_LIMIT', { retryAfterMs: 5_000 }));
+      }
+      return answer === undefined ? undefined : webAnswer(answer);
+    },
+
+    open(peer) {
+      const { url, headers } = peer.request;
+      host.open({ url: pathOf(url), headers }, (listener) => {
+        listeners.set(peer, listener);
+        return peerTransport(peer);
+      });
+    },
+
+    message(peer, { rawData }) {
+      const listener = listeners.get(peer);
+      if (typeof rawData !== 'string') listener?.onBinary();
+      else if (Buffer.byteLength(rawData) <= host.maxFrameBytes) listener?.onText(rawData);
+      else {
+        listener?.onOversized();
+        peer.close(4413, 'ERR_HUB_FRAME_TOO_LARGE');
+      }
+    },
+
+    close(peer, { code = NO_CODE }) {
+      const listener = listeners.get(peer);
+      listeners.delete(peer);
+      listener?.onClosed(code);
+    },
+  };
+}
+
+function peerTransport(peer: CrosswsPeer): Transport {
+  let isClosing = false;
+  return {
+    get bufferedBytes() {
+      return peer.websocket.bufferedAmount ?? 0;
+    },
+    sizeOf: ({ json }) => json.length,
+    send({ json }) {
+      if (!isClosing) peer.send(json, { compress: false });
+    },
+    resume: () => {},
+    close(code, reason) {
+      isClosing = true;
+      peer.close(code, reason);
+    },
+    terminate() {
+      isClosing = true;
+      peer.terminate();
+    },
+  };
+}
+
+/** Path and query of an absolute address. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url, 'http://localhost');
+  return pathname + search;
+}
