@@ -1,11 +1,11 @@
 // One client in one process: connects, takes the whole stream, tells what it cost between the two markers.
-// argv: contender, url, number of dispatches
+// argv: contender, url, number of dispatches, and of those before them
 import zlib from 'node:zlib';
 import { MARKER, NAMES } from '../lib/discord-payloads.mjs';
 import { CLIENTS } from '../lib/gateway-clients.mjs';
 
-const [contender, url, total] = process.argv.slice(2);
-const count = Number(total);
+const [contender, url, ...numbers] = process.argv.slice(2);
+const [count, warmUp] = numbers.map(Number);
 let startedAt;
 let cpuAtStart;
 let delivered = 0;
@@ -14,6 +14,7 @@ let disorder = 0;
 
 function mark() {
   if (cpuAtStart === undefined) {
+    delivered = 0;
     startedAt = performance.now();
     cpuAtStart = process.cpuUsage();
     return;
@@ -40,8 +41,8 @@ function countMessages() {
   return (data, identify) => {
     messages += 1;
     if (messages === 1) identify(JSON.parse(data));
-    else if (messages === 3 || messages === count + 4) mark();
-    else if (messages > 3) delivered += 1;
+    else if (messages === warmUp + 3 || messages === warmUp + count + 4) mark();
+    else delivered += 1;
   };
 }
 

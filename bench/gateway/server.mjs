@@ -1,13 +1,13 @@
 // Discord's side of the flood: HELLO, READY, then the whole stream as fast as the client takes it. Everything is
 // serialised, compressed and framed before the first client comes.
-// argv: number of dispatches
+// argv: number of dispatches, and of those before them
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { dispatches, hello, ready } from '../lib/discord-payloads.mjs';
 import { canCompress, compressed, frame, joined } from '../lib/frames.mjs';
 
-const count = Number(process.argv[2]);
+const [count, warmUp] = process.argv.slice(2).map(Number);
 const server = createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const url = `ws://127.0.0.1:${server.address().port}`;
@@ -19,8 +19,9 @@ const PAUSE_MS = 300;
 
 const texts = [JSON.stringify(hello(HEARTBEAT_MS)), JSON.stringify(ready(url))];
 const sizes = new Map();
-for (const { name, text } of dispatches(count)) {
+for (const { name, text, measured } of dispatches(count, { warmUp })) {
   texts.push(text);
+  if (!measured) continue;
   const bytes = Buffer.byteLength(text);
   const of = sizes.get(name) ?? { name, count: 0, bytes: 0, min: bytes, max: bytes };
   sizes.set(name, of);

@@ -360,25 +360,36 @@ export const ready = (resumeUrl, { sessionId = 'f'.repeat(32), guilds = GUILDS }
   },
 });
 
-const marker = (s) => ({ t: MARKER, s, op: 0, d: BOT });
-
 /**
- * The stream behind READY as JSON texts: a marker, `count` dispatches, a marker. Sequence numbers begin at 2.
+ * The stream behind READY as JSON texts: `warmUp` dispatches, a marker, `count` dispatches, a marker. Guilds come at the
+ * beginning, and once again, spread over what is between the markers, as after an outage. Sequence numbers begin at 2.
  *
- * @yields `{ name, text }`
+ * @yields `{ name, text, measured }`
  */
-export function* dispatches(count, seed = 42) {
+export function* dispatches(count, { warmUp = GUILDS, seed = 42 } = {}) {
   const make = bodies(seed);
   const random = randomFrom(seed + 1);
   const drawn = Object.entries(SHARES).flatMap(([name, share]) => new Array(share).fill(name));
-  let s = 2;
-  yield { name: MARKER, text: JSON.stringify(marker(s)) };
-  for (let n = 0; n < count; n += 1) {
+  let s = 1;
+  const dispatch = (t, d, measured) => {
     s += 1;
-    const name = n < GUILDS ? 'GUILD_CREATE' : drawn[Math.floor(random() * drawn.length)];
-    yield { name, text: JSON.stringify({ t: name, s, op: 0, d: make[name](n) }) };
+    return { name: t, text: JSON.stringify({ t, s, op: 0, d }), measured };
+  };
+  const any = (measured) => {
+    const name = drawn[Math.floor(random() * drawn.length)];
+    return dispatch(name, make[name](), measured);
+  };
+  for (let n = 0; n < warmUp; n += 1) {
+    yield n < GUILDS ? dispatch('GUILD_CREATE', make.GUILD_CREATE(n), false) : any(false);
   }
-  yield { name: MARKER, text: JSON.stringify(marker(s + 1)) };
+  yield dispatch(MARKER, BOT, false);
+  const every = Math.max(1, Math.floor(count / GUILDS));
+  for (let n = 0; n < count; n += 1) {
+    const guild = n / every;
+    const isGuild = Number.isInteger(guild) && guild < GUILDS;
+    yield isGuild ? dispatch('GUILD_CREATE', make.GUILD_CREATE(guild), true) : any(true);
+  }
+  yield dispatch(MARKER, BOT, false);
 }
 
 /** Every dispatch name of the stream. */

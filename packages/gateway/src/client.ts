@@ -7,7 +7,6 @@ import {
   type DomainEvent,
   type DomainEventName,
   type Logger,
-  messageOf,
   Redacted,
   TypedEmitter,
   type Unsubscribe,
@@ -16,7 +15,8 @@ import {
 } from '@guildkit/core';
 import type { APIGatewayBotInfo, GatewayPresenceUpdateData, GatewaySendPayload } from 'discord-api-types/v10';
 import { ConnectWait, rejection } from './connect-wait.js';
-import { DomainFeed, VoiceSignals } from './domain-feed.js';
+import { DispatchRouter, type DispatchSink } from './dispatch-router.js';
+import { DomainFeed } from './domain-feed.js';
 import { budgetSpentError, closedError, fatalError, GatewayError } from './errors.js';
 import type { ClosedEvent, DispatchDataMap, DispatchMeta, DispatchName, GatewayEvents } from './events.js';
 import type { GatewayHealth } from './health.js';
@@ -26,7 +26,7 @@ import { BudgetKeeper, withinBudget } from './io/identify-budget.js';
 import { type IdentifyQueue, localIdentifyQueue } from './io/identify-queue.js';
 import { SessionKeeper } from './io/session-keeper.js';
 import { budgetKey, memorySessionStore, type SessionStore, sessionKey, tokenHash } from './io/session-store.js';
-import { Shard, type ShardNews } from './io/shard.js';
+import type { ShardNews } from './io/shard.js';
 import { ListenerTable } from './listeners.js';
 import type { GuildMembersOptions, GuildMembersRequest } from './member-requests.js';
 import {
@@ -43,13 +43,15 @@ import { fields, objects, text } from './protocol/fields.js';
 import { type Dispatch, OPCODES } from './protocol/frames.js';
 import type { SessionStartLimit } from './protocol/identify-budget.js';
 import { INTENTS, intentBits } from './protocol/intents.js';
-import { isGuildDispatch, Readiness } from './protocol/readiness.js';
+import { Readiness } from './protocol/readiness.js';
 import type { SessionCause } from './protocol/session-types.js';
 import { guildsOfShards, shardOf } from './protocol/snowflake.js';
 import { resumeTraceIdOf, sessionTag, traceIdOf } from './protocol/trace.js';
+import { Reporter } from './reporter.js';
 import { GatewayRequests } from './requests.js';
-import { type ShardView, shardHealth } from './shard-view.js';
+import { createShardView, type ShardView, shardHealth } from './shard-view.js';
 import type { SoundboardSounds, SoundboardSoundsOptions } from './soundboard-requests.js';
+import { VoiceSignals } from './voice-signals.js';
 
 /**
  * A connection to Discord's gateway that comes back by itself and loses nothing that Discord still has.
@@ -73,12 +75,14 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
   private readonly guildIds: ReadonlySet<string> | undefined;
   private readonly store: SessionStore;
   private readonly log: Logger;
+  private readonly reporter: Reporter;
   private readonly signals: VoiceSignals;
   private readonly feed: DomainFeed;
   private readonly requests: GatewayRequests;
   private budget: BudgetKeeper | undefined;
   private readonly tracing: Tracing | undefined;
-  private readonly dispatchListeners: ListenerTable<[data: unknown, meta: DispatchMeta]>;
+  private readonly dispatchListeners: ListenerTable<unknown, DispatchMeta>;
+  private readonly router: DispatchRouter;
   private readonly abort = new AbortController();
   private views = new Map<number, ShardView>();
   private shardCount = 1;
@@ -101,13 +105,26 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.store = settings.sessionStore ?? memorySessionStore();
     this.log = settings.logger;
     this.presence = settings.presence;
+    this.reporter = new Reporter(this.log, this.redact, (name, event) => this.emitEvent(name, event));
     const onListenerError = (error: unknown, name: string): void => this.onListenerError(error, name);
-    this.dispatchListeners = new ListenerTable(onListenerError);
+    const onChange = (): void => this.router.reset();
+    this.dispatchListeners = new ListenerTable(onListenerError, onChange);
     const { domainEvents: enabled, instrumentation } = settings;
     this.tracing = instrumentation && new Tracing(instrumentation, onListenerError);
     this.stateSince = settings.clock.wallTime();
-    this.feed = new DomainFeed({ enabled, guildIds: this.guildIds, logger: this.log, onListenerError });
-    this.signals = new VoiceSignals((request) => this.updateVoiceState(request), onListenerError);
+    this.feed = new DomainFeed({
+      enabled,
+      guildIds: this.guildIds,
+      clock: settings.clock,
+      logger: this.log,
+      onListenerError,
+      onChange,
+      onMalformed: (what, shardId) =>
+        this.reporter.error(
+          new GatewayError('ERR_GATEWAY_DISPATCH_MALFORMED', `No event was made of ${what}`, { shardId }),
+        ),
+    });
+    this.signals = new VoiceSignals((request) => this.updateVoiceState(request), onListenerError, onChange);
     this.signalling = this.signals;
     this.requests = new GatewayRequests({
       clock: settings.clock,
@@ -116,6 +133,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       shardOf: (guildId) => shardOf(guildId, this.shardCount),
       send: (payload, options) => this.send(payload, options),
     });
+    this.router = this.createRouter();
   }
 
   /**
@@ -248,7 +266,9 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       super.onListenerError(error, event);
       return;
     }
-    this.fail(new GatewayError('ERR_GATEWAY_LISTENER_FAILED', `A listener of "${event}" threw`, { cause: error }));
+    this.reporter.error(
+      new GatewayError('ERR_GATEWAY_LISTENER_FAILED', `A listener of "${event}" threw`, { cause: error }),
+    );
   }
 
   private async connectAll(signal: AbortSignal | undefined): Promise<void> {
@@ -284,7 +304,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       onFailure: (error, attempts, delayMs) => {
         this.log.warn({ code: error.code, status: error.status, attempts, delayMs }, 'gateway address not available');
         if (attempts === alertAfterAttempts) {
-          this.alert({ shardId: undefined, attempts, reason: error.code, code: error.status });
+          this.reporter.alert({ shardId: undefined, attempts, reason: error.code, code: error.status });
         }
       },
     });
@@ -294,6 +314,27 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     this.shardCount = layout.count;
     const hash = await tokenHash(this.token.reveal());
     const identifyQueue = this.openIdentifyQueue(hash, info.session_start_limit, fetchInfo);
+    const common = {
+      count: layout.count,
+      gatewayUrl: info.url,
+      token: this.token,
+      intents: this.intents,
+      largeThreshold: this.settings.largeThreshold,
+      presence: () => this.presence,
+      identifyQueue,
+      maxConcurrency: info.session_start_limit?.max_concurrency ?? 1,
+      rules: rulesOf(this.settings),
+      clock,
+      random,
+      openSocket: this.settings.openSocket,
+      filter: this.router,
+      compression,
+      createInflater,
+    };
+    const listener = {
+      deliver: this.onDelivery.bind(this),
+      news: this.onNews.bind(this),
+    };
     for (const id of layout.ids) {
       const key = sessionKey(hash, this.intents, id, layout.count);
       const keeper = new SessionKeeper(this.store, key, clock, this.onStoreFailure);
@@ -301,40 +342,8 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       this.abort.signal.throwIfAborted();
       this.signals.userId ??= stored?.userId;
       this.feed.restore(stored?.voice);
-      const session = stored?.session;
-      const shard = new Shard(
-        {
-          id,
-          count: layout.count,
-          gatewayUrl: info.url,
-          token: this.token,
-          intents: this.intents,
-          largeThreshold: this.settings.largeThreshold,
-          presence: () => this.presence,
-          identifyQueue,
-          maxConcurrency: info.session_start_limit?.max_concurrency ?? 1,
-          rules: rulesOf(this.settings),
-          clock,
-          random,
-          openSocket: this.settings.openSocket,
-          wants: (dispatch) => this.wants(dispatch),
-          compression,
-          createInflater,
-          session,
-        },
-        (news) => this.onNews(view, news),
-      );
-      const view: ShardView = {
-        shard,
-        keeper,
-        tag: session === undefined ? '' : sessionTag(session.id),
-        phaseSince: clock.wallTime(),
-        sessionSince: stored?.startedAt,
-        lastEventAt: undefined,
-        latencyMs: undefined,
-        inherited: stored !== undefined,
-      };
-      this.views.set(id, view);
+      const config = { ...common, id, session: stored?.session };
+      this.views.set(id, createShardView(config, keeper, stored?.startedAt, listener));
     }
     await this.untilReady();
   }
@@ -355,15 +364,17 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       onFailure: this.onStoreFailure,
       onSpent: (budget) => {
         const error = budgetSpentError(budget);
-        this.fail(error);
-        this.alert({ shardId: undefined, attempts: 0, reason: error.code, code: undefined });
+        this.reporter.error(error);
+        this.reporter.alert({ shardId: undefined, attempts: 0, reason: error.code, code: undefined });
       },
     });
     return withinBudget(identifyQueue, this.budget);
   }
 
   private readonly onStoreFailure = (action: 'load' | 'save', cause: unknown): void =>
-    this.fail(new GatewayError('ERR_GATEWAY_STORE_FAILED', `The session store could not ${action}`, { cause }));
+    this.reporter.error(
+      new GatewayError('ERR_GATEWAY_STORE_FAILED', `The session store could not ${action}`, { cause }),
+    );
 
   private async untilReady(): Promise<void> {
     const { clock, logger, guildsTimeoutMs } = this.settings;
@@ -371,143 +382,102 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     const shardIds = [...this.views.keys()];
     const wanted = this.guildIds && guildsOfShards(this.guildIds, shardIds, this.shardCount);
     const progress = new Readiness(shardIds, wanted, expectGuilds);
-    const onSettled = (): void => {
-      this.readiness = undefined;
-    };
+    const onSettled = (): void => this.waitFor(undefined);
     const wait = new ConnectWait({ progress, clock, logger, guildsTimeoutMs, onSettled });
-    this.readiness = wait;
+    this.waitFor(wait);
     for (const { shard } of this.views.values()) shard.connect();
     await wait.done;
   }
 
+  private waitFor(wait: ConnectWait | undefined): void {
+    this.readiness = wait;
+    this.router.reset();
+  }
+
+  /** What a shard's news change, then what is told of them. */
   private onNews(view: ShardView, news: ShardNews): void {
     const { shard } = view;
-    const shardId = shard.id;
     switch (news.type) {
-      case 'deliver':
-        this.onDelivery(view, news.payload, news.seq, news.replayed);
-        return;
-      case 'phase': {
-        const { from, to, cause } = news;
+      case 'phase':
         view.phaseSince = this.settings.clock.wallTime();
         this.noteState();
-        this.tracing?.phase(shard, to, cause);
-        this.log.info({ shardId, from, to, reason: cause.reason, code: cause.code }, 'gateway state changed');
-        this.emitEvent('stateChange', { shardId, from, to, reason: cause.reason, code: cause.code });
-        return;
-      }
+        this.tracing?.phase(shard, news.to, news.cause);
+        break;
       case 'sessionStarted':
         view.tag = sessionTag(news.session.id);
         view.sessionSince = this.settings.clock.wallTime();
-        return;
+        break;
       case 'sessionLost':
         view.sessionSince = undefined;
         view.inherited = false;
         view.keeper.remove();
-        this.requests.onSessionLost(shardId);
-        return;
+        this.requests.onSessionLost(shard.id);
+        break;
       case 'ready':
         this.save(view);
         this.readiness?.check();
-        return;
+        break;
       case 'resumed':
         view.sessionSince ??= this.settings.clock.wallTime();
-        this.log.info({ shardId, replayed: news.replayed }, 'gateway session resumed');
-        this.emitEvent('resumed', { shardId, replayed: news.replayed });
-        this.readiness?.progress.shardResumed(shardId);
-        this.requests.onResumed(shardId);
+        this.readiness?.progress.shardResumed(shard.id);
+        this.requests.onResumed(shard.id);
         this.save(view);
         this.readiness?.check();
-        return;
+        break;
       case 'heartbeat':
         view.latencyMs = news.latencyMs;
         if (view.keeper.isDue(shard.state.session?.seq)) this.save(view);
-        this.emitEvent('heartbeat', { shardId, latencyMs: news.latencyMs });
-        return;
-      case 'gap': {
-        const { expected, received, recovery } = news;
-        this.log.warn({ shardId, expected, received, recovery }, 'gateway sequence has a gap');
-        this.emitEvent('gap', { shardId, expected, received, recovery });
-        return;
-      }
-      case 'alert':
-        this.alert({ shardId, attempts: news.attempts, reason: news.cause.reason, code: news.cause.code });
-        return;
-      case 'degraded':
-        this.log.warn(
-          { shardId, outageMs: news.outageMs },
-          'gateway is out for long; what is known may be out of date',
-        );
-        this.emitEvent('degraded', { shardId, outageMs: news.outageMs });
-        return;
-      case 'malformed':
-        this.fail(new GatewayError('ERR_GATEWAY_FRAME_MALFORMED', `A frame was skipped: ${news.problem}`, { shardId }));
-        return;
-      case 'corrupt':
-        this.fail(
-          new GatewayError('ERR_GATEWAY_STREAM_CORRUPT', `The compressed stream cannot be read: ${news.problem}`, {
-            shardId,
-          }),
-        );
-        return;
-      case 'failure':
-        this.log.error({ shardId, error: this.redact(messageOf(news.error)) }, 'gateway shard: an action failed');
-        return;
+        break;
       case 'ended':
         if (news.fatal) this.onFatal(view, news.cause);
-        return;
-      case 'drop':
-        return;
+        break;
+      default:
     }
+    this.reporter.news(shard.id, news);
   }
 
-  /** Whether a dispatch concerns anyone: else its body is not even parsed. */
-  private wants(dispatch: string): boolean {
-    return (
-      this.dispatchListeners.has(dispatch) ||
-      this.feed.wants(dispatch) ||
-      this.signals.wants(dispatch) ||
-      this.requests.wants(dispatch) ||
-      this.listenerCount('dispatch') > 0 ||
-      (this.readiness !== undefined && isGuildDispatch(dispatch))
-    );
+  private createRouter(): DispatchRouter {
+    const listeners = this.dispatchListeners;
+    const ofNames: DispatchSink = {
+      wants: (name) => listeners.has(name),
+      push: (name, data, meta) => listeners.call(name, data, meta),
+    };
+    const connecting: DispatchSink = {
+      wants: (name) => this.readiness?.wants(name) ?? false,
+      push: (name, data) => this.readiness?.push(name, data),
+    };
+    const everything: DispatchSink = {
+      wants: () => this.listenerCount('dispatch') > 0,
+      push: (name, data, meta) => this.emitEvent('dispatch', { name, data, ...meta }),
+    };
+    return new DispatchRouter([ofNames, this.signals, this.requests, this.feed, connecting], everything);
   }
 
-  private onDelivery(view: ShardView, payload: Dispatch, seq: number, replayed: boolean): void {
-    const shardId = view.shard.id;
-    const { name } = payload;
+  private onDelivery(view: ShardView, { name, wanted, data }: Dispatch, seq: number, replayed: boolean): void {
+    if (name === 'READY') this.onReady(view, data, seq);
+    if (wanted) {
+      const meta: DispatchMeta = { shardId: view.shard.id, seq, replayed, traceId: traceIdOf(view.tag, seq) };
+      if (this.tracing === undefined) this.router.push(name, data, meta);
+      else this.pushTraced(this.tracing, name, data, meta);
+    }
+    if (name === 'RESUMED' && view.inherited) this.tellInherited(view, seq);
+    // Once for all that is read at a time: looking at the clock for each costs more than passing over one.
+    if (view.isNoted) return;
+    view.isNoted = true;
+    queueMicrotask(() => this.note(view));
+  }
+
+  /** Notes that dispatches came. */
+  private note(view: ShardView): void {
+    view.isNoted = false;
     const now = this.settings.clock.wallTime();
     view.lastEventAt = now;
-    if (name === 'READY') this.onReady(view, payload.data(), seq);
-    if (payload.wanted && this.wants(name)) {
-      const meta: DispatchMeta = { shardId, seq, replayed, traceId: traceIdOf(view.tag, seq) };
-      if (this.tracing === undefined) this.tellDispatch(payload, meta, now);
-      else this.tracing.dispatch({ name, ...meta }, () => this.tellDispatch(payload, meta, now));
-    }
-    if (name === 'RESUMED' && view.inherited) this.tellInherited(view, seq, now);
     // Behind the listeners: a stored number says that everything up to it was told, and is in the map beside it.
-    if (view.keeper.isDue(seq, now)) this.save(view);
+    if (this.ending === undefined && view.keeper.isDue(view.shard.state.session?.seq, now)) this.save(view);
   }
 
-  private tellDispatch(payload: Dispatch, meta: DispatchMeta, now: number): void {
-    const { shardId } = meta;
-    const { name } = payload;
-    const data = payload.data();
-    this.dispatchListeners.call(name, data, meta);
-    if (this.listenerCount('dispatch') > 0) this.emitEvent('dispatch', { name, data, ...meta });
-    if (this.signals.wants(name)) this.signals.push(name, data);
-    if (this.requests.wants(name)) this.requests.push(name, data);
-    if (this.feed.wants(name)) {
-      const problem = this.feed.push(name, data, meta.traceId, now);
-      if (problem !== undefined) {
-        this.fail(new GatewayError('ERR_GATEWAY_DISPATCH_MALFORMED', `No event was made of ${problem}`, { shardId }));
-      }
-    }
-    if (this.readiness !== undefined && isGuildDispatch(name)) {
-      const guildId = text(fields(data), 'id');
-      if (guildId !== undefined) this.readiness.progress.guildSettled(guildId);
-      this.readiness?.check();
-    }
+  private pushTraced(tracing: Tracing, name: string, data: unknown, meta: DispatchMeta): void {
+    if (this.router.wants(name)) tracing.dispatch({ name, ...meta }, () => this.router.push(name, data, meta));
   }
 
   private onReady(view: ShardView, data: unknown, seq: number): void {
@@ -519,26 +489,18 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
       .map((guild) => text(guild, 'id'))
       .filter((id) => id !== undefined);
     this.readiness?.progress.shardReady(shardId, guildIds);
-    const now = this.settings.clock.wallTime();
     // Guilds that the bot was taken out of meanwhile; the others tell themselves by GUILD_CREATE.
     if (Array.isArray(body?.guilds)) {
-      this.feed.retain(guildIds, this.guildsOf(view), traceIdOf(view.tag, seq), now);
+      this.feed.retain(guildIds, this.guildsOf(view), traceIdOf(view.tag, seq));
     }
-    this.log.info({ shardId, guilds: guildIds.length }, 'gateway session ready');
-    this.emitEvent('ready', { shardId, userId, guildIds });
-  }
-
-  private alert(alert: GatewayEvents['alert']): void {
-    this.log.error({ ...alert }, 'gateway cannot connect; it goes on trying');
-    this.emitEvent('alert', alert);
+    this.reporter.ready({ shardId, userId, guildIds });
   }
 
   private onFatal({ shard }: ShardView, { reason, code }: SessionCause): void {
     const error = fatalError(shard.id, code, this.intents);
-    this.log.error({ shardId: shard.id, reason, code, error: error.code }, 'gateway connection ended for good');
     // Before anyone hears of it: who then calls close() must not make an ordinary end of it.
     void this.end('close', { reason: 'fatal', error });
-    this.emitEvent('error', error);
+    this.reporter.fatal(error, reason, code);
   }
 
   private end(how: 'close' | 'detach', event: ClosedEvent): Promise<void> {
@@ -561,8 +523,7 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
     await Promise.all(views.map(({ shard }) => shard.end(how)));
     if (how === 'detach') for (const view of views) this.save(view);
     await Promise.all(views.map(({ keeper }) => keeper.flush()));
-    this.log.info({ reason: event.reason }, 'gateway client closed');
-    this.emitEvent('closed', event);
+    this.reporter.closed(event);
   }
 
   private noteState(): void {
@@ -585,16 +546,11 @@ export class DiscordGatewayClient extends TypedEmitter<GatewayEvents> {
    * No GUILD_CREATE comes with a resume: what an earlier process knew, and what was replayed on top, is told instead. At
    * each RESUMED: a replay can hold one of an earlier resume, and what is told there may be behind what was told before.
    */
-  private tellInherited(view: ShardView, seq: number, now: number): void {
-    this.feed.tellSnapshots(this.guildsOf(view), resumeTraceIdOf(view.tag, seq), now);
+  private tellInherited(view: ShardView, seq: number): void {
+    this.feed.tellSnapshots(this.guildsOf(view), resumeTraceIdOf(view.tag, seq));
   }
 
   private guildsOf({ shard }: ShardView): (guildId: string) => boolean {
     return (guildId) => shardOf(guildId, this.shardCount) === shard.id;
-  }
-
-  private fail(error: GatewayError): void {
-    this.log.warn({ code: error.code, shardId: error.shardId, error: this.redact(error.message) }, 'gateway error');
-    this.emitEvent('error', error);
   }
 }

@@ -1,7 +1,9 @@
 /** Owns the wait of one `connect()`: until every shard is ready and the guilds have come, at most so long for those. */
 import type { Clock, Logger } from '@guildkit/core';
+import type { DispatchSink } from './dispatch-router.js';
 import { GatewayError } from './errors.js';
-import type { Readiness } from './protocol/readiness.js';
+import { fields, text } from './protocol/fields.js';
+import { isGuildDispatch, type Readiness } from './protocol/readiness.js';
 
 /** What a wait needs of its client. */
 export interface ConnectWaitOptions {
@@ -15,7 +17,7 @@ export interface ConnectWaitOptions {
 }
 
 /** A `connect()` that is under way. */
-export class ConnectWait {
+export class ConnectWait implements DispatchSink {
   /** Resolves when connected; rejects when that cannot be any more. */
   readonly done: Promise<void>;
   private resolve: () => void = () => {};
@@ -31,6 +33,16 @@ export class ConnectWait {
 
   get progress(): Readiness {
     return this.options.progress;
+  }
+
+  wants(dispatch: string): boolean {
+    return isGuildDispatch(dispatch);
+  }
+
+  push(_dispatch: string, data: unknown): void {
+    const guildId = text(fields(data), 'id');
+    if (guildId !== undefined) this.progress.guildSettled(guildId);
+    this.check();
   }
 
   /** Looks whether it is over, after each thing that can make it so. */

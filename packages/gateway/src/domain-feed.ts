@@ -1,16 +1,8 @@
-/** Owns the way from a dispatch to domain event listeners, and to a voice connection. Refuses sockets and sessions. */
-import type {
-  DomainEvent,
-  DomainEventName,
-  Logger,
-  Unsubscribe,
-  VoiceServerSignal,
-  VoiceSignalling,
-  VoiceStateRequest,
-  VoiceStateSignal,
-} from '@guildkit/core';
+/** Owns the way from a dispatch to domain event listeners. Refuses sockets and sessions. */
+import type { Clock, DomainEvent, DomainEventName, Logger, Unsubscribe } from '@guildkit/core';
+import type { DispatchSink } from './dispatch-router.js';
+import type { DispatchMeta } from './events.js';
 import { ListenerTable } from './listeners.js';
-import { fields, text } from './protocol/fields.js';
 import { eventIdOf } from './protocol/trace.js';
 import { eventOf, keepsState, type TranslatedEvent, type Translation, translate } from './protocol/translate.js';
 import { VoiceMap } from './protocol/voice-map.js';
@@ -20,17 +12,25 @@ import { readVoiceRecord, recordVoice, type StoredVoice } from './protocol/voice
 export interface DomainFeedOptions {
   readonly enabled: boolean;
   readonly guildIds: ReadonlySet<string> | undefined;
+  readonly clock: Clock;
   readonly logger: Logger;
   onListenerError(error: unknown, name: string): void;
+  /** Other dispatches are wanted than before. */
+  onChange(): void;
+  /** A body was not as documented. `what` holds nothing of its content. */
+  onMalformed(what: string, shardId: number): void;
 }
 
 /** Turns dispatches into domain events. */
-export class DomainFeed {
+export class DomainFeed implements DispatchSink {
   private readonly voice = new VoiceMap();
-  private readonly listeners: ListenerTable<[event: DomainEvent]>;
+  private readonly listeners: ListenerTable<DomainEvent>;
 
   constructor(private readonly options: DomainFeedOptions) {
-    this.listeners = new ListenerTable((error, name) => options.onListenerError(error, name));
+    this.listeners = new ListenerTable(
+      (error, name) => options.onListenerError(error, name),
+      () => options.onChange(),
+    );
   }
 
   on(name: DomainEventName | '*', listener: (event: DomainEvent) => void): Unsubscribe {
@@ -46,11 +46,11 @@ export class DomainFeed {
     return event !== undefined && (this.listeners.has('*') || this.listeners.has(event));
   }
 
-  /** @returns What was wrong with the body, if it was not as documented. */
-  push(dispatch: string, data: unknown, traceId: string, ts: number): string | undefined {
+  push(dispatch: string, data: unknown, { shardId, traceId }: DispatchMeta): void {
+    const ts = this.options.clock.wallTime();
     const { events, problem } = this.translate(dispatch, data, ts);
     this.tell(events, traceId, ts);
-    return problem;
+    if (problem !== undefined) this.options.onMalformed(problem, shardId);
   }
 
   /** What is known, for the next process; `undefined` when nothing is kept. @param belongs Guilds to write down. */
@@ -68,8 +68,9 @@ export class DomainFeed {
   }
 
   /** Tells the whole of each guild, as a GUILD_CREATE would, where none came. */
-  tellSnapshots(belongs: (guildId: string) => boolean, traceId: string, ts: number): void {
+  tellSnapshots(belongs: (guildId: string) => boolean, traceId: string): void {
     const { voice } = this;
+    const ts = this.options.clock.wallTime();
     const events = voice
       .completeGuilds()
       .filter(belongs)
@@ -81,7 +82,8 @@ export class DomainFeed {
   }
 
   /** Forgets guilds that a new session does not have any more. @param belongs Guilds that it would have. */
-  retain(guildIds: readonly string[], belongs: (guildId: string) => boolean, traceId: string, ts: number): void {
+  retain(guildIds: readonly string[], belongs: (guildId: string) => boolean, traceId: string): void {
+    const ts = this.options.clock.wallTime();
     const present = new Set(guildIds);
     const gone = this.voice.guildIds().filter((guildId) => belongs(guildId) && !present.has(guildId));
     const events = gone.flatMap((id) => this.translate('GUILD_DELETE', { id }, ts).events);
@@ -99,49 +101,5 @@ export class DomainFeed {
       this.listeners.call(event.event, event);
       this.listeners.call('*', event);
     });
-  }
-}
-
-/** The gateway's side of a voice connection. */
-export class VoiceSignals implements VoiceSignalling {
-  userId: string | undefined;
-  private readonly states: ListenerTable<[state: VoiceStateSignal]>;
-  private readonly servers: ListenerTable<[server: VoiceServerSignal]>;
-
-  constructor(
-    private readonly send: (request: VoiceStateRequest) => Promise<void>,
-    onListenerError: (error: unknown, name: string) => void,
-  ) {
-    this.states = new ListenerTable(onListenerError);
-    this.servers = new ListenerTable(onListenerError);
-  }
-
-  sendVoiceState(request: VoiceStateRequest): Promise<void> {
-    return this.send(request);
-  }
-
-  onVoiceState(listener: (state: VoiceStateSignal) => void): Unsubscribe {
-    return this.states.add('VOICE_STATE_UPDATE', listener);
-  }
-
-  onVoiceServer(listener: (server: VoiceServerSignal) => void): Unsubscribe {
-    return this.servers.add('VOICE_SERVER_UPDATE', listener);
-  }
-
-  wants(dispatch: string): boolean {
-    return this.states.has(dispatch) || this.servers.has(dispatch);
-  }
-
-  push(dispatch: string, data: unknown): void {
-    const body = fields(data);
-    const guildId = text(body, 'guild_id');
-    if (guildId === undefined) return;
-    const channelId = text(body, 'channel_id') ?? null;
-    const [userId, sessionId] = [text(body, 'user_id'), text(body, 'session_id')];
-    if (userId !== undefined && sessionId !== undefined) {
-      this.states.call(dispatch, { guildId, userId, channelId, sessionId });
-    }
-    const token = text(body, 'token');
-    if (token !== undefined) this.servers.call(dispatch, { guildId, token, endpoint: text(body, 'endpoint') ?? null });
   }
 }

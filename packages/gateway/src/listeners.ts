@@ -1,25 +1,31 @@
 /** Owns listeners by name, outside the emitter's own events. */
 import type { Unsubscribe } from '@guildkit/core';
 
-/** Listeners by name. Each is shielded from the others' exceptions. */
-export class ListenerTable<Args extends readonly unknown[]> {
-  private readonly byName = new Map<string, Set<(...args: Args) => void>>();
+type Listener<Data, More> = (data: Data, more: More) => void;
 
-  constructor(private readonly onFailure: (error: unknown, name: string) => void) {}
+/** Listeners by name. Each is shielded from the others' exceptions. `More` is for a second argument. */
+export class ListenerTable<Data, More = void> {
+  /** The arrays are replaced, never changed: a call under way keeps its own. */
+  private readonly byName = new Map<string, readonly Listener<Data, More>[]>();
+  private changes = 0;
+
+  /** @param onChange Told when other names are listened to, or other functions. */
+  constructor(
+    private readonly onFailure: (error: unknown, name: string) => void,
+    private readonly onChange: () => void = () => {},
+  ) {}
 
   /**
    * The same function added twice is called once, as with event targets.
    *
    * @throws TypeError when it is no function.
    */
-  add(name: string, listener: (...args: Args) => void): Unsubscribe {
+  add(name: string, listener: Listener<Data, More>): Unsubscribe {
     if (typeof listener !== 'function') throw new TypeError(`The listener of "${name}" must be a function`);
-    const listeners = this.byName.get(name) ?? new Set();
-    this.byName.set(name, listeners);
-    listeners.add(listener);
+    if (!this.includes(name, listener)) this.replace(name, [...(this.byName.get(name) ?? []), listener]);
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.byName.get(name) === listeners) this.byName.delete(name);
+      if (!this.includes(name, listener)) return;
+      this.replace(name, this.byName.get(name)?.filter((other) => other !== listener) ?? []);
     };
   }
 
@@ -28,16 +34,28 @@ export class ListenerTable<Args extends readonly unknown[]> {
   }
 
   /** Those added meanwhile count from the next call on, those removed no more. */
-  call(name: string, ...args: Args): void {
+  call(name: string, data: Data, more: More): void {
     const listeners = this.byName.get(name);
     if (listeners === undefined) return;
-    for (const listener of [...listeners]) {
-      if (!listeners.has(listener)) continue;
+    const { changes } = this;
+    for (const listener of listeners) {
+      if (changes !== this.changes && !this.includes(name, listener)) continue;
       try {
-        listener(...args);
+        listener(data, more);
       } catch (error) {
         this.onFailure(error, name);
       }
     }
+  }
+
+  private includes(name: string, listener: Listener<Data, More>): boolean {
+    return this.byName.get(name)?.includes(listener) ?? false;
+  }
+
+  private replace(name: string, listeners: readonly Listener<Data, More>[]): void {
+    if (listeners.length === 0) this.byName.delete(name);
+    else this.byName.set(name, listeners);
+    this.changes += 1;
+    this.onChange();
   }
 }

@@ -121,11 +121,6 @@ export class MemberRequests {
 
   constructor(private readonly context: RequestContext) {}
 
-  /** Whether an answer may come. */
-  get isWaiting(): boolean {
-    return this.byNonce.size > 0;
-  }
-
   /** @throws TypeError when the options make no sense. */
   request(options: GuildMembersOptions): GuildMembersRequest {
     const settings = checked(options);

@@ -1,10 +1,11 @@
 /** Owns requests whose answers come as dispatches: which dispatch answers which. Refuses sockets: the client sends. */
+import type { DispatchSink } from './dispatch-router.js';
 import type { GatewayError } from './errors.js';
 import { MemberRequests, type RequestContext } from './member-requests.js';
 import { SoundboardRequests } from './soundboard-requests.js';
 
 /** The requests of one client. */
-export class GatewayRequests {
+export class GatewayRequests implements DispatchSink {
   readonly members: MemberRequests;
   readonly sounds: SoundboardRequests;
 
@@ -15,15 +16,7 @@ export class GatewayRequests {
 
   /** Whether a dispatch of that name may be an answer. */
   wants(dispatch: string): boolean {
-    switch (dispatch) {
-      case 'GUILD_MEMBERS_CHUNK':
-      case 'RATE_LIMITED':
-        return this.members.isWaiting;
-      case 'SOUNDBOARD_SOUNDS':
-        return this.sounds.isWaiting;
-      default:
-        return false;
-    }
+    return dispatch === 'GUILD_MEMBERS_CHUNK' || dispatch === 'RATE_LIMITED' || dispatch === 'SOUNDBOARD_SOUNDS';
   }
 
   push(dispatch: string, data: unknown): void {

@@ -45,11 +45,6 @@ export class SoundboardRequests {
 
   constructor(private readonly context: RequestContext) {}
 
-  /** Whether an answer may come. */
-  get isWaiting(): boolean {
-    return this.pending.size > 0;
-  }
-
   /** @throws TypeError when the options make no sense. */
   request(guildIds: readonly string[], options: SoundboardSoundsOptions): Promise<SoundboardSounds> {
     if (!Array.isArray(guildIds) || !guildIds.every((id) => typeof id === 'string' && isSnowflake(id))) {

@@ -3,26 +3,22 @@
  * to count and report. The body of a dispatch that nobody wants is not parsed.
  */
 import { fields } from '../protocol/fields.js';
-import { type Dispatch, type Frame, OPCODES } from '../protocol/frames.js';
+import { type Dispatch, type DispatchFilter, type Frame, OPCODES } from '../protocol/frames.js';
 import { readHead } from './frame-head.js';
 
-/** What became of a frame's text. */
-export type DecodedFrame =
-  | { readonly ok: true; readonly frame: Frame }
-  /** `problem` holds nothing of the frame's content: it may be logged. */
-  | { readonly ok: false; readonly problem: string };
+/** A frame, or why it is none. `problem` holds nothing of its content: it may be logged. */
+export type DecodedFrame = Frame | { readonly kind: 'malformed'; readonly problem: string };
 
 /**
  * Reads one frame (Discord docs, Gateway Events: Payload Structure).
  *
- * @param wants Whether someone listens to dispatches of that name. Left out, everything is parsed at once.
+ * @param filter Which dispatches are listened to. Left out, all are.
  */
-export function decodeFrame(data: string | Uint8Array, wants?: (name: string) => boolean): DecodedFrame {
-  const head = wants && readHead(data);
-  if (head !== undefined && wants !== undefined && !isSessionEvent(head.name) && !wants(head.name)) {
+export function decodeFrame(data: string | Uint8Array, filter: DispatchFilter = ALL): DecodedFrame {
+  if (!filter.wantsAll) {
+    const head = readHead(data, filter, isSessionEvent);
     // A body that turns out not to be JSON was wanted by nobody: its number counts all the same.
-    const { name, seq } = head;
-    return frame({ kind: 'dispatch', seq, payload: { name, wanted: false, data: () => fields(parse(data))?.d } });
+    if (head !== undefined) return { kind: 'dispatch', seq: head.seq, payload: unwanted(head.name) };
   }
   const value = parse(data);
   if (value === undefined) return malformed('not JSON');
@@ -31,27 +27,29 @@ export function decodeFrame(data: string | Uint8Array, wants?: (name: string) =>
   const { op, d, s, t } = parsed;
   switch (op) {
     case OPCODES.dispatch:
-      return decodeDispatch(t, s, d);
+      return decodeDispatch(t, s, d, filter);
     case OPCODES.heartbeat:
-      return frame({ kind: 'heartbeatRequest' });
+      return { kind: 'heartbeatRequest' };
     case OPCODES.reconnect:
-      return frame({ kind: 'reconnect' });
+      return { kind: 'reconnect' };
     case OPCODES.invalidSession:
       if (typeof d !== 'boolean') return malformed('op 9: d is not a boolean');
-      return frame({ kind: 'invalidSession', resumable: d });
+      return { kind: 'invalidSession', resumable: d };
     case OPCODES.hello: {
       const interval = fields(d)?.heartbeat_interval;
       // Below 1 ms is no interval, and a flood if believed.
       if (typeof interval !== 'number' || !(interval >= 1))
         return malformed('op 10: heartbeat_interval is no interval');
-      return frame({ kind: 'hello', heartbeatIntervalMs: interval });
+      return { kind: 'hello', heartbeatIntervalMs: interval };
     }
     case OPCODES.heartbeatAck:
-      return frame({ kind: 'heartbeatAck' });
+      return { kind: 'heartbeatAck' };
     default:
       return malformed(typeof op === 'number' ? 'unknown opcode' : 'op is not a number');
   }
 }
+
+const ALL: DispatchFilter = { wantsAll: true, wants: () => true };
 
 /** These two change the session: they are always read. */
 function isSessionEvent(name: string): boolean {
@@ -82,25 +80,27 @@ function isBuffer(data: Uint8Array): data is Uint8Array & BufferLike {
 
 const UTF8 = new TextDecoder();
 
-function decodeDispatch(name: unknown, seq: unknown, data: unknown): DecodedFrame {
+function decodeDispatch(name: unknown, seq: unknown, data: unknown, filter: DispatchFilter): DecodedFrame {
   if (typeof name !== 'string') return malformed('op 0: t is not a string');
   if (!isSequence(seq)) return malformed('op 0: s is not a sequence number');
-  const payload: Dispatch = { name, wanted: true, data: () => data };
-  if (name === 'RESUMED') return frame({ kind: 'resumed', seq, payload });
-  if (name !== 'READY') return frame({ kind: 'dispatch', seq, payload });
+  if (!isSessionEvent(name)) {
+    return { kind: 'dispatch', seq, payload: filter.wants(name) ? { name, wanted: true, data } : unwanted(name) };
+  }
+  const payload: Dispatch = { name, wanted: true, data };
+  if (name === 'RESUMED') return { kind: 'resumed', seq, payload };
   const sessionId = fields(data)?.session_id;
   const resumeUrl = fields(data)?.resume_gateway_url;
   if (typeof sessionId !== 'string' || sessionId === '') return malformed('READY: session_id is not a string');
   if (!isSocketUrl(resumeUrl)) return malformed('READY: resume_gateway_url is not a WebSocket address');
-  return frame({ kind: 'ready', seq, sessionId, resumeUrl, payload });
+  return { kind: 'ready', seq, sessionId, resumeUrl, payload };
 }
 
-function frame(value: Frame): DecodedFrame {
-  return { ok: true, frame: value };
+function unwanted(name: string): Dispatch {
+  return { name, wanted: false, data: undefined };
 }
 
 function malformed(problem: string): DecodedFrame {
-  return { ok: false, problem };
+  return { kind: 'malformed', problem };
 }
 
 function isSequence(value: unknown): value is number {

@@ -2,6 +2,7 @@
  * Owns reading `t`, `s` and `op` off the beginning of a dispatch, without parsing its body. Refuses everything that is
  * not plain: the caller then parses the whole frame.
  */
+import type { DispatchFilter } from '../protocol/frames.js';
 
 /** The head of a dispatch. */
 export interface FrameHead {
@@ -31,16 +32,27 @@ const OTHER = 0xff;
 /** Fifteen digits are exact in a number. */
 const MAX_DIGITS = 15;
 
+/** A name and its bytes. */
+interface KnownName {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 /** Names met lately, at a place that follows from their characters: a name is made a string once, not for each frame. */
-const NAMES: (string | undefined)[] = Array.from({ length: 256 });
+const NAMES: (KnownName | undefined)[] = Array.from({ length: 1_024 });
 
 /**
- * Reads a dispatch's head: `{`, then `t`, `s` and `op` in any order, then `d`. `undefined` when it is anything else:
- * white space, escapes, other keys, another opcode, `d` before one of the three.
+ * Reads the head of a dispatch that nobody wants: `{`, then `t`, `s` and `op` in any order, then `d`. `undefined` when it
+ * is wanted, and when it is anything else: white space, escapes, other keys, another opcode, `d` before one of the three.
  *
  * @param data The frame's text, or its UTF-8.
+ * @param isKept Names that are always wanted.
  */
-export function readHead(data: string | Uint8Array): FrameHead | undefined {
+export function readHead(
+  data: string | Uint8Array,
+  filter: Pick<DispatchFilter, 'wants'>,
+  isKept: (name: string) => boolean = () => false,
+): FrameHead | undefined {
   // Read byte by byte: this runs for every frame, and making strings of the parts costs several times as much.
   const head = typeof data === 'string' ? bytesOf(data) : data;
   let name: string | undefined;
@@ -58,10 +70,9 @@ export function readHead(data: string | Uint8Array): FrameHead | undefined {
       return undefined;
     } else if (key === T) {
       if (head[at + 4] !== QUOTE) return undefined;
-      const end = endOfName(head, at + 5);
-      if (end === at + 5) return undefined;
-      name = nameAt(head, at + 5, end);
-      at = end + 1;
+      name = nameAt(head, at + 5);
+      if (name === undefined || isKept(name) || filter.wants(name)) return undefined;
+      at += name.length + 6;
     } else if (key === S) {
       const start = at + 4;
       const end = endOfNumber(head, start);
@@ -87,32 +98,38 @@ function isColonAfterKey(head: Uint8Array, at: number): boolean {
   return head[at] === QUOTE && head[at + 1] === COLON;
 }
 
-/** Where the quote stands that ends a name of capitals, digits and underscores; `start` when there is no such name. */
-function endOfName(head: Uint8Array, start: number): number {
-  const limit = Math.min(head.length, start + HEAD_LENGTH);
-  for (let at = start; at < limit; at += 1) {
-    const unit = head[at] as number;
-    if (unit === QUOTE) return at;
-    const plain = (unit >= A && unit <= Z) || unit === UNDERSCORE || (unit >= ZERO && unit <= NINE);
-    if (!plain) return start;
+/** The name that ends at the next quote; `undefined` when it is none of capitals, digits and underscores. */
+function nameAt(head: Uint8Array, start: number): string | undefined {
+  let end = start;
+  while (head[end] !== QUOTE) {
+    if (end >= head.length || end - start > HEAD_LENGTH) return undefined;
+    end += 1;
   }
-  return start;
-}
-
-function nameAt(head: Uint8Array, start: number, end: number): string {
-  let hash = 0;
-  for (let at = start; at < end; at += 1) hash = (Math.imul(hash, 31) + (head[at] as number)) | 0;
-  const place = hash & 0xff;
+  const place = placeOf(head, start, end);
   const known = NAMES[place];
-  if (known !== undefined && isNameAt(head, start, end, known)) return known;
-  const name = String.fromCharCode(...head.subarray(start, end));
-  NAMES[place] = name;
+  if (known !== undefined && isNameAt(head, start, end, known.bytes)) return known.name;
+  const bytes = Uint8Array.from(head.subarray(start, end));
+  if (bytes.length === 0 || !bytes.every(isOfName)) return undefined;
+  const name = String.fromCharCode(...bytes);
+  NAMES[place] = { name, bytes };
   return name;
 }
 
-function isNameAt(head: Uint8Array, start: number, end: number, name: string): boolean {
+/** Of the length and three characters: no two of Discord's names have the same place. */
+function placeOf(head: Uint8Array, start: number, end: number): number {
+  const early = head[start + 4] as number;
+  const inner = head[(start + end) >> 1] as number;
+  const late = head[end - 4] as number;
+  return (((early * 33 + inner) * 33 + late) * 33 + end - start) & (NAMES.length - 1);
+}
+
+function isOfName(unit: number): boolean {
+  return (unit >= A && unit <= Z) || unit === UNDERSCORE || isDigit(unit);
+}
+
+function isNameAt(head: Uint8Array, start: number, end: number, name: Uint8Array): boolean {
   if (name.length !== end - start) return false;
-  for (let at = start; at < end; at += 1) if (head[at] !== name.charCodeAt(at - start)) return false;
+  for (let at = start; at < end; at += 1) if (head[at] !== name[at - start]) return false;
   return true;
 }
 

@@ -8,7 +8,7 @@ import { encodeControl } from '../codec/encode-frame.js';
 import type { Inflater, InflaterFactory } from '../codec/inflater.js';
 import { GatewayError } from '../errors.js';
 import { CLOSE_ENDING_SESSION, CLOSE_KEEPING_SESSION } from '../protocol/close-codes.js';
-import type { Dispatch } from '../protocol/frames.js';
+import type { Dispatch, DispatchFilter } from '../protocol/frames.js';
 import { createSession, initialSession } from '../protocol/session.js';
 import type { SessionRules } from '../protocol/session-rules.js';
 import type {
@@ -40,8 +40,8 @@ export interface ShardConfig {
   readonly clock: Clock;
   readonly random: () => number;
   readonly openSocket: OpenSocket;
-  /** Whether someone listens to dispatches of that name. */
-  readonly wants: (dispatch: string) => boolean;
+  /** Which dispatches are listened to. */
+  readonly filter: DispatchFilter;
   /** As the gateway's address names it. */
   readonly compression: string;
   /** What reads it; `undefined` for none. */
@@ -50,12 +50,21 @@ export interface ShardConfig {
   readonly session: Session | undefined;
 }
 
-/** What a shard has to say: the session's news, and frames that could not be read. */
+/** Whom a shard tells. */
+export interface ShardListener {
+  /** A dispatch of the session, each once and in order. */
+  deliver(dispatch: Dispatch, seq: number, replayed: boolean): void;
+  news(news: ShardNews): void;
+}
+
+/** What a shard has to say beside dispatches: the session's news, and frames that could not be read. */
 export type ShardNews =
   | Exclude<
       SessionEffect,
       {
         type:
+          | 'deliver'
+          | 'drop'
           | 'openSocket'
           | 'closeSocket'
           | 'sendControl'
@@ -121,7 +130,7 @@ export class Shard {
 
   constructor(
     private readonly config: ShardConfig,
-    private readonly tell: (news: ShardNews, shard: Shard) => void,
+    private readonly listener: ShardListener,
   ) {
     this.ended = new Promise((resolve) => {
       this.settleEnded = resolve;
@@ -138,11 +147,11 @@ export class Shard {
       },
       initial: initialSession(config.session),
       run: (effect) => this.inStep(() => this.run(effect)),
-      onEffectError: (error) => this.tell({ type: 'failure', error }, this),
+      onEffectError: (error) => this.tell({ type: 'failure', error }),
       onTransition: (from, to) => {
         if (from.phase === to.phase) return;
         if (to.phase === 'connecting' && from.phase === 'waiting') this.counters.reconnects += 1;
-        this.inStep(() => this.tell({ type: 'phase', from: from.phase, to: to.phase, cause: to.cause }, this));
+        this.inStep(() => this.tell({ type: 'phase', from: from.phase, to: to.phase, cause: to.cause }));
       },
       clock: config.clock,
       random: config.random,
@@ -239,13 +248,18 @@ export class Shard {
         break;
       case 'deliver':
         this.counters.events += 1;
-        break;
+        this.listener.deliver(effect.payload, effect.seq, effect.replayed);
+        return;
       case 'drop':
         this.counters[effect.what === 'duplicate' ? 'duplicates' : 'unexpected'] += 1;
-        break;
+        return;
       default:
     }
-    this.tell(effect, this);
+    this.tell(effect);
+  }
+
+  private tell(news: ShardNews): void {
+    this.listener.news(news);
   }
 
   private open(gen: number, address: string): void {
@@ -287,21 +301,21 @@ export class Shard {
     const inflated = inflater.push(data);
     if (inflated.status === 'message') this.decode(gen, inflated.data);
     if (inflated.status === 'corrupt') {
-      this.tell({ type: 'corrupt', problem: inflated.problem }, this);
+      this.tell({ type: 'corrupt', problem: inflated.problem });
       this.dispatch({ type: 'streamCorrupt', gen });
     }
   }
 
   private decode(gen: number, data: string | Uint8Array): void {
-    const decoded = decodeFrame(data, this.config.wants);
-    if (decoded.ok) {
-      const { frame } = decoded;
-      if (frame.kind === 'dispatch' && this.isNext(frame.seq)) this.deliverNext(frame.payload, frame.seq);
-      else this.dispatch({ type: 'frame', gen, frame });
-      return;
+    const frame = decodeFrame(data, this.config.filter);
+    if (frame.kind === 'dispatch' && this.isNext(frame.seq)) {
+      this.deliverNext(frame.payload, frame.seq);
+    } else if (frame.kind === 'malformed') {
+      this.counters.malformed += 1;
+      this.tell({ type: 'malformed', problem: frame.problem });
+    } else {
+      this.dispatch({ type: 'frame', gen, frame });
     }
-    this.counters.malformed += 1;
-    this.tell({ type: 'malformed', problem: decoded.problem }, this);
   }
 
   /** Whether a dispatch is the one that a ready session waits for, with no other work under way. */
@@ -320,13 +334,13 @@ export class Shard {
     this.counters.events += 1;
     this.delivering = true;
     try {
-      this.tell({ type: 'deliver', payload, seq, replayed: false }, this);
+      this.listener.deliver(payload, seq, false);
     } catch (error) {
-      this.tell({ type: 'failure', error }, this);
+      this.tell({ type: 'failure', error });
     } finally {
       this.delivering = false;
     }
-    for (let input = this.held.shift(); input !== undefined; input = this.held.shift()) this.driver.dispatch(input);
+    while (this.held.length > 0) this.driver.dispatch(this.held.shift() as SessionInput);
   }
 
   /** Listeners enqueue, never re-enter: core's driver sees to that for its effects, this for {@link deliverNext}. */
@@ -375,7 +389,7 @@ export class Shard {
     } catch (error) {
       // Withdrawn by us, or the queue is out of order: then the next try asks again.
       if (permit.signal.aborted) return;
-      this.tell({ type: 'failure', error }, this);
+      this.tell({ type: 'failure', error });
       this.dispatch({ type: 'permitDenied', gen, retryAfterMs: 0 });
     }
   }

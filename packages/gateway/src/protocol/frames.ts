@@ -7,10 +7,18 @@
 export interface Dispatch {
   /** Event name, such as `VOICE_STATE_UPDATE`. */
   readonly name: string;
-  /** False when nobody listened to it as it was read. */
+  /** False when nobody listened to it as it was read: then its body was not. */
   readonly wanted: boolean;
-  /** The body (`d`), parsed at the first call. */
-  data(): unknown;
+  /** The body (`d`). */
+  readonly data: unknown;
+}
+
+/** Which dispatches are listened to: of others the body is not parsed. */
+export interface DispatchFilter {
+  /** Whether dispatches of that name concern anyone. */
+  wants(name: string): boolean;
+  /** None has come that was not wanted: then looking at names first spares nothing. */
+  readonly wantsAll: boolean;
 }
 
 /** A received frame (Discord docs, Gateway Events: Payload Structure). */
