@@ -21,6 +21,8 @@ export interface ViewersHost {
 /** How long a lease lives, and how often it is renewed, in ms. */
 const LEASE_MS = 45_000;
 const RENEW_MS = 15_000;
+/** Changes are told to the engine this long after the first of them: a crowd that comes at once is one lease. */
+const GATHER_MS = 200;
 /** A room is announced this long after a change: all that changes meanwhile is told at once. */
 const ANNOUNCE_MS = 1_000;
 /** Users named in one announcement. */
@@ -32,6 +34,9 @@ export class Viewers {
   /** Room → user → connections. */
   private readonly rooms = new Map<string, Map<string, number>>();
   private readonly changed = new Set<string>();
+  /** Rooms whose lease is not what is known here. */
+  private readonly stale = new Set<string>();
+  private leaseTimer: unknown;
   private announceTimer: unknown;
   private renewTimer: unknown;
   private isClosed = false;
@@ -68,24 +73,27 @@ export class Viewers {
     const here = this.rooms.get(room)?.keys() ?? [];
     const { engine } = this.host;
     if (engine.viewers === undefined) return [...here];
+    // Our own lease may still name who has left.
+    if (this.stale.has(room)) await this.lease(room);
     return [...new Set([...here, ...(await engine.viewers(room))])];
   }
 
   /** Gives back the timers and the leases. */
   async close(): Promise<void> {
     this.isClosed = true;
-    this.host.clock.clearTimer(this.announceTimer);
-    this.host.clock.clearTimer(this.renewTimer);
-    const rooms = [...this.rooms.keys()];
+    const { clock } = this.host;
+    for (const timer of [this.announceTimer, this.renewTimer, this.leaseTimer]) clock.clearTimer(timer);
+    const rooms = new Set([...this.rooms.keys(), ...this.stale]);
     this.rooms.clear();
-    await Promise.all(rooms.map((room) => this.lease(room)));
+    await Promise.all([...rooms].map((room) => this.lease(room)));
   }
 
   private onChange(room: string): void {
     if (this.isClosed) return;
     const { clock, announce, engine } = this.host;
-    void this.lease(room);
     if (engine.setViewers !== undefined) {
+      this.stale.add(room);
+      this.leaseTimer ??= clock.setTimer(() => this.leaseStale(), GATHER_MS);
       if (this.rooms.size === 0) {
         clock.clearTimer(this.renewTimer);
         this.renewTimer = undefined;
@@ -101,8 +109,14 @@ export class Viewers {
     for (const room of this.rooms.keys()) void this.lease(room);
   }
 
+  private leaseStale(): void {
+    this.leaseTimer = undefined;
+    for (const room of this.stale) void this.lease(room);
+  }
+
   private async lease(room: string): Promise<void> {
     const { engine, node, logger } = this.host;
+    this.stale.delete(room);
     try {
       await engine.setViewers?.(room, node, [...(this.rooms.get(room)?.keys() ?? [])], LEASE_MS);
     } catch (error) {

@@ -213,6 +213,27 @@ export function engineSuite(name: string, create: (bounds: EngineBounds) => Prom
       expect(await engine.rooms('guild:3')).toEqual([]);
     });
 
+    run('keeps who views a room as leases of processes, which replace, end and can be taken back', async (subject) => {
+      const { engine, advance } = subject;
+      const set = (node: string, ...userIds: string[]) => engine.setViewers?.(ROOM, node, userIds, 1_000);
+      const viewers = async () => [...((await engine.viewers?.(ROOM)) ?? [])].sort();
+      expect(typeof engine.setViewers).toBe(typeof engine.viewers);
+      if (engine.setViewers === undefined) return;
+      expect(await viewers()).toEqual([]);
+      await set('a', '1', '2');
+      await set('b', '2', '3');
+      expect(await viewers()).toEqual(['1', '2', '3']);
+      expect(await engine.viewers?.('channel:11')).toEqual([]);
+      await set('a', '4');
+      expect(await viewers()).toEqual(['2', '3', '4']);
+      await advance(600);
+      await set('b', '3');
+      await advance(600);
+      expect(await viewers()).toEqual(['3']);
+      await set('b');
+      expect(await viewers()).toEqual([]);
+    });
+
     it('a reader that joins the feed first and reads then has every event once', async () => {
       await fc.assert(
         fc.asyncProperty(fc.nat(6), fc.nat(6), async (before, during) => {

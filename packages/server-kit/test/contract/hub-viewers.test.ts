@@ -47,32 +47,44 @@ it('tells the room once a second who views it, however many come and go', async 
 
 it('knows the viewers of other processes by their leases, and takes its own back at the end', async () => {
   const clock = createVirtualClock();
-  const leases = new Map<string, { users: readonly string[]; until: number }>();
+  const memory = memoryEngine({ clock });
   let fails = 0;
+  let leases = 0;
   const shared: HubEngine = {
-    ...memoryEngine({ clock }),
-    async setViewers(room, node, users, ttlMs) {
+    ...memory,
+    async setViewers(...lease) {
+      leases += 1;
       if (fails > 0) {
         fails -= 1;
         throw new Error('away');
       }
-      leases.set(`${room} ${node}`, { users, until: clock.now() + ttlMs });
+      await memory.setViewers?.(...lease);
     },
-    viewers: async (room) =>
-      [...leases].flatMap(([key, { users, until }]) => (key.startsWith(room) && until > clock.now() ? users : [])),
   };
   const heartbeatMs = 600_000;
   await using one = await startHub({ clock, engine: shared, heartbeatMs });
   const two = new RealtimeHub({ clock, engine: shared, origins: [], authenticate: () => null, authorize: () => true });
-  const client = await one.join('user-1');
-  await client.subscribe(ROOM);
-  expect(await two.viewers(ROOM)).toEqual(['user-1']);
+  for (let n = 1; n <= 20; n += 1) await (await one.join(`user-${n}`)).subscribe(ROOM);
+  await clock.advance(200);
+  // A crowd is one lease.
+  expect(leases).toBe(1);
+  expect(await two.viewers(ROOM)).toHaveLength(20);
   fails = 1;
   await clock.advance(100_000);
-  expect(await two.viewers(ROOM)).toEqual(['user-1']);
-  expect([...leases.values()].every(({ until }) => until > clock.now())).toBe(true);
+  expect(await two.viewers(ROOM)).toHaveLength(20);
   await one.hub.close({ drainMs: 0 });
   expect(await two.viewers(ROOM)).toEqual([]);
   await two.close();
   expect(clock.pending).toBe(0);
+});
+
+it('forgets a process that died when its leases end', async () => {
+  const clock = createVirtualClock();
+  const engine = memoryEngine({ clock });
+  await engine.setViewers?.(ROOM, 'dead', ['user-9'], 45_000);
+  const hub = new RealtimeHub({ clock, engine, origins: [], authenticate: () => null, authorize: () => true });
+  expect(await hub.viewers(ROOM)).toEqual(['user-9']);
+  await clock.advance(45_000);
+  expect(await hub.viewers(ROOM)).toEqual([]);
+  await hub.close();
 });

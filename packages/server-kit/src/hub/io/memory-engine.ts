@@ -58,6 +58,8 @@ export function memoryEngine(options?: MemoryEngineOptions): HubEngine {
   });
   const rooms = new Map<string, Room>();
   const groups = new Map<string, Set<string>>();
+  /** Room → node → who has the room open there, and until when that counts. */
+  const viewers = new Map<string, Map<string, { readonly userIds: readonly string[]; readonly until: number }>>();
   // A name that was forgotten and comes back must not reuse an epoch: its numbers start again.
   const boot = randomBytes(8).toString('base64url');
   let lives = 0;
@@ -146,9 +148,27 @@ export function memoryEngine(options?: MemoryEngineOptions): HubEngine {
       return [...(groups.get(group) ?? [])];
     },
 
+    async setViewers(name, node, userIds, ttlMs) {
+      const nodes = viewers.get(name) ?? new Map();
+      if (userIds.length > 0) viewers.set(name, nodes.set(node, { userIds: [...userIds], until: clock.now() + ttlMs }));
+      else if (nodes.delete(node) && nodes.size === 0) viewers.delete(name);
+    },
+
+    async viewers(name) {
+      const nodes = viewers.get(name);
+      const seen = new Set<string>();
+      for (const [node, { userIds, until }] of nodes ?? []) {
+        if (until <= clock.now()) nodes?.delete(node);
+        else for (const userId of userIds) seen.add(userId);
+      }
+      if (nodes?.size === 0) viewers.delete(name);
+      return [...seen];
+    },
+
     async close() {
       rooms.clear();
       groups.clear();
+      viewers.clear();
     },
   };
 }
