@@ -24,7 +24,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'guildkit-rest-'));
   program = join(folder, 'process.cjs');
   await build({
-    entryPoints: [fromHere('../support/sharing-process.ts')],
+    entryPoints: [fileURLToPath(new URL('../support/sharing-process.ts', import.meta.url))],
     outfile: program,
     bundle: true,
     platform: 'node',

@@ -72,14 +72,3 @@ async function respond(
   res.writeHead(status, { 'content-type': 'application/json', ...headers });
   res.end(text);
 }
-
-/** Rate-limit headers of one bucket. */
-export function limitHeaders(bucket: string, limit: number, remaining: number, resetAfterSeconds: number) {
-  return {
-    'x-ratelimit-bucket': bucket,
-    'x-ratelimit-limit': String(limit),
-    'x-ratelimit-remaining': String(remaining),
-    'x-ratelimit-reset': '1000000000.000',
-    'x-ratelimit-reset-after': resetAfterSeconds.toFixed(3),
-  };
-}
