@@ -1,6 +1,6 @@
 /**
- * DAVE, long: hostile bytes for both sides, every state of the delivery service, and what transitions cost in frames:
- * `node packages/rtc/soak/dave.mjs [--inputs=1000000] [--rounds=200] [--seed=1]`.
+ * DAVE, long: hostile bytes for both sides, every state of the delivery service, storms, and what transitions cost in frames:
+ * `node packages/rtc/soak/dave.mjs [--inputs=1000000] [--rounds=200] [--storms=100] [--seed=1]`.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,12 +21,15 @@ function option(name, fallback) {
 
 const inputs = option('inputs', 1_000_000);
 const rounds = option('rounds', 200);
+const storms = option('storms', 100);
 const seed = option('seed', 1);
 const folder = mkdtempSync(join(tmpdir(), 'guildkit-soak-'));
 const report = join(folder, 'dave.json');
 const count = (value) => value.toLocaleString('en');
 
-console.log(`${count(inputs)} inputs for each parser, ${rounds} rounds of coming and going, seed ${seed}`);
+console.log(
+  `${count(inputs)} inputs for each parser, ${storms} storms, ${rounds} rounds of coming and going, seed ${seed}`,
+);
 const started = performance.now();
 const { status } = spawnSync(
   process.execPath,
@@ -38,6 +41,7 @@ const { status } = spawnSync(
     'packages/rtc/test/chaos/fuzz-dave.test.ts',
     'packages/sandbox/test/chaos/fuzz-dave.test.ts',
     'packages/sandbox/test/model/delivery.test.ts',
+    'packages/rtc/test/chaos/dave-storm.test.ts',
     'packages/rtc/test/contract/dave-loss.test.ts',
   ],
   {
@@ -48,6 +52,7 @@ const { status } = spawnSync(
       GUILDKIT_FUZZ_INPUTS: String(inputs),
       GUILDKIT_FUZZ_SEED: String(seed),
       GUILDKIT_DAVE_SEARCH: 'full',
+      GUILDKIT_DAVE_STORMS: String(storms),
       GUILDKIT_DAVE_LOSS_ROUNDS: String(rounds),
       GUILDKIT_DAVE_LOSS_SEED: String(seed),
       GUILDKIT_DAVE_LOSS_REPORT: report,

@@ -4,6 +4,7 @@
  */
 import type { TimerInput } from '@guildkit/core';
 import type { DaveLibrary, MlsSession } from '../codec/dave/mls-session.js';
+import { keyPackageReference } from '../codec/dave/reference.js';
 import { RtcError } from '../errors.js';
 import type {
   DaveClient,
@@ -15,7 +16,7 @@ import type {
 } from '../protocol/dave/dave-types.js';
 import { isEncryptable } from '../protocol/dave/encryptable.js';
 import { isProtocolFrame, isSilence } from '../protocol/dave/frame.js';
-import { isExternalSender, MAX_MLS_BYTES, parseTransition } from '../protocol/dave/mls-messages.js';
+import { isExternalSender, MAX_MLS_BYTES, parseTransition, welcomedKeyPackage } from '../protocol/dave/mls-messages.js';
 import {
   activityOf,
   createDaveReducer,
@@ -52,6 +53,8 @@ export function createDaveClient({ userId, channelId, library }: DaveClientOptio
   const stats: { -readonly [K in keyof DaveStats]: number } = noStats();
   let state = initialDave();
   let externalSender: Uint8Array | undefined;
+  /** Reference of the key package that was sent last. */
+  let awaited: Uint8Array | undefined;
   let isClosed = false;
 
   const current = (): MlsSession | undefined => (state.session === undefined ? undefined : sessions.get(state.session));
@@ -85,7 +88,9 @@ export function createDaveClient({ userId, channelId, library }: DaveClientOptio
     sessions.set(number, session);
     if (externalSender !== undefined) session.setExternalSender(externalSender);
     const keyPackage = session.createKeyPackage();
-    if (keyPackage !== undefined) out.push({ type: 'sendBinary', op: 26, payload: keyPackage });
+    if (keyPackage === undefined) return;
+    awaited = keyPackageReference(keyPackage);
+    out.push({ type: 'sendBinary', op: 26, payload: keyPackage });
   }
 
   function carryOut(effect: DaveStepEffect, now: number, payload: Payload, out: DaveEffect[]): void {
@@ -147,7 +152,11 @@ export function createDaveClient({ userId, channelId, library }: DaveClientOptio
       if (!parsed.ok) problem('malformedMessage', `op ${op}`, out);
       else {
         const { transitionId, message } = parsed.value;
-        step({ type: op === 29 ? 'commit' : 'welcome', transitionId }, now, message, out);
+        const wanted = op === 30 ? welcomedKeyPackage(message) : undefined;
+        // Flagged, it would lead to a welcome that is as late: the two would never meet.
+        const isLate = wanted !== undefined && awaited !== undefined && Buffer.compare(wanted, awaited) !== 0;
+        if (isLate) problem('invalidWelcome', 'for a key package that was replaced', out);
+        else step({ type: op === 29 ? 'commit' : 'welcome', transitionId }, now, message, out);
       }
     } else problem('malformedMessage', `op ${op}`, out);
   }

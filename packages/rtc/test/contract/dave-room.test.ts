@@ -228,6 +228,38 @@ describe('what is lost', () => {
   });
 });
 
+describe('a cut connection', () => {
+  it('that is resumed: nobody waited, and the member is where the others are', () => {
+    const { room, members } = roomOf(3);
+    const [a, b] = members as [Member, Member];
+    room.cut(b);
+    const d = room.join(4);
+    room.run(1_000);
+    expect(d.client.activity).toBe('active');
+    expect(room.service.counters.transitionTimeouts).toBe(0);
+    room.leave(members[2] as Member);
+    room.run(3_000);
+    expect(d.client.epochCode).toBe(a.client.epochCode);
+    expect(b.client.epochCode).not.toBe(a.client.epochCode);
+    room.resume(b);
+    room.run(500);
+    expect(room.wrong()).toBeUndefined();
+    expect(b.client.stats.recoveries).toBe(0);
+  });
+
+  it('while a group is flagged: what was said into it is said again', () => {
+    const { room, members } = roomOf(3);
+    const [, b] = members as [Member, Member];
+    room.cut(b);
+    b.take({ type: 'binary', op: 29, payload: Uint8Array.of(0, 9, 1, 2, 3) });
+    room.join(4);
+    room.run(2_000);
+    room.resume(b);
+    room.run(1_000);
+    expect(room.wrong()).toBeUndefined();
+  });
+});
+
 describe('recovery', () => {
   it('after a commit that cannot be processed: one round brings the member back, its frames go on', () => {
     const { room, members } = roomOf(4);

@@ -68,6 +68,10 @@ export class Member {
   readonly waiting: Waiting[] = [];
   speaks = false;
   isThere = true;
+  /** While its connection is cut: what the voice gateway keeps for the replay. */
+  missed: Told[] | undefined;
+  /** While its connection is cut: what it says into it. */
+  readonly unsaid: DaveServiceInput[] = [];
   frames = 0;
   notSent = 0;
 
@@ -194,7 +198,28 @@ export class DaveRoom {
     this.events.push({ at: this.now + delay, order: this.order, run });
   }
 
+  /** Cuts a connection. What is under way to the member is lost and kept for it, as all that comes after. */
+  cut(member: Member): void {
+    if (member.missed !== undefined) return;
+    member.missed = [];
+    this.give({ type: 'detached', userId: member.id });
+  }
+
+  /** Resumes it: it is told what it missed, and says again what may not have arrived. */
+  resume(member: Member): void {
+    const { missed } = member;
+    if (missed === undefined) return;
+    member.missed = undefined;
+    this.give({ type: 'resumed', userId: member.id });
+    for (const message of missed) this.tell(member, message);
+    for (const input of member.unsaid.splice(0)) this.toService(member, input);
+  }
+
   toService(member: Member, input: DaveServiceInput): void {
+    if (member.missed !== undefined) {
+      member.unsaid.push(input);
+      return;
+    }
     if (this.drops(member, { to: 'service', input })) return;
     this.at(member.latency.signalling, () => {
       if (member.isThere) this.give(input);
@@ -203,8 +228,15 @@ export class DaveRoom {
 
   tell(member: Member, message: Told): void {
     if (this.drops(member, { to: 'member', message })) return;
+    if (member.missed !== undefined) {
+      member.missed.push(message);
+      return;
+    }
     this.at(member.latency.signalling, () => {
-      if (member.isThere) member.hear(message);
+      if (!member.isThere) return;
+      // The cut came first.
+      if (member.missed !== undefined) member.missed.push(message);
+      else member.hear(message);
     });
   }
 

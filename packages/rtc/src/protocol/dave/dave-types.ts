@@ -67,7 +67,7 @@ export type DaveProblem =
   | 'invalidProposals'
   /** A commit that cannot be processed: op 31 was sent. */
   | 'invalidCommit'
-  /** A welcome that cannot be processed: op 31 was sent. */
+  /** A welcome that cannot be processed: op 31 was sent. Or one for a key package that was replaced: ignored. */
   | 'invalidWelcome'
   /** An external sender where one is set. */
   | 'invalidExternalSender';

@@ -146,6 +146,15 @@ export function parseTransition(
   return { ok: true, value: { transitionId, message: payload.subarray(2) } };
 }
 
+/** The key package that a Welcome is for, by its reference: op 30 holds one member's secrets (RFC 9420 section 12.4.3.1). */
+export function welcomedKeyPackage(message: Uint8Array): Uint8Array | undefined {
+  const cursor = { bytes: message, at: 0 };
+  number(cursor, 2); // ciphersuite
+  const secrets = { bytes: vector(cursor), at: 0 };
+  const reference = vector(secrets);
+  return cursor.at < 0 || secrets.at < 0 ? undefined : reference;
+}
+
 /** A variable-size vector (RFC 9420 section 2.1.2) of these pieces. */
 export function toVector(pieces: readonly Uint8Array[]): Uint8Array {
   const length = pieces.reduce((size, piece) => size + piece.length, 0);
