@@ -15,6 +15,7 @@ const ALL = [
   'rest',
   'rest-probes',
   'rtp',
+  'rtc',
   'rtc-join',
 ];
 

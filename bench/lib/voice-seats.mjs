@@ -1,6 +1,6 @@
 /** Seats in a voice channel of the sandbox, by @guildkit/rtc and by @discordjs/voice, behind one shape; what they send is seen. */
 import dgram from 'node:dgram';
-import { PassThrough } from 'node:stream';
+import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { WebSocket } from 'ws';
 
@@ -91,9 +91,7 @@ export const SEATS = {
       play(packets) {
         const player = voice.createAudioPlayer();
         connection.subscribe(player);
-        const stream = new PassThrough({ objectMode: true, highWaterMark: packets.length + 1 });
-        for (const packet of packets) stream.write(packet);
-        stream.end();
+        const stream = Readable.from(packets);
         player.play(voice.createAudioResource(stream, { inputType: voice.StreamType.Opus }));
       },
       onOpus(from, callback) {
