@@ -1,5 +1,6 @@
 /** Owns the faults of the voice gateway: what can be made to go wrong between it and its clients. */
 import type { VoiceTarget, WithheldVoiceAnswer } from './io/voice-hub.js';
+import type { WorldEvent } from './protocol/world/events.js';
 import type { TrafficLog } from './traffic.js';
 import type { VoiceSide } from './voice/voice-side.js';
 
@@ -44,6 +45,7 @@ export function createVoiceFaults(
   side: VoiceSide,
   traffic: TrafficLog,
   isSendable: (code: number) => boolean,
+  broadcast: (events: readonly WorldEvent[]) => void,
 ): VoiceFaultSwitch {
   const { hub } = side;
   let heartbeatAcks = true;
@@ -85,7 +87,7 @@ export function createVoiceFaults(
     },
     moveServer({ outage = false, ...target } = {}) {
       note('another server');
-      side.moveServer(target, outage);
+      broadcast(side.moveServer(target, outage));
     },
     sendRaw(data, target = {}) {
       note('raw message');

@@ -149,7 +149,7 @@ export function createFaults(hub: GatewayHub, clock: Clock, traffic: TrafficLog,
   let delayMs = 0;
   const withheld = new Set<WithheldAnswer>();
   const rest = new RestFaults(clock);
-  const voice = createVoiceFaults(side, traffic, isSendableCloseCode);
+  const voice = createVoiceFaults(side, traffic, isSendableCloseCode, (events) => hub.broadcast(events));
 
   const note = (what: string): void => traffic.add('fault', 'out', what);
   const disarm = (): void => {

@@ -5,12 +5,31 @@ import { hashText } from '../protocol/random.js';
 import { type MediaConditions, MediaLink } from '../protocol/voice/media-faults.js';
 
 /** What happens to media on their way. What is left out does nothing; without anything the way is clear again. */
-export interface MediaFaultOptions
-  extends Partial<{ readonly [K in keyof MediaConditions]: MediaConditions[K] | undefined }> {
+export interface MediaFaultOptions {
   /** Media of this user alone. @defaultValue everyone's */
   readonly userId?: string | undefined;
   /** `up`: from clients; `down`: to them. @defaultValue `'both'` */
   readonly direction?: 'up' | 'down' | 'both' | undefined;
+  /** Share of packets that are lost, 0 to 1. */
+  readonly loss?: number | undefined;
+  /** Packets that are lost in a row once one is. @defaultValue `1` */
+  readonly burst?: number | undefined;
+  /** How much later packets come, in ms. */
+  readonly delayMs?: number | undefined;
+  /** Up to how much later than that, evenly spread, in ms. Packets keep their order. */
+  readonly jitterMs?: number | undefined;
+  /** Share of packets that others overtake, 0 to 1. */
+  readonly reorder?: number | undefined;
+  /** By how much those come later, in ms. @defaultValue `30` */
+  readonly reorderMs?: number | undefined;
+  /** Share of packets that come twice, 0 to 1. */
+  readonly duplicate?: number | undefined;
+  /** Bits a second that pass; packets queue for it. */
+  readonly bandwidthBps?: number | undefined;
+  /** The queue before that, in ms; what does not fit is lost. @defaultValue `200` */
+  readonly queueMs?: number | undefined;
+  /** Nothing comes through: discovery and keepalives neither. */
+  readonly blackout?: boolean | undefined;
   /** Time after which the way is clear again, in ms. @defaultValue no limit */
   readonly forMs?: number | undefined;
   /** Makes another course of the same conditions. @defaultValue `0` */

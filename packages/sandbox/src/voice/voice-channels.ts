@@ -23,6 +23,8 @@ export interface VoiceChannel {
   readonly room: VoiceRoom;
   /** Made when the first client comes: people alone need no group. */
   dave: DaveService | undefined;
+  /** Where its voice server is; another one means another server. */
+  region: string | null;
 }
 
 /** What the channels ask of the rest of the voice side. */
@@ -56,7 +58,8 @@ export class VoiceChannels {
       const state = guild.voiceStates.get(userId);
       return { muted: member?.mute === true, deaf: member?.deaf === true || state?.selfDeaf === true };
     });
-    const channel: VoiceChannel = { id: channelId, guild, room, dave: undefined };
+    const region = guild.channels.get(channelId)?.rtcRegion ?? null;
+    const channel: VoiceChannel = { id: channelId, guild, room, dave: undefined, region };
     this.open.set(channelId, channel);
     return channel;
   }

@@ -6,7 +6,7 @@ import { type Clock, Redacted } from '@guildkit/core';
 import { createPacketCipher, isEncryptionMode } from '@guildkit/rtp';
 import { GatewayDispatchEvents } from 'discord-api-types/v10';
 import { type MediaPeer, MediaServer, newMediaStats } from '../io/media-server.js';
-import { sessionKey, VoiceHub, type VoiceHubCount } from '../io/voice-hub.js';
+import { sessionKey, VoiceHub, type VoiceHubCount, type VoiceTarget } from '../io/voice-hub.js';
 import { listenForVoice, type VoiceServer } from '../io/voice-server.js';
 import { createRandom, randomHex, type SeededRandom } from '../protocol/random.js';
 import { type AdmissionVerdict, VoiceGrants } from '../protocol/voice/admission.js';
@@ -47,6 +47,7 @@ interface Place {
 }
 
 type VoiceStateData = DispatchData[typeof GatewayDispatchEvents.VoiceStateUpdate];
+type ChannelData = DispatchData[typeof GatewayDispatchEvents.ChannelUpdate];
 
 const KEY_BYTES = 32;
 const MESSAGE_WINDOW_MS = 60_000;
@@ -218,35 +219,47 @@ export class VoiceSide implements SandboxVoice {
 
   /** Follows a dispatch of the main gateway; what follows from it. */
   observe(event: WorldEvent): readonly WorldEvent[] {
-    if (event.name !== GatewayDispatchEvents.VoiceStateUpdate || event.sessionId !== undefined) return [];
-    const data = event.data as VoiceStateData;
     const guild = this.options.world.guilds.get(event.guildId);
-    return guild === undefined ? [] : this.follow(guild, data.user_id, data.channel_id, data.session_id);
+    if (guild === undefined || event.sessionId !== undefined) return [];
+    if (event.name === GatewayDispatchEvents.VoiceStateUpdate) {
+      const data = event.data as VoiceStateData;
+      return this.follow(guild, data.user_id, data.channel_id, data.session_id);
+    }
+    if (event.name !== GatewayDispatchEvents.ChannelUpdate) return [];
+    const { id } = event.data as ChannelData;
+    const region = guild.channels.get(id)?.rtcRegion ?? null;
+    const channel = this.channels.get(id);
+    if (channel === undefined || channel.region === region) return [];
+    channel.region = region;
+    return this.moveServer({ channelId: id }, false);
   }
 
-  /** A bot asks for the channel that it is in: it gets a voice server again when the session that it had is over. */
+  /** A bot without a voice session asks for the channel that it is in: it is told of its voice server again. */
   again(guildId: string, userId: string, sessionId: string): readonly WorldEvent[] {
     const key = sessionKey({ guildId, userId });
     // With another session of the main gateway it gets one anyway, as for another channel.
-    if (this.places.get(key)?.sessionId !== sessionId) return [];
-    const isWaiting = this.grants.isUnused(guildId, userId);
-    return isWaiting || this.hub.session(key) !== undefined ? [] : [this.grant(guildId, userId, sessionId)];
+    if (this.places.get(key)?.sessionId !== sessionId || this.hub.session(key) !== undefined) return [];
+    // A token that nobody came with yet stays as it is: someone may be on the way with it.
+    const token = this.grants.unused(guildId, userId);
+    if (token === undefined) return [this.grant(guildId, userId, sessionId)];
+    return [voiceServerUpdate(guildId, token, this.endpoint, sessionId)];
   }
 
-  /** Gives every session of a channel, or of a user, another voice server. `outage`: says first that there is none. */
-  moveServer(
-    target: { readonly userId?: string | undefined; readonly channelId?: string | undefined },
-    outage: boolean,
-  ) {
+  /**
+   * Gives every session of a channel, or of a user, another voice server: what bots are told. `outage`: first that there is
+   * none.
+   */
+  moveServer({ userId, channelId }: VoiceTarget, outage: boolean): readonly WorldEvent[] {
+    const events: WorldEvent[] = [];
     for (const { session } of this.hub.list()) {
-      const { userId, channelId, guildId, id } = session;
-      if (target.userId !== undefined && target.userId !== userId) continue;
-      if (target.channelId !== undefined && target.channelId !== channelId) continue;
-      this.grants.revoke(guildId, userId);
-      if (outage) this.options.broadcast([voiceServerUpdate(guildId, randomHex(this.random, 16), null, id)]);
-      this.options.broadcast([this.grant(guildId, userId, id)]);
+      if (userId !== undefined && userId !== session.userId) continue;
+      if (channelId !== undefined && channelId !== session.channelId) continue;
+      const { guildId, id } = session;
+      if (outage) events.push(voiceServerUpdate(guildId, randomHex(this.random, 16), null, id));
+      events.push(this.grant(guildId, session.userId, id));
       this.hub.end(sessionKey(session), 4014);
     }
+    return events;
   }
 
   async close(): Promise<void> {

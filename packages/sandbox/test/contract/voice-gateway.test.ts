@@ -4,7 +4,7 @@ import { createVirtualClock } from '@guildkit/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { VOICE_CLOSE_CODES } from '../../src/protocol/voice/close-codes.js';
 import { VOICE_OPCODES } from '../../src/protocol/voice/opcodes.js';
-import { RawClient } from '../support/gateway-client.js';
+import { call, RawClient } from '../support/gateway-client.js';
 import { seat, takeTicket, VoiceClient } from '../support/voice-client.js';
 
 const open: { end(): void }[] = [];
@@ -480,6 +480,19 @@ describe('whoever is moved', () => {
     keep(await VoiceClient.live({ ...ticket, token: servers[2].token }));
   });
 
+  test('by another region of the channel, gets another server', async () => {
+    await using sandbox = await begin();
+    const { gateway, ticket, voice } = await join(sandbox);
+    const path = `/channels/${sandbox.voiceChannelId}`;
+    // Its name alone moves nobody.
+    await call(sandbox, 'PATCH', path, { body: { name: 'renamed' } });
+    await voice.settled();
+    await call(sandbox, 'PATCH', path, { body: { rtc_region: 'us-east' } });
+    expect((await voice.closed).code).toBe(4014);
+    const update = await gateway.dispatch('VOICE_SERVER_UPDATE', ({ token }) => token !== ticket.token);
+    keep(await VoiceClient.live({ ...ticket, token: update.d.token }));
+  });
+
   test('asking again for the same channel gives a server again once the session is over', async () => {
     await using sandbox = await begin();
     const { gateway, ticket, voice } = await join(sandbox);
@@ -487,10 +500,12 @@ describe('whoever is moved', () => {
     await voice.closed;
     const again = await takeTicket(sandbox, gateway);
     expect(again.token).not.toBe(ticket.token);
+    // And once more before it has come with that token.
+    expect((await takeTicket(sandbox, gateway)).token).toBe(again.token);
     keep(await VoiceClient.live(again));
     gateway.send({ op: 4, d: { guild_id: sandbox.guildId, channel_id: sandbox.voiceChannelId, self_mute: true } });
     await gateway.settled();
-    expect(gateway.frames.filter(({ t }) => t === 'VOICE_SERVER_UPDATE')).toHaveLength(2);
+    expect(gateway.frames.filter(({ t }) => t === 'VOICE_SERVER_UPDATE')).toHaveLength(3);
   });
 });
 

@@ -32,9 +32,10 @@ export class VoiceGrants {
     if (grant !== undefined) grant.used = true;
   }
 
-  /** Whether a user has a token that no Identify came with yet. */
-  isUnused(guildId: string, userId: string): boolean {
-    return this.grants.get(keyOf(guildId, userId))?.used === false;
+  /** A user's token that no Identify came with yet. */
+  unused(guildId: string, userId: string): string | undefined {
+    const grant = this.grants.get(keyOf(guildId, userId));
+    return grant?.used === false ? grant.token : undefined;
   }
 
   /** Makes a user's token void. */
