@@ -129,6 +129,28 @@ class Crowd {
   }
 }
 
+test('transition ids have 16 bits, and 0 is none that is waited for', () => {
+  const crowd = new Crowd();
+  for (const userId of ['u1', 'u2']) {
+    crowd.give({ type: 'joined', userId, maxVersion: 1 });
+    crowd.keyPackage(userId);
+  }
+  crowd.settle();
+  // The first group is in force at once.
+  expect(crowd.state).toMatchObject({ epoch: 1, lastTransition: 0, transitions: [] });
+  crowd.state = { ...crowd.state, lastTransition: 0xfffe };
+  for (const [userId, id] of [
+    ['u3', 0xffff],
+    ['u4', 1],
+  ] as const) {
+    crowd.give({ type: 'joined', userId, maxVersion: 1 });
+    crowd.keyPackage(userId);
+    crowd.settle();
+    expect(crowd.state.lastTransition).toBe(id);
+  }
+  expect(inGroup(crowd.state)).toHaveLength(4);
+});
+
 test('whatever happened, once all do what DAVE asks everyone is in one group', () => {
   const happening = fc.record({
     kind: fc.constantFrom(
