@@ -33,7 +33,11 @@ export function codesOf(source) {
             property.name?.getText(file) === 'retryable' && property.initializer?.kind === ts.SyntaxKind.TrueKeyword,
         );
         add(code, { meaning: field('message'), remedy: field('remedy'), ...(retryable ? { again: 'yes' } : {}) });
-      } else add(code, { remedy: text(node.initializer) });
+      } else {
+        // Another table by the same codes, such as their HTTP statuses, says nothing of remedies.
+        const remedy = text(node.initializer);
+        add(code, remedy === undefined ? {} : { remedy });
+      }
       return;
     }
     if (ts.isTypeAliasDeclaration(node) && /ErrorCode$/.test(node.name.text)) {

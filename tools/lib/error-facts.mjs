@@ -20,7 +20,7 @@ export const PACKAGE_NOTES = {
   rtp: '`RtpError`: thrown for calls that cannot be carried out. What arrives from the network is never an error: parsers and `open` return a reason.',
   sandbox: '`SandboxError`: thrown at who uses the sandbox. What clients of it get are Discord’s own error bodies.',
   'server-kit':
-    '`JwtError` of `/jwt` is thrown. `HubError` of `/hub` is thrown for calls of yours; what peers did wrong is answered with an `error` frame of the same code, and counted in `hub.stats().errors`.',
+    '`JwtError` of `/jwt` is thrown. `HubError` of `/hub` is thrown for calls of yours; what peers did wrong is answered with an `error` frame of the same code, and counted in `hub.stats().errors`. The other parts have a class each, thrown by what you call: `HttpError`, `InviteError`, `OAuthError`, `RoomError`, `LinkError`, `CommandError`; refused webhooks (`ERR_HMAC_…`) are answered, counted and logged. `/http` has the HTTP status of each.',
 };
 
 export const ERROR_FACTS = {
