@@ -13,10 +13,12 @@ const usage = () => {
   return { cpuMs: (user + system) / 1_000, rssMb: process.memoryUsage().rss / 2 ** 20 };
 };
 
+let running;
+
 /** Publishes at the times of the rate: what is late is caught up, and its time counts from when it was due. */
 async function publish(rate, count) {
   const begun = nowMs();
-  const cpu = process.cpuUsage();
+  running = { begun, cpu: process.cpuUsage() };
   for (let sent = 0; sent < count; ) {
     const due = Math.min(count, Math.floor(((nowMs() - begun) * rate) / 1_000) + 1);
     for (; sent < due; sent += 1) {
@@ -25,15 +27,13 @@ async function publish(rate, count) {
     }
     await (rate > 2_000 ? new Promise(setImmediate) : sleep(1));
   }
-  return { begun, cpu };
 }
 
-let running;
 process.on('message', async (message) => {
   if (message.type === 'connections') process.send({ type: 'connections', count: contender.connections() });
   if (message.type === 'usage') process.send({ type: 'usage', ...usage() });
   if (message.type === 'stats') process.send({ type: 'stats', stats: contender.hub?.stats() });
-  if (message.type === 'publish') running = await publish(message.rate, message.count);
+  if (message.type === 'publish') await publish(message.rate, message.count);
   if (message.type === 'spent') {
     const { user, system } = process.cpuUsage(running.cpu);
     process.send({ type: 'spent', cpuMs: (user + system) / 1_000, elapsedMs: nowMs() - running.begun });
