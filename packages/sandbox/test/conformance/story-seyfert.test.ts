@@ -41,6 +41,7 @@ function createStoryClient(sandbox: Sandbox): StoryClient {
   const client = new Client({
     getRC: () => ({ token, intents, locations: { base: '' }, debug: false }),
     resharding: { interval: 0, percentage: 0 },
+    gateway: { compress: true },
     async handlePayload(_shardId, packet) {
       const name = String(packet.t);
       if (name === 'GUILDS_READY') ready();
