@@ -11,6 +11,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What each guide's example prints: the comments beside its `console.log`. */
 const GUIDES: Readonly<Record<string, readonly unknown[]>> = {
+  'commands.md': [200],
+  'hub.md': [expect.objectContaining({ channelId: '10', guildId: '1' })],
   'http.md': [
     201,
     409,
@@ -20,6 +22,7 @@ const GUIDES: Readonly<Record<string, readonly unknown[]>> = {
   'invites.md': ['20', 'ERR_INVITE_TOKEN_REVOKED'],
   'jwt.md': [200, 401, 2],
   'link.md': [{ done: 'sendMessage', input: { channelId: '10', content: 'hello' } }],
+  'media.md': [80, 'the seat is free again'],
   'oauth.md': ['/table/1', { name: 'Eve' }],
   'observability.md': [true],
   'rooms.md': [],
@@ -42,9 +45,10 @@ it.each(Object.keys(GUIDES))('%s', async (guide) => {
   try {
     for (const [index, code] of examples.entries()) {
       const path = join(folder, `${guide}.${index}.ts`);
-      // `zod` is not to be found from a folder of the system: by its address, as this package has it.
-      const zod = pathToFileURL(fileURLToPath(import.meta.resolve('zod'))).href;
-      writeFileSync(path, code.replaceAll("from 'zod'", `from '${zod}'`));
+      // These are not to be found from a folder of the system: by their addresses, as this package has them.
+      const known = ['zod', 'ws'].map((name) => [name, pathToFileURL(fileURLToPath(import.meta.resolve(name))).href]);
+      const text = known.reduce((all, [name, url]) => all.replaceAll(`'${name}'`, `'${url}'`), code);
+      writeFileSync(path, text);
       await import(/* @vite-ignore */ path);
     }
   } finally {
