@@ -1,4 +1,5 @@
-// Hostile packets and files, a million of each: `npm run soak -- rtc [--inputs=1000000] [--seed=1]`.
+// Hostile packets and files, a million of each; audio and video in the sandbox for a minute, in every mode and over a bad
+// network: `npm run soak -- rtc [--inputs=1000000] [--seed=1] [--seconds=60]`.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -13,7 +14,9 @@ const env = {
   ...process.env,
   GUILDKIT_FUZZ_INPUTS: option('inputs', '1000000'),
   GUILDKIT_FUZZ_SEED: option('seed', '1'),
+  GUILDKIT_SOAK_SECONDS: option('seconds', '60'),
 };
-const args = ['run', '--project', 'node', 'packages/rtc/test/contract/media-fuzz.test.ts'];
+const files = ['media-fuzz', 'media-sandbox'].map((name) => `packages/rtc/test/contract/${name}.test.ts`);
+const args = ['run', '--project', 'node', ...files];
 const { status } = spawnSync(process.execPath, [vitest, ...args], { cwd: root, env, stdio: 'inherit' });
 process.exit(status ?? 1);
