@@ -10,6 +10,7 @@ const ALL = [
   'sandbox',
   'event-latency',
   'hub',
+  'client-size',
   'gateway',
   'gateway-recovery',
   'rest',

@@ -4,13 +4,21 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     'legacy/index': 'src/legacy/index.ts',
+    'media/index': 'src/media/index.ts',
     'react/index': 'src/react/index.ts',
     'web-socket.browser': 'src/io/web-socket.browser.ts',
   },
   format: ['esm', 'cjs'],
   // Left to whoever loads the package: Node or a bundler knows which one it wants.
   external: ['#web-socket'],
-  dts: { entry: { index: 'src/index.ts', 'legacy/index': 'src/legacy/index.ts', 'react/index': 'src/react/index.ts' } },
+  dts: {
+    entry: {
+      index: 'src/index.ts',
+      'legacy/index': 'src/legacy/index.ts',
+      'media/index': 'src/media/index.ts',
+      'react/index': 'src/react/index.ts',
+    },
+  },
   sourcemap: true,
   clean: true,
   // Shared chunks in CJS too, so that an error thrown in one entry passes `instanceof` in another.
