@@ -20,6 +20,7 @@ export default defineConfig({
           name: 'node',
           include: [
             'packages/*/test/{unit,model,contract,conformance,chaos}/**/*.test.ts',
+            'examples/embedding/test/**/*.test.ts',
             'tools/testkit/test/**/*.test.ts',
             'tools/test/**/*.test.mjs',
           ],

@@ -7,14 +7,15 @@ export type BodyResult =
   /** The peer went away or the body was read before. */
   | { readonly kind: 'unreadable'; readonly cause: unknown };
 
+/** What is read past of a body that is too large. */
+const MAX_DISCARDED_BYTES = 1_048_576;
+
 /** Reads a whole body of at most `maxBytes`. Never rejects. */
 export async function readBytes(request: Request, maxBytes: number): Promise<BodyResult> {
   const declared = request.headers.get('content-length');
-  if (declared !== null && Number(declared) > maxBytes) {
-    // Not awaited: a peer that never ends its body must not hold the answer.
-    void request.body?.cancel().catch(() => {});
-    return { kind: 'tooLarge' };
-  }
+  // Left untouched: the server reads past it, and the connection stays good for the next request. Cancelling would cut it,
+  // often before the answer is read.
+  if (declared !== null && Number(declared) > maxBytes) return { kind: 'tooLarge' };
   try {
     if (request.body === null) return { kind: 'bytes', bytes: new Uint8Array(0) };
     const reader = request.body.getReader();
@@ -25,7 +26,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Bod
       if (done) break;
       size += value.byteLength;
       if (size > maxBytes) {
-        void reader.cancel().catch(() => {});
+        void discard(reader);
         return { kind: 'tooLarge' };
       }
       chunks.push(value);
@@ -34,6 +35,20 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Bod
     return { kind: 'bytes', bytes: chunks.length === 1 && only !== undefined ? only : joined(chunks, size) };
   } catch (cause) {
     return { kind: 'unreadable', cause };
+  }
+}
+
+/** Reads past a little more, so that the peer gets to read the answer; then lets go. */
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  try {
+    for (let size = 0; size < MAX_DISCARDED_BYTES; ) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      size += value.byteLength;
+    }
+    await reader.cancel();
+  } catch {
+    // The peer went away.
   }
 }
 

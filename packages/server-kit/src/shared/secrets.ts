@@ -19,7 +19,9 @@ export function readSecrets(owner: string, input: SecretInput): readonly Redacte
         .split(',')
         .map((part) => part.trim());
   if (texts.length === 0 || texts.some((text) => text.length < MIN_LENGTH)) {
-    throw new TypeError(`${owner}: every secret must be a string of at least ${MIN_LENGTH} characters; a comma separates several`);
+    throw new TypeError(
+      `${owner}: every secret must be a string of at least ${MIN_LENGTH} characters; a comma separates several`,
+    );
   }
   return texts.map((text) => new Redacted(text));
 }
