@@ -1,9 +1,15 @@
 /** What comes out of a bad network is decoded by Chromium: every frame that is handed out, without one error. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { recordOgg, recordWebm } from '@guildkit/rtc/files';
 import { CHROMIUM_FLAGS, chromiumPath, createVirtualClock, HOW_TO_GET_CHROMIUM } from '@guildkit/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ReceivedAudio } from '../../src/media/audio-types.js';
+import { loadOpus } from '../../src/media/codec/opus-wasm.js';
 import { createMediaEngine } from '../../src/media/media-engine.js';
 import type { ReceivedVideo, VideoFrame } from '../../src/media/video-types.js';
 import type { VideoCodec } from '../../src/protocol/voice-codecs.js';
@@ -164,5 +170,45 @@ describe.skipIf(executablePath === undefined)('received video in Chromium', () =
         errors: [],
       });
     }
+  });
+
+  it('plays recordings of Opus, in Ogg and in WebM', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'guildkit-recordings-'));
+    const ogg = recordOgg(join(folder, 'a.ogg'));
+    const webm = await recordWebm(join(folder, 'a.webm'));
+    const encoder = (await loadOpus()).createEncoder({ channels: 2 });
+    for (let n = 0; n < 100; n += 1) {
+      const pcm = Int16Array.from({ length: 1_920 }, (_, at) => 8_000 * Math.sin((n * 960 + (at >> 1)) / 20));
+      const frame: ReceivedAudio = {
+        userId: 'u',
+        ssrc: 1,
+        // One is lost, and concealed by who plays it.
+        kind: n === 50 ? 'concealed' : 'packet',
+        opus: n === 50 ? undefined : encoder.encode(pcm),
+        pcm: undefined,
+        channels: 2,
+        samples: 960,
+        talkStart: n === 0,
+        timestamp: n * 960,
+        rtp: { sequenceNumber: n, marker: false, csrcs: [], extension: undefined, arrivedAt: n * 20 },
+      };
+      ogg.write(frame);
+      webm.writeAudio(frame);
+    }
+    encoder.free();
+    await Promise.all([ogg.close(), webm.close()]);
+    for (const name of ['a.ogg', 'a.webm']) {
+      const file = (await readFile(join(folder, name))).toString('base64');
+      const played = await page.evaluate(async (data) => {
+        const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+        const sound = await new OfflineAudioContext(2, 48_000, 48_000).decodeAudioData(bytes.buffer);
+        const samples = sound.getChannelData(1);
+        const level = Math.sqrt(samples.reduce((sum, sample) => sum + sample ** 2, 0) / samples.length);
+        return { seconds: sound.duration, level };
+      }, file);
+      expect(Math.abs(played.seconds - 2)).toBeLessThan(0.05);
+      expect(Math.abs(played.level - 8_000 / 32_768 / Math.SQRT2)).toBeLessThan(0.03);
+    }
+    await rm(folder, { recursive: true });
   });
 });
