@@ -97,6 +97,8 @@ export class PersonMedia {
       clock,
       frames: packets,
       intervalMs: OPUS_MS,
+      // The announcement goes another way: clients drop what comes before it.
+      leadMs: OPUS_MS,
       send,
       onEnd: () => {
         this.playing.delete(playback);
@@ -121,6 +123,7 @@ export class PersonMedia {
       clock,
       frames: this.picture(frames),
       intervalMs: 1_000 / fps,
+      leadMs: OPUS_MS,
       send: (frame, index) => this.sendFrame(frame, index, fps),
       onEnd: () => {
         this.playing.delete(playback);

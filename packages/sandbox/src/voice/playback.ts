@@ -19,6 +19,8 @@ export interface PlaybackOptions {
   readonly clock: Clock;
   readonly frames: FrameSource;
   readonly intervalMs: number;
+  /** Time before the first frame. @defaultValue `0` */
+  readonly leadMs?: number | undefined;
   /** Sends a frame; `index` counts ticks. */
   send(frame: Uint8Array, index: number): void;
   /** What comes behind the last frame. */
@@ -29,7 +31,7 @@ export interface PlaybackOptions {
 const MAX_BEHIND = 5;
 
 /** Begins to play. */
-export function play({ clock, frames, intervalMs, send, onEnd }: PlaybackOptions): Playback {
+export function play({ clock, frames, intervalMs, leadMs = 0, send, onEnd }: PlaybackOptions): Playback {
   let sent = 0;
   let stopped = false;
   let halt = (): void => {};
@@ -49,7 +51,7 @@ export function play({ clock, frames, intervalMs, send, onEnd }: PlaybackOptions
   }
 
   async function run(): Promise<void> {
-    let begin = clock.now();
+    let begin = clock.now() + leadMs;
     let index = 0;
     let iterator: Iterator<Uint8Array> | AsyncIterator<Uint8Array> | undefined;
     try {
