@@ -20,7 +20,7 @@ import { sameBytes, uint64 } from '../protocol/dave/bytes.js';
 import { type Commit, parseCommit, parseWelcome, type Welcome, welcomeOf } from '../protocol/dave/commit.js';
 import { DAVE_VERSION } from '../protocol/dave/constants.js';
 import { areAllCapable, createDelivery, inGroup, initialDelivery } from '../protocol/dave/delivery.js';
-import type { DeliveryEffect, DeliveryInput } from '../protocol/dave/delivery-types.js';
+import type { DeliveryEffect, DeliveryInput, DeliveryRules } from '../protocol/dave/delivery-types.js';
 import { parseKeyPackage } from '../protocol/dave/key-package.js';
 import { appendPayload, revokePayload, transitionPayload } from '../protocol/dave/messages.js';
 
@@ -187,6 +187,9 @@ const DEFAULTS = {
   batchMs: 20,
 } as const satisfies Required<DaveServiceOptions>;
 
+/** A few may be an accident of timing; a client that flags everything must not give all others a new epoch each time. */
+const FLAGS_FORGIVEN = 3;
+
 const HOUR_MS = 3_600_000;
 const SNOWFLAKE = /^\d{1,20}$/;
 
@@ -208,13 +211,14 @@ interface Held {
  * @throws TypeError for an option that is unknown or out of range.
  */
 export function createDaveService(options: DaveServiceOptions): DaveService {
-  const { channelId, ...rules } = resolveOptions<Settings>('createDaveService', DEFAULTS, options, {
+  const { channelId, ...settings } = resolveOptions<Settings>('createDaveService', DEFAULTS, options, {
     channelId: (value) => (isSnowflake(value) ? undefined : 'must be the id of a channel'),
     policy: check.oneOf('prefer', 'require', 'off'),
     transitionTimeoutMs: check.integer(1, HOUR_MS),
     commitTimeoutMs: check.integer(1, HOUR_MS),
     batchMs: check.integer(0, HOUR_MS),
   });
+  const rules: DeliveryRules = { ...settings, flagsForgiven: FLAGS_FORGIVEN };
   const groupId = uint64(BigInt(channelId));
   const sender = createExternalSender(groupId);
   const delivery = createDelivery(rules);

@@ -17,6 +17,7 @@ export const MODEL_RULES: DeliveryRules = {
   transitionTimeoutMs: 2_000,
   commitTimeoutMs: 5_000,
   batchMs: 20,
+  flagsForgiven: 1,
 };
 
 /** What a user was told since it joined. */
@@ -43,21 +44,21 @@ export interface Scope {
   readonly readable?: boolean | undefined;
   /** Connections are cut and resumed. */
   readonly cuts?: boolean | undefined;
-  /** Commits and welcomes are flagged. */
-  readonly flags?: boolean | undefined;
+  /** Who flags commits and welcomes. */
+  readonly flags?: readonly string[] | undefined;
   /** Key packages come also from those who need none. */
   readonly rekeys?: boolean | undefined;
 }
 
 export const SCOPES = {
   /** Two whose commits fail. */
-  flags: { users: ['a', 'b'], flags: true },
+  flags: { users: ['a', 'b'], flags: ['b'] },
   /** Two, of whom one may come without DAVE, on connections that are cut. */
   readable: { users: ['a', 'b'], readable: true, cuts: true },
   /** Three who join, leave and are added. */
   trio: { users: ['a', 'b', 'c'] },
   /** As `flags`, with key packages whenever they like. */
-  rekeys: { users: ['a', 'b'], flags: true, rekeys: true },
+  rekeys: { users: ['a', 'b'], flags: ['b'], rekeys: true },
 } as const satisfies Record<string, Scope>;
 
 const NOTHING: Told = { sender: 0, held: [] };
@@ -91,7 +92,7 @@ function inputsOf({ delivery, now, keyPackages }: World, reducer: Delivery, scop
     if (needsOne || scope.rekeys === true) add({ type: 'keyPackage', userId, keyPackage: keyPackages + 1 });
     const again = member.keyPackage ?? member.spent;
     if (again !== undefined && scope.rekeys === true) add({ type: 'keyPackage', userId, keyPackage: again });
-    if (scope.flags === true) add({ type: 'invalid', userId, transitionId: delivery.lastTransition });
+    if (scope.flags?.includes(userId) === true) add({ type: 'invalid', userId, transitionId: delivery.lastTransition });
     for (const { id } of delivery.transitions) add({ type: 'transitionReady', userId, transitionId: id });
     const facts = commitOf(delivery, userId);
     add({ type: 'commit', userId, facts });
@@ -158,9 +159,9 @@ function keyOf({ delivery, now, told }: World): string {
   return JSON.stringify([
     [...members]
       .sort((a, b) => (a.userId < b.userId ? -1 : 1))
-      .map(({ userId, maxVersion, attached, knowsSender, keyPackage, spent }) => {
+      .map(({ userId, maxVersion, attached, knowsSender, keyPackage, spent, flags, addFrom }) => {
         const { sender, held } = told[userId] ?? NOTHING;
-        const packages = [keyPackage !== undefined, spent !== undefined];
+        const packages = [keyPackage !== undefined, spent !== undefined, Math.min(flags, 2), addFrom > now];
         return [userId, maxVersion, attached, knowsSender, packages, sender, held.map(proposal)];
       }),
     round && [round.proposals.map((one) => (one.kind === 'add' ? one.userId : one.leaf)), round.committers],
@@ -172,9 +173,8 @@ function keyOf({ delivery, now, told }: World): string {
       one.welcomed,
       one.flaggedBy,
     ]),
-    flushAt !== undefined,
     // In which order what is due comes.
-    [flushAt, round?.by, ...transitions.map(({ by }) => by)].map((at) => (at === undefined ? 0 : Math.sign(at - now))),
+    [flushAt, round?.by, ...transitions.map(({ by }) => by)].map((at) => (at === undefined ? -1 : Math.sign(at - now))),
     rest.encrypted,
     Math.min(rest.epoch, 1),
     rest.leaves,
@@ -310,6 +310,15 @@ const INVARIANTS = {
     effects.every(({ type }) => !['propose', 'append', 'announce', 'welcome', 'prepareEpoch'].includes(type)),
   'DAVE is on exactly while all can': ({ to }) =>
     to.delivery.encrypted === to.delivery.members.every(({ maxVersion }) => maxVersion > 0),
+  'who flags again and again waits, and nobody else': ({ from, to, effects }) =>
+    effects.every((effect) => {
+      if (effect.type !== 'propose') return true;
+      const added = effect.proposals.flatMap((one) => (one.kind === 'add' ? [one.userId] : []));
+      return from.delivery.members.every(({ userId, keyPackage, addFrom }) => {
+        const isWanted = keyPackage !== undefined && !inGroup(from.delivery).includes(userId);
+        return added.includes(userId) === (isWanted && addFrom <= to.now);
+      });
+    }),
   'a key package that is said again changes nothing': ({ from, to, input, effects }) => {
     if (input.type !== 'keyPackage' || input.keyPackage > from.keyPackages || !from.delivery.encrypted) return true;
     const { keyPackage, spent } = memberOf(from.delivery, input.userId) ?? {};

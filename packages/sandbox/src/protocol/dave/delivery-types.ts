@@ -10,6 +10,8 @@ export interface DeliveryRules {
   readonly transitionTimeoutMs: number;
   readonly commitTimeoutMs: number;
   readonly batchMs: number;
+  /** How often in a row a member may flag before it waits to be added again. */
+  readonly flagsForgiven: number;
 }
 
 /** Someone in the channel. */
@@ -24,6 +26,10 @@ export interface DeliveryMember {
   readonly keyPackage: number | undefined;
   /** Number of the one that brought it into a group. */
   readonly spent: number | undefined;
+  /** How often in a row it could not process what it was sent. */
+  readonly flags: number;
+  /** When it may be proposed again. */
+  readonly addFrom: number;
 }
 
 /** A proposal that the service makes. */

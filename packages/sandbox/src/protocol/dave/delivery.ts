@@ -31,7 +31,9 @@ const IMMEDIATE = 0;
 const LAST_TRANSITION_ID = 0xffff;
 /** Transitions under way at once; with one more the oldest is executed. */
 const MAX_TRANSITIONS = 2;
-/** The commit timeout doubles so often at most. */
+/** How long a member waits that flagged too often; doubles with every time. A broken client must not keep all others busy. */
+const FLAG_PAUSE_MS = 1_000;
+/** Commit timeout and pause double so often at most. */
 const MAX_DOUBLINGS = 5;
 
 /** The reducer of a channel's delivery service. */
@@ -89,6 +91,7 @@ export function createDelivery(rules: DeliveryRules): Delivery {
           else work.hear(member, input);
         }
       }
+      work.plan();
       return { state: work.state, effects: work.effects };
     },
   };
@@ -110,6 +113,7 @@ interface Work {
   join(userId: string, maxVersion: number): void;
   hear(member: DeliveryMember, input: MemberInput): void;
   wake(): void;
+  plan(): void;
   refuse(reason: DeliveryRefusal): void;
 }
 
@@ -149,7 +153,16 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       if (isCapable || state.encrypted) leave(userId);
       else set({ members: state.members.filter((member) => member.userId !== userId) });
     }
-    const member = { userId, maxVersion, attached: true, knowsSender: false, keyPackage: undefined, spent: undefined };
+    const member = {
+      userId,
+      maxVersion,
+      attached: true,
+      knowsSender: false,
+      keyPackage: undefined,
+      spent: undefined,
+      flags: 0,
+      addFrom: now,
+    };
     set({ members: [...state.members, member] });
     if (!state.encrypted) return;
     if (isCapable) tellSender(userId);
@@ -228,7 +241,6 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       const committers = state.round.committers.filter((committer) => committer !== userId);
       set({ round: { ...state.round, committers } });
     }
-    plan();
   }
 
   /**
@@ -246,7 +258,6 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
         emit({ type: 'revoke', to, proposals: idsFor(to, round.proposals) });
     }
     set({ round: undefined });
-    plan();
   }
 
   /** A member's own Add is never sent to it: its client would add itself a second time. */
@@ -254,11 +265,26 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     return proposals.filter((proposal) => proposal.kind !== 'add' || proposal.userId !== to).map(({ id }) => id);
   }
 
-  /** Has what is wanted proposed soon, unless a round is under way. */
+  /** Has what is wanted proposed soon, unless a round is under way: then after it. */
   function plan(): void {
-    if (state.round === undefined && state.flushAt === undefined && state.encrypted) {
-      set({ flushAt: now + rules.batchMs });
-    }
+    if (state.round !== undefined || !state.encrypted) return;
+    const at = wantedAt();
+    if (at !== undefined && (state.flushAt === undefined || at < state.flushAt)) set({ flushAt: at });
+  }
+
+  function wantedAt(): number | undefined {
+    const soon = now + rules.batchMs;
+    const adds = addable().map(({ addFrom }) => Math.max(soon, addFrom));
+    adds.sort((a, b) => a - b);
+    // One alone makes no group.
+    if (state.epoch === 0) return adds[1];
+    return state.stale.length > 0 ? soon : adds[0];
+  }
+
+  /** Who has a key package and is not in the group. */
+  function addable(): DeliveryMember[] {
+    const live = inGroup(state);
+    return state.members.filter(({ userId, keyPackage }) => keyPackage !== undefined && !live.includes(userId));
   }
 
   /** Proposes everything that is wanted. */
@@ -272,8 +298,8 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       return { id, kind: 'remove', leaf };
     });
     const adds: Proposal[] = [];
-    for (const { userId, keyPackage } of state.members) {
-      if (keyPackage === undefined || live.includes(userId)) continue;
+    for (const { userId, keyPackage, addFrom } of addable()) {
+      if (keyPackage === undefined || now < addFrom) continue;
       id += 1;
       adds.push({ id, kind: 'add', userId, keyPackage });
     }
@@ -338,7 +364,6 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     markStale(userId);
     change(userId, { keyPackage });
     ensureCommitter();
-    if (memberOf(userId)?.keyPackage !== undefined) plan();
   }
 
   function takeCommit(userId: string, facts: CommitFacts): void {
@@ -390,8 +415,6 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
         state.members.filter(({ userId }) => told.includes(userId)),
       );
     }
-    // What came up during the round.
-    if (state.stale.length > 0 || state.members.some(({ keyPackage }) => keyPackage !== undefined)) plan();
   }
 
   /** "Recovery from Invalid Commit or Welcome": the flagging member is removed, and added when its key package comes. */
@@ -399,7 +422,10 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     count('recoveries');
     stopWaitingFor(userId, true);
     withdraw(userId);
-    change(userId, { keyPackage: undefined });
+    const flags = (memberOf(userId)?.flags ?? 0) + 1;
+    const excess = flags - rules.flagsForgiven;
+    const pause = excess > 0 ? FLAG_PAUSE_MS * 2 ** Math.min(excess - 1, MAX_DOUBLINGS) : 0;
+    change(userId, { keyPackage: undefined, flags, addFrom: now + pause });
     markStale(userId);
     const { announced, atFault } = flagged(state.announced, userId, transitionId, (one) => memberOf(one) !== undefined);
     set({ announced });
@@ -424,6 +450,10 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
 
   function ready(userId: string, transitionId: number): void {
     // A late or an unknown one is no mistake: the timeout may have been faster.
+    const isAwaited = state.transitions.some(({ id, kind, waiting }) => {
+      return id === transitionId && kind === 'commit' && waiting.includes(userId);
+    });
+    if (isAwaited) change(userId, { flags: 0 });
     settle((transition) => (transition.id === transitionId ? [userId] : []), false);
   }
 
@@ -474,6 +504,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     join,
     hear,
     wake,
+    plan,
     refuse,
   };
 }
