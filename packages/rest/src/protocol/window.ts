@@ -186,29 +186,38 @@ function waitsUntil(state: WindowState, now: number): number | undefined {
 /** Lets go of what time has freed. */
 function freed(state: WindowState, now: number): WindowState {
   // A block that is over is forgotten, so that `waitsUntil` needs no clock to tell it from one that lasts.
-  const server = state.server !== undefined && state.server.resetAt <= now ? undefined : state.server;
+  const server = current(state.server, now);
   const blockedUntil = state.blockedUntil <= now ? Number.NEGATIVE_INFINITY : state.blockedUntil;
   const held = release(state.held, now);
   if (held === state.held && server === state.server && blockedUntil === state.blockedUntil) return state;
   return { ...state, held, server, blockedUntil };
 }
 
+/** The server's count, while its window lasts. */
+function current(server: WindowState['server'], now: number): WindowState['server'] {
+  return server !== undefined && server.resetAt <= now ? undefined : server;
+}
+
 function settled(from: WindowState, inFlight: number, { spent, observed, blockMs }: Outcome, now: number): WindowState {
-  const state = freed(from, now);
   const seen = typeof observed === 'object' ? observed : undefined;
-  const limit = seen?.limit ?? (observed === 'none' ? (state.limit ?? Number.POSITIVE_INFINITY) : state.limit);
-  const windowMs = seen === undefined ? state.windowMs : windowOf(state, seen);
+  const limit = seen?.limit ?? (observed === 'none' ? (from.limit ?? Number.POSITIVE_INFINITY) : from.limit);
+  const windowMs = seen === undefined ? from.windowMs : windowOf(from, seen);
   // Nothing to count against where there is no limit.
   const counts = spent && windowMs > 0 && limit !== Number.POSITIVE_INFINITY;
+  const held = release(from.held, now);
+  const server = current(from.server, now);
+  // All fields in one go: every request makes one of these for each of its limits.
   return {
-    ...state,
+    queue: from.queue,
     inFlight,
+    guests: from.guests,
     limit,
     windowMs,
-    whole: state.whole || (seen !== undefined && isFirst(seen)),
-    held: counts ? heldFor(state.held, windowMs, now) : state.held,
-    server: seen === undefined ? state.server : serverOf(state, seen, now),
-    blockedUntil: blockMs === undefined ? state.blockedUntil : Math.max(state.blockedUntil, now + blockMs),
+    whole: from.whole || (seen !== undefined && isFirst(seen)),
+    held: counts ? heldFor(held, windowMs, now) : held,
+    server: seen === undefined ? server : serverOf(server, seen, now),
+    blockedUntil: blockMs === undefined ? from.blockedUntil : Math.max(from.blockedUntil, now + blockMs),
+    announced: from.announced,
   };
 }
 
@@ -224,7 +233,7 @@ function isFirst({ limit, remaining }: Observation): boolean {
 
 /** Answers may overtake each other: within one window the smallest count is the newest. */
 function serverOf(
-  { server }: WindowState,
+  server: WindowState['server'],
   { remaining, resetAfterMs }: Observation,
   now: number,
 ): WindowState['server'] {
