@@ -8,18 +8,17 @@ import type { VoiceCloseCodeNumber } from '../protocol/voice/close-codes.js';
 import { parseVoiceBinary, parseVoiceText, type VoiceFrame, type VoiceRequest } from '../protocol/voice/frames.js';
 import { MessageLog, wireSeq } from '../protocol/voice/message-log.js';
 import { VoiceOp } from '../protocol/voice/opcodes.js';
-import {
-  type Admission,
-  createVoiceReducer,
-  type Description,
-  freshVoice,
-  type VoiceEffect,
-  type VoiceInput,
-  type VoiceMessage,
-  type VoiceRules,
-  type VoiceSession,
-  type VoiceState,
-} from '../protocol/voice/session.js';
+import { createVoiceReducer, freshVoice } from '../protocol/voice/session.js';
+import type {
+  Admission,
+  Description,
+  VoiceEffect,
+  VoiceInput,
+  VoiceMessage,
+  VoiceRules,
+  VoiceSession,
+  VoiceState,
+} from '../protocol/voice/session-types.js';
 
 /** What the hub asks of the rest of the sandbox. */
 export interface VoiceHubOptions {

@@ -18,7 +18,7 @@ import type { MediaServer } from '../io/media-server.js';
 import { PAYLOAD_TYPES } from '../protocol/voice/codecs.js';
 import type { VideoClaim } from '../protocol/voice/frames.js';
 import type { RoomOutput, VoiceRoom } from '../protocol/voice/room.js';
-import type { Seat } from '../protocol/voice/session.js';
+import type { Seat } from '../protocol/voice/session-types.js';
 import type { PersonDave } from './person-dave.js';
 import { type FrameSource, type Playback, play } from './playback.js';
 import { CLIP, TONE } from './test-media.js';

@@ -5,7 +5,7 @@
 import type { Clock } from '@guildkit/core';
 import { ChannelType } from 'discord-api-types/v10';
 import { type RoomOutput, VoiceRoom } from '../protocol/voice/room.js';
-import type { VoiceMessage } from '../protocol/voice/session.js';
+import type { VoiceMessage } from '../protocol/voice/session-types.js';
 import type { Guild } from '../protocol/world/types.js';
 import {
   createDaveService,

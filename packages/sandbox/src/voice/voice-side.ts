@@ -12,7 +12,7 @@ import { createRandom, randomHex, type SeededRandom } from '../protocol/random.j
 import { type AdmissionVerdict, VoiceGrants } from '../protocol/voice/admission.js';
 import type { VoiceFrame, VoiceRequest } from '../protocol/voice/frames.js';
 import type { VoiceRoom } from '../protocol/voice/room.js';
-import type { Admission, Description, Seat, SeatStream, VoiceSession } from '../protocol/voice/session.js';
+import type { Admission, Description, Seat, SeatStream, VoiceSession } from '../protocol/voice/session-types.js';
 import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
 import type { Guild, World } from '../protocol/world/types.js';
 import { changeVoice, voiceServerUpdate } from '../protocol/world/voice.js';

@@ -6,16 +6,15 @@ import { expect, test } from 'vitest';
 import { VOICE_CLOSE_CODES } from '../../src/protocol/voice/close-codes.js';
 import type { VoiceFrame } from '../../src/protocol/voice/frames.js';
 import { wireSeq } from '../../src/protocol/voice/message-log.js';
-import {
-  type Admission,
-  createVoiceReducer,
-  freshVoice,
-  type VoiceEffect,
-  type VoiceInput,
-  type VoiceLink,
-  type VoiceRules,
-  type VoiceState,
-} from '../../src/protocol/voice/session.js';
+import { createVoiceReducer, freshVoice } from '../../src/protocol/voice/session.js';
+import type {
+  Admission,
+  VoiceEffect,
+  VoiceInput,
+  VoiceLink,
+  VoiceRules,
+  VoiceState,
+} from '../../src/protocol/voice/session-types.js';
 
 const RULES: VoiceRules = {
   heartbeatIntervalMs: 1000,

@@ -4,7 +4,7 @@
  */
 import type { StreamClaim, VideoClaim } from './frames.js';
 import { VoiceOp } from './opcodes.js';
-import type { Seat, VoiceMessage } from './session.js';
+import type { Seat, VoiceMessage } from './session-types.js';
 
 /** Someone who takes part. */
 export interface Participant {
