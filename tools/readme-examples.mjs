@@ -62,6 +62,9 @@ function main(args) {
     process.exitCode = 1;
     return;
   }
+  // The guides stand outside of every package: what a reader installs beside guildkit is found where server-kit has it.
+  const zod = join(workspaceRoot, 'packages/server-kit/node_modules/zod');
+  if (existsSync(zod)) Object.assign(paths, { zod: [zod], 'zod/mini': [join(zod, 'mini')] });
   const { options } = ts.convertCompilerOptionsFromJson(
     {
       target: 'es2022',

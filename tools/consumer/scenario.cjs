@@ -21,8 +21,15 @@ const NAMES = {
   '@guildkit/rtp': ['buildRtp', 'parseRtp', 'parseRtcp', 'createPacketCipher', 'vp8', 'vp9', 'h264', 'opus'],
   '@guildkit/realtime-client': ['RealtimeClient', 'webSocketTransport'],
   '@guildkit/realtime-client/react': ['RealtimeProvider', 'useConnection', 'useRoom', 'useVoiceChannelMembers'],
+  '@guildkit/server-kit/hmac': ['createWebhookReceiver', 'signWebhook', 'verifyWebhook', 'WebhookForwarder'],
+  '@guildkit/server-kit/http': ['createHandler', 'HttpError', 'toErrorResponse'],
   '@guildkit/server-kit/hub': ['RealtimeHub', 'memoryEngine'],
-  '@guildkit/server-kit/jwt': ['createJwtIssuer', 'createJwtVerifier'],
+  '@guildkit/server-kit/invites': ['createInvites', 'memoryInviteStore'],
+  '@guildkit/server-kit/jwt': ['createJwtGuard', 'createJwtIssuer', 'createJwtVerifier'],
+  '@guildkit/server-kit/link': ['LinkClient', 'LinkServer'],
+  '@guildkit/server-kit/oauth': ['createDiscordOAuth', 'createSessions'],
+  '@guildkit/server-kit/observability': ['createLogger', 'createMetrics', 'runWithTrace'],
+  '@guildkit/server-kit/rooms': ['createRoomHandlers', 'RoomService'],
   '@guildkit/sandbox': ['createSandbox'],
 };
 
@@ -102,6 +109,33 @@ exports.scenario = (format, modules, other) => {
     await assert.rejects(createPacketCipher(ENCRYPTION_MODES[0], new Uint8Array(32), { sodium: 'sodium-native' }), {
       code: 'ERR_RTP_CIPHER_UNAVAILABLE',
     });
+  });
+
+  test(`${format}: an event by webhook, an invite, an error as answer`, { timeout: 60_000 }, async () => {
+    const { createWebhookReceiver, WebhookForwarder } = modules['@guildkit/server-kit/hmac'];
+    const { createInvites } = modules['@guildkit/server-kit/invites'];
+    const { toErrorResponse } = modules['@guildkit/server-kit/http'];
+    const { InviteError: ForeignInviteError } = other['@guildkit/server-kit/invites'];
+    const { createLogger } = modules['@guildkit/server-kit/observability'];
+    const secrets = 'a secret of sixteen letters';
+    const taken = [];
+    const receiver = createWebhookReceiver({ secrets, onEvent: ({ id }) => taken.push(id) });
+    const fetchImpl = (url, init) => receiver.handler(new Request(url, { ...init, signal: null }));
+    const forwarder = new WebhookForwarder({ url: 'http://127.0.0.1/hub', secrets, fetch: fetchImpl });
+    const payload = { channelId: '10', guildId: '1', name: 'Table 1' };
+    forwarder.forward({ event: 'channel.created', payload, id: 'e1', traceId: 't1', ts: 1 });
+    await forwarder.close({ drainMs: 20_000 });
+    assert.deepEqual(taken, ['e1']);
+
+    const invites = createInvites({ secrets });
+    const { token } = await invites.create({ guildId: '1', channelId: '10', roleId: '20', creatorId: '42' });
+    const refused = await invites.verify(token, '11').catch((error) => error);
+    assert.ok(ForeignInviteError.is(refused));
+    const lines = [];
+    const logger = createLogger({ destination: { write: (line) => lines.push(line) } });
+    assert.equal(toErrorResponse(refused, { logger, logFields: { token } }).status, 403);
+    assert.equal(lines.length, 1);
+    assert.ok(!lines[0].includes(token));
   });
 
   test(`${format}: REST, gateway, hub and client against the sandbox`, { timeout: 60_000 }, async () => {

@@ -4,6 +4,8 @@ import gatewayPackage = require('@guildkit/gateway');
 import rest = require('@guildkit/rest');
 import sandboxPackage = require('@guildkit/sandbox');
 import hubEntry = require('@guildkit/server-kit/hub');
+import http = require('@guildkit/server-kit/http');
+import invitesEntry = require('@guildkit/server-kit/invites');
 import jwt = require('@guildkit/server-kit/jwt');
 
 async function main(): Promise<void> {
@@ -18,6 +20,12 @@ async function main(): Promise<void> {
     authorize: () => true,
   });
   gateway.onEvent('*', hub.publishDiscordEvent);
+  const invites = invitesEntry.createInvites({ secrets: 'a secret of sixteen letters' });
+  const answer: Response = await invites.verify('').then(
+    () => http.jsonResponse({}),
+    (error: unknown) => http.toErrorResponse(error),
+  );
+  if (answer.ok) return;
   await gateway.connect();
   const channels: readonly { readonly id: string }[] = await client.getChannels();
   if (channels.length === 0) throw new core.GuildkitError('AppError', 'no channels', { code: 'ERR_APP_EMPTY' });

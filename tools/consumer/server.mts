@@ -4,8 +4,13 @@ import { GuildkitError, type Logger } from '@guildkit/core';
 import { DiscordGatewayClient } from '@guildkit/gateway';
 import { DiscordApiError, DiscordRestClient } from '@guildkit/rest';
 import { createSandbox } from '@guildkit/sandbox';
+import { WebhookForwarder } from '@guildkit/server-kit/hmac';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
 import { createJwtVerifier } from '@guildkit/server-kit/jwt';
+import { LinkClient } from '@guildkit/server-kit/link';
+import { createDiscordOAuth, createSessions } from '@guildkit/server-kit/oauth';
+import { createLogger, createMetrics } from '@guildkit/server-kit/observability';
+import { RoomService } from '@guildkit/server-kit/rooms';
 
 // A variable that may be unset goes into an option as it is, with exactOptionalPropertyTypes on.
 const logger: Logger | undefined = process.env.QUIET === undefined ? undefined : undefined;
@@ -33,6 +38,17 @@ gateway.onEvent('voice.joined', ({ payload }) => payload.username.toUpperCase())
 gateway.onDispatch('VOICE_STATE_UPDATE', (state, { seq, replayed }) => [state.user_id, seq + 1, !replayed]);
 gateway.on('stateChange', ({ from, to }) => `${from} ${to}`);
 hub.attach(createServer(), { ws: '/api/ws' });
+
+// The parts take each other, and the REST client, without a cast.
+const secrets = process.env.SECRETS ?? 'a secret of sixteen letters';
+const rooms = new RoomService({ guildId: sandbox.guildId, rest, logger: createLogger({ level: 'silent' }) });
+gateway.onEvent('*', rooms.applyEvent);
+gateway.onEvent('*', createMetrics({ processMetrics: false }).countDomainEvent);
+gateway.onEvent('*', new WebhookForwarder({ url: 'http://127.0.0.1:1/hub', secrets }).forward);
+new LinkClient({ url: 'ws://127.0.0.1:1/link', token: secrets, onEvent: hub.publishDiscordEvent, logger });
+const { clientId, clientSecret } = sandbox.oauth;
+const oauth = createDiscordOAuth({ clientId, clientSecret, redirectUri: 'http://localhost:3000/callback' });
+createSessions({ oauth, secrets, origin: 'http://localhost:3000', logger }).requireSession(async () => new Response());
 await gateway.connect({ signal: AbortSignal.timeout(1000) });
 try {
   const channel = await rest.createVoiceChannel({ name: 'Table 1', userLimit: undefined }, { reason: 'game' });
