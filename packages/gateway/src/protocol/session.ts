@@ -164,6 +164,8 @@ function frame<P>(rules: SessionRules, state: Live, received: Frame<P>, stamp: S
         close: received.resumable ? 'keep' : 'end',
         newSession: !received.resumable,
         minDelayMs: min + Math.floor(stamp.random * (max - min)),
+        // Whoever answers a RESUME is there: what the outage had grown the backoff to is not waited for.
+        noBackoff: state.phase === 'resuming' && !received.resumable,
       });
     }
     case 'ready':
@@ -283,7 +285,13 @@ function foundGap<P>(
   const next: Live = newSession
     ? { ...state, gapAt: undefined, gapRestUntil: stamp.now + rules.gapRestMs }
     : { ...state, gapAt: expected, gapRestUntil: undefined };
-  const lost = drop<P>(rules, next, stamp, { reason: 'sequenceGap', close: newSession ? 'end' : 'keep', newSession });
+  const lost = drop<P>(rules, next, stamp, {
+    reason: 'sequenceGap',
+    close: newSession ? 'end' : 'keep',
+    newSession,
+    // The first of a session; a server that skips again and again is not asked again and again.
+    atOnce: state.gapAt === undefined,
+  });
   const recovery = newSession ? 'identify' : 'resume';
   return {
     mend: { state: lost.state, effects: [{ type: 'gap', expected, received, recovery }, ...lost.effects] },
@@ -414,6 +422,8 @@ interface Loss {
   readonly close?: 'terminate' | 'keep' | 'end' | undefined;
   readonly newSession?: boolean | undefined;
   readonly minDelayMs?: number | undefined;
+  /** `minDelayMs` is all there is to wait. */
+  readonly noBackoff?: boolean | undefined;
   /** Without delay, unless tries have failed before. */
   readonly atOnce?: boolean | undefined;
 }
@@ -429,8 +439,9 @@ function drop<P>(rules: SessionRules, state: Live, stamp: Stamp, loss: Loss): St
   if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
   const attempts = state.attempts + 1;
   if (attempts === rules.alertAfterAttempts) effects.push({ type: 'alert', attempts, cause });
-  const atOnce = loss.atOnce === true && state.attempts === 0;
-  const delayMs = atOnce ? 0 : Math.max(loss.minDelayMs ?? 0, backoffDelay(state.attempts, random, rules.backoff));
+  const noBackoff = loss.noBackoff === true || (loss.atOnce === true && state.attempts === 0);
+  const backoffMs = noBackoff ? 0 : backoffDelay(state.attempts, random, rules.backoff);
+  const delayMs = Math.max(loss.minDelayMs ?? 0, backoffMs);
   return {
     state: {
       ...common(state),

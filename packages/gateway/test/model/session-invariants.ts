@@ -218,7 +218,10 @@ export const INVARIANTS = {
   'INVALID_SESSION keeps a resumable session, and waits': ({ from, input, to, rules }) => {
     if (input.type !== 'frame' || input.frame.kind !== 'invalidSession') return true;
     if (input.gen !== from.gen || !isLive(from)) return true;
-    if (to.phase !== 'waiting' || to.until < input.now + rules.invalidSessionWaitMs.min) return false;
+    const { min, max } = rules.invalidSessionWaitMs;
+    if (to.phase !== 'waiting' || to.until < input.now + min) return false;
+    // A resume that was declined: however long the outage was, the server is there now.
+    if (from.phase === 'resuming' && !input.frame.resumable && to.until > input.now + max) return false;
     return to.session === (input.frame.resumable ? from.session : undefined);
   },
 
@@ -242,6 +245,7 @@ export const INVARIANTS = {
     from.phase === 'waiting' ||
     to.phase !== 'waiting' ||
     to.cause.reason === 'reconnectRequested' ||
+    (to.cause.reason === 'sequenceGap' && from.gapAt === undefined) ||
     to.until >= input.now + (rules.backoff.minMs ?? 0),
 
   'every send settles once or waits': ({ from, input, to, effects }) => {
@@ -349,13 +353,15 @@ export const INVARIANTS = {
     return to.outage !== undefined && (from.outage === undefined || from.outage.since === to.outage.since);
   },
 
-  'a gap is mended by a resume, then by a new session': ({ from, to, of }) =>
+  'a gap is mended by a resume at once, then by a new session': ({ from, to, input, of }) =>
     of('gap').every(({ recovery, expected, received }) => {
       if (received <= expected) return false;
       if (recovery === 'none') return true;
       if (to.phase !== 'waiting') return false;
       return recovery === 'resume'
-        ? to.session === from.session && from.gapAt !== expected
+        ? to.session === from.session &&
+            from.gapAt !== expected &&
+            (from.gapAt !== undefined || from.attempts > 0 || to.until === input.now)
         : to.session === undefined && from.gapAt === expected;
     }),
 } as const satisfies Readonly<Record<string, (context: Context) => boolean>>;

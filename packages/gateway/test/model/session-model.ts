@@ -213,7 +213,7 @@ function keyOf({ session, now }: ModelState, scope: Scope, rules: SessionRules):
     // Beyond five only the parity matters, for the choice of address; the backoff has reached its cap.
     scope === 'sends' ? 0 : attempts < 5 ? attempts : 5 + (attempts % 2),
     session.session !== undefined,
-    gapAt !== undefined && session.session !== undefined && gapAt === session.session.seq + 1,
+    gapAt === undefined ? 'none' : gapAt === (session.session?.seq ?? Number.NaN) + 1,
     gapRestUntil === undefined ? 0 : Math.max(0, gapRestUntil - now),
     session.excused,
     outage === undefined || scope === 'sends' ? 0 : outage.told ? 'told' : now - outage.since,

@@ -187,6 +187,33 @@ export const MUTANTS: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a declined RESUME waits for the backoff of the outage too',
+    breaks: 'INVALID_SESSION keeps a resumable session, and waits',
+    make: after((step, from, input) =>
+      frameOf(input)?.kind === 'invalidSession' && from.phase === 'resuming' && step.state.phase === 'waiting'
+        ? { ...step, state: { ...step.state, until: step.state.until + 40 } }
+        : step,
+    ),
+  },
+  {
+    name: 'a session waits before it asks again for what was skipped',
+    breaks: 'a gap is mended by a resume at once, then by a new session',
+    make: after((step, from, input) =>
+      step.effects[0]?.type === 'gap' && from.gapAt === undefined && step.state.phase === 'waiting'
+        ? { ...step, state: { ...step.state, until: input.now + 20 } }
+        : step,
+    ),
+  },
+  {
+    name: 'every gap is asked for at once, however many there are',
+    breaks: 'tries do not come faster than the backoff',
+    make: after((step, _from, input) =>
+      step.effects[0]?.type === 'gap' && step.state.phase === 'waiting'
+        ? { ...step, state: { ...step.state, until: input.now } }
+        : step,
+    ),
+  },
+  {
     name: 'a jump in the numbers is passed over',
     breaks: 'events are delivered once, in order, without holes unless told',
     make: after((step, from, input) => {
