@@ -116,15 +116,16 @@ export class VoicePeople {
     this.options.channels.step(channel, { type: 'joined', userId, maxVersion: 1 });
   }
 
-  /** Waits until there is a group; not for ever, and not where there is nobody to make one with. */
+  /** Waits until everyone in the group is ready; not for ever, and not where there is nobody to make one with. */
   private async untilReady(channel: VoiceChannel, person: PersonDave): Promise<void> {
     const { clock, channels } = this.options;
     const until = clock.now() + GROUP_WAIT_MS;
-    const isMade = (): boolean => {
+    const isUnderWay = (): boolean => {
       const view = channels.get(channel.id) === channel ? channel.dave?.view : undefined;
-      return view?.protocolVersion === 1 && view.members.length > 1;
+      if (view === undefined || view.protocolVersion === 0 || view.members.length <= 1) return false;
+      return !person.isReady || view.transitions.length > 0;
     };
-    while (!person.isReady && clock.now() < until && isMade()) {
+    while (clock.now() < until && isUnderWay()) {
       await new Promise<void>((resolve) => {
         clock.setTimer(resolve, GROUP_POLL_MS);
       });
