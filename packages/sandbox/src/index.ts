@@ -1,5 +1,5 @@
 /**
- * Discord on your own machine: REST, gateway and simulated people for tests and demos.
+ * Discord on your own machine: REST, gateway, voice and simulated people for tests and demos.
  *
  * @packageDocumentation
  */
