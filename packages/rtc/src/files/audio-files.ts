@@ -2,6 +2,7 @@
 import { opus as opusFormat } from '@guildkit/rtp';
 import { RtcError } from '../errors.js';
 import type { DeferredSource, OpusSource, PcmSource } from '../media/audio-types.js';
+import { closing } from './io/closing.js';
 import { type FileInput, piecesOf } from './io/file-bytes.js';
 import { openInput } from './io/mediabunny.js';
 import { createWavParser, type WavFormat } from './protocol/wav.js';
@@ -21,22 +22,16 @@ export function opusFromFile(file: FileInput): DeferredSource<OpusSource> {
         input.dispose();
         throw new RtcError('ERR_RTC_FILE_UNSUPPORTED', `the file has ${track?.codec ?? 'no'} audio, Opus is needed`);
       }
-      return { opus: packets(new bunny.EncodedPacketSink(track).packets(), () => input.dispose()) };
+      const sink = new bunny.EncodedPacketSink(track);
+      return { opus: closing(packets(sink.packets()), () => input.dispose()) };
     },
   };
 }
 
-async function* packets(
-  source: AsyncIterable<{ readonly data: Uint8Array }>,
-  close: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const { data } of source) {
-      // A damaged packet is a lost one, not the end of the file.
-      if (opusFormat.samplesOf(data) !== undefined) yield data;
-    }
-  } finally {
-    close();
+async function* packets(source: AsyncIterable<{ readonly data: Uint8Array }>): AsyncGenerator<Uint8Array> {
+  for await (const { data } of source) {
+    // A damaged packet is a lost one, not the end of the file.
+    if (opusFormat.samplesOf(data) !== undefined) yield data;
   }
 }
 
@@ -59,7 +54,8 @@ export function wavFromFile(file: FileInput): DeferredSource<PcmSource> {
         await chunks.return(undefined);
         throw new RtcError('ERR_RTC_FILE_UNSUPPORTED', `the file has ${channels} channels, 1 or 2 are needed`);
       }
-      return { pcm: withFirst(first.value.samples, chunks), sampleRate, channels };
+      const pcm = closing(withFirst(first.value.samples, chunks), () => void chunks.return(undefined));
+      return { pcm, sampleRate, channels };
     },
   };
 }

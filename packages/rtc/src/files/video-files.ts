@@ -4,6 +4,7 @@ import type { DeferredSource } from '../media/audio-types.js';
 import { isKeyframe } from '../media/protocol/video-header.js';
 import type { VideoFrame, VideoTrack } from '../media/video-types.js';
 import type { VideoCodec } from '../protocol/voice-codecs.js';
+import { closing } from './io/closing.js';
 import { type FileInput, headOf, piecesOf } from './io/file-bytes.js';
 import { type BunnyPacket, openInput } from './io/mediabunny.js';
 import { createIvfParser, type IvfFrame, type IvfHeader, isIvf } from './protocol/ivf.js';
@@ -32,17 +33,13 @@ async function openContainer(file: FileInput): Promise<VideoTrack> {
     throw new RtcError('ERR_RTC_FILE_UNSUPPORTED', `the file has ${track?.codec ?? 'no'} video, VP8 or VP9 is needed`);
   }
   const packets = new bunny.EncodedPacketSink(track).packets();
-  const frames = fromPackets(packets, () => input.dispose());
+  const frames = closing(fromPackets(packets), () => input.dispose());
   return { codec, frames, width: track.displayWidth, height: track.displayHeight };
 }
 
-async function* fromPackets(packets: AsyncIterable<BunnyPacket>, close: () => void): AsyncGenerator<VideoFrame> {
-  try {
-    for await (const { data, type, timestamp } of packets) {
-      yield { data, keyframe: type === 'key', timestamp: Math.round(timestamp * 1_000_000) };
-    }
-  } finally {
-    close();
+async function* fromPackets(packets: AsyncIterable<BunnyPacket>): AsyncGenerator<VideoFrame> {
+  for await (const { data, type, timestamp } of packets) {
+    yield { data, keyframe: type === 'key', timestamp: Math.round(timestamp * 1_000_000) };
   }
 }
 
@@ -52,7 +49,7 @@ async function openIvf(file: FileInput): Promise<VideoTrack> {
   const first = await frames.next();
   if (first.done === true) throw new RtcError('ERR_RTC_FILE_UNSUPPORTED', 'the file ends before its first frame');
   const { codec, width, height } = first.value.header;
-  return { codec, frames: timed(first.value, frames), width, height };
+  return { codec, frames: closing(timed(first.value, frames), () => void frames.return(undefined)), width, height };
 }
 
 interface Read {

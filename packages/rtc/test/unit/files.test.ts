@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import {
   wavFromFile,
 } from '@guildkit/rtc/files';
 import { opus as opusFormat } from '@guildkit/rtp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createIvfParser } from '../../src/files/protocol/ivf.js';
 import { createOggMuxer } from '../../src/files/protocol/ogg.js';
 import { createWavParser } from '../../src/files/protocol/wav.js';
@@ -19,6 +20,22 @@ import type { ReceivedAudio } from '../../src/media/audio-types.js';
 import type { ReceivedVideo, VideoFrame } from '../../src/media/video-types.js';
 import { opusPackets, vp8Frames } from '../support/frames.js';
 import { dice } from '../support/media-link.js';
+
+/** Files that the process has open, where the system tells. */
+const fds = (): number => {
+  try {
+    return readdirSync('/proc/self/fd').filter((fd) => readlink(fd).includes('guildkit-files-')).length;
+  } catch {
+    return 0;
+  }
+};
+const readlink = (fd: string): string => {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+};
 
 let folder: string;
 beforeAll(async () => {
@@ -218,6 +235,17 @@ describe('WebM', () => {
     const iterator = ((await opusFromFile(path).open(never)).opus as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     await iterator.next();
     await iterator.return?.();
+    const before = fds();
+    for (const open of [opusFromFile(path), wavFromFile(join(folder, 'a.wav'))]) {
+      const source = await open.open(never);
+      const items = ('opus' in source ? source.opus : source.pcm) as AsyncIterable<unknown>;
+      await items[Symbol.asyncIterator]().return?.();
+    }
+    for (const file of [path, join(folder, 'a.ivf')]) {
+      const { frames: unread } = await videoFromFile(file).open(never);
+      await (unread as AsyncIterable<VideoFrame>)[Symbol.asyncIterator]().return?.();
+    }
+    await vi.waitFor(() => expect(fds()).toBeLessThanOrEqual(before));
   });
 
   it('says when there is nothing to be used', async () => {

@@ -219,10 +219,9 @@ export class AudioTrack implements AudioSender {
     try {
       const { source } = this;
       const opened = isDeferred(source) ? await source.open(this.controller.signal) : source;
-      if (this.hasEnded) return;
       const { input, take, flush } = this.reader(readSource(opened));
-      if (this.kind === 'pcm') await this.host.codec();
       this.puller = pullFrom<unknown>(input);
+      if (this.kind === 'pcm' && !this.hasEnded) await this.host.codec();
       while (!this.hasEnded) {
         if (!this.needsMore) {
           await new Promise<void>((resolve) => {

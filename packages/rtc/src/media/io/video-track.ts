@@ -219,7 +219,10 @@ export class VideoTrackSender implements VideoSender {
       const opened = isDeferred(source) ? await source.open(this.controller.signal) : source;
       const tracks = readTracks(opened);
       const track = await this.chooseTrack(tracks);
-      if (track === undefined) return;
+      if (track === undefined) {
+        for (const { frames } of tracks) pullFrom(frames).close();
+        return;
+      }
       if (track.width !== undefined && track.height !== undefined) {
         this.size = { width: track.width, height: track.height };
       }
