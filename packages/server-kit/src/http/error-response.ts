@@ -78,8 +78,10 @@ function ofGuildkit(error: GuildkitError): Refusal {
 
 /** What Discord said of the thing itself is passed on: it is not there, or too fast. That the bot may not is our fault. */
 function upstreamStatus(error: GuildkitError): number | undefined {
-  if (error.code !== 'ERR_REST_REQUEST_REFUSED') return undefined;
   const { status } = error as { status?: unknown };
+  // The gateway service passes on what Discord said of the command.
+  if (error.code === 'ERR_LINK_COMMAND_FAILED' && typeof status === 'number') return status;
+  if (error.code !== 'ERR_REST_REQUEST_REFUSED') return undefined;
   return status === 404 || status === 429 ? status : undefined;
 }
 

@@ -70,25 +70,37 @@ export const LINK_ERRORS = {
 /** A code of {@link LinkError}. */
 export type LinkErrorCode = keyof typeof LINK_ERRORS;
 
+/** Where it is not 502. */
+const STATUS: Readonly<Partial<Record<LinkErrorCode, number>>> = {
+  ERR_LINK_COMMAND_RATE_LIMITED: 429,
+  ERR_LINK_QUEUE_FULL: 503,
+  ERR_LINK_SATURATED: 503,
+  ERR_LINK_CLOSED: 503,
+};
+
 /** The link failed, or a command on it. */
 export class LinkError extends GuildkitError<LinkErrorCode> {
   /** When to try again, ms from now. */
   readonly retryAfterMs: number | undefined;
   /** The code that the gateway service gave. */
   readonly remoteCode: string | undefined;
+  /** What an HTTP answer would say: 429, 502 or 503; Discord's own 400, 403, 404 or 409 where it refused the command. */
+  readonly status: number;
 
   constructor(
     code: LinkErrorCode,
     init: Omit<GuildkitErrorInit, 'code'> & {
       readonly retryAfterMs?: number | undefined;
       readonly remoteCode?: string | undefined;
+      readonly status?: number | undefined;
     } = {},
   ) {
-    const { retryAfterMs, remoteCode, ...rest } = init;
+    const { retryAfterMs, remoteCode, status, ...rest } = init;
     const entry: ErrorEntry = LINK_ERRORS[code];
     super('LinkError', entry.message, { retryable: entry.retryable, ...rest, code });
     this.retryAfterMs = retryAfterMs;
     this.remoteCode = remoteCode;
+    this.status = status ?? STATUS[code] ?? 502;
   }
 
   /** Whether a value is a `LinkError`, of whichever copy or module format. */

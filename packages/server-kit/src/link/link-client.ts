@@ -261,6 +261,40 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
     return promise;
   };
 
+  /** Whether commands go out at once: with {@link onUp} and {@link send} what a `CommandBus` wants of its link. */
+  isUp(): boolean {
+    return this.isOpen;
+  }
+
+  /** Calls back whenever the link is open again. Returns a function that removes it. */
+  onUp(listener: () => void): () => void {
+    const onChange = ({ to }: LinkClientEvents['stateChange']): void => {
+      if (to === 'open') listener();
+    };
+    this.on('stateChange', onChange);
+    return () => this.off('stateChange', onChange);
+  }
+
+  /** As {@link command}, in the shape of a `CommandBus`. @throws LinkError */
+  send(
+    {
+      name,
+      input,
+      requestId,
+      traceId,
+      userId,
+    }: {
+      readonly name: string;
+      readonly input: unknown;
+      readonly requestId: string;
+      readonly traceId: string;
+      readonly userId: string;
+    },
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    return this.command(name, input, { requestId, traceId, actor: userId, signal });
+  }
+
   /** What was counted so far. */
   stats(): LinkClientStats {
     const { phase, commands } = this.driver.state;
@@ -289,16 +323,16 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
         return;
       case 'sendResume': {
         const { epoch, seq, pending } = effect;
-        this.send({ v: 1, type: 'resume', ...(epoch === undefined ? {} : { epoch, seq }), pending: [...pending] });
+        this.write({ v: 1, type: 'resume', ...(epoch === undefined ? {} : { epoch, seq }), pending: [...pending] });
         return;
       }
       case 'sendCommand': {
         const waiting = this.waiting.get(effect.requestId);
-        if (waiting !== undefined) this.send(waiting.frame);
+        if (waiting !== undefined) this.write(waiting.frame);
         return;
       }
       case 'sendPing':
-        this.send({ v: 1, type: 'ping', seq: effect.seq });
+        this.write({ v: 1, type: 'ping', seq: effect.seq });
         return;
       case 'deliver':
         this.deliver(toDomainEvent(effect.event));
@@ -370,7 +404,7 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
     }
   }
 
-  private send(frame: LinkClientFrame): void {
+  private write(frame: LinkClientFrame): void {
     try {
       this.socket?.send(JSON.stringify(frame));
     } catch (error) {
@@ -413,7 +447,7 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
       return;
     }
     const code = frame.code === 'ERR_LINK_SATURATED' ? frame.code : 'ERR_LINK_COMMAND_FAILED';
-    this.reject(requestId, new LinkError(code, { remoteCode: toLogText(frame.code, 100) }));
+    this.reject(requestId, new LinkError(code, { remoteCode: toLogText(frame.code, 100), status: frame.status }));
   }
 
   private reject(requestId: string, error: LinkError): void {

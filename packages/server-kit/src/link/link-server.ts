@@ -423,6 +423,9 @@ export class LinkServer extends TypedEmitter<LinkServerEvents> {
   }
 }
 
+/** Answers of Discord that say something of the command. */
+const TOLD: readonly number[] = [400, 403, 404, 409];
+
 /** What the app is told: a code and a sentence, nothing of the inside. */
 function failureOf(requestId: string, error: unknown): Answer {
   const { retryAfterMs } = Object(error) as { retryAfterMs?: unknown };
@@ -436,7 +439,9 @@ function failureOf(requestId: string, error: unknown): Answer {
     };
   }
   const { message } = new LinkError('ERR_LINK_COMMAND_FAILED');
-  return { v: 1, type: 'error', requestId, code: codeOf(error), message };
+  const { status } = Object(error) as { status?: unknown };
+  const told = typeof status === 'number' && TOLD.includes(status) ? { status } : {};
+  return { v: 1, type: 'error', requestId, code: codeOf(error), message, ...told };
 }
 
 function codeOf(error: unknown): string {

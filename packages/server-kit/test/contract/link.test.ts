@@ -227,7 +227,7 @@ describe('commands', () => {
     const failures: Record<string, unknown> = {
       limited,
       broken: new Error('at 10.1.2.3'),
-      known: new GuildkitError('X', '10.1.2.3', { code: 'ERR_REST_REQUEST_REFUSED' }),
+      known: Object.assign(new GuildkitError('X', '10.1.2.3', { code: 'ERR_REST_REQUEST_REFUSED' }), { status: 404 }),
       strange: { a: 1n },
     };
     const { port, logger } = await service({
@@ -250,7 +250,7 @@ describe('commands', () => {
       code: 'ERR_LINK_COMMAND_FAILED',
       remoteCode: 'ERR_LINK_COMMAND_FAILED',
     });
-    expect(await failureOf('known')).toMatchObject({ remoteCode: 'ERR_REST_REQUEST_REFUSED' });
+    expect(await failureOf('known')).toMatchObject({ remoteCode: 'ERR_REST_REQUEST_REFUSED', status: 404 });
     expect(await failureOf('strange')).toMatchObject({ code: 'ERR_LINK_COMMAND_FAILED' });
     expect(await failureOf('unwritable')).toMatchObject({ code: 'ERR_LINK_COMMAND_FAILED' });
     expect(inspect(await failureOf('broken'))).not.toContain('10.1.2.3');

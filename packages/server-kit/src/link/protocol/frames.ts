@@ -26,6 +26,8 @@ const error = z.object({
   type: z.literal('error'),
   requestId: z.optional(id),
   code: z.string().check(z.maxLength(100)),
+  /** Discord's, where it refused the command. */
+  status: z.optional(z.int().check(z.gte(400), z.lte(499))),
   message: z.string().check(z.maxLength(500)),
 });
 
