@@ -8,7 +8,6 @@ const [name, settings, secondsText] = process.argv.slice(2);
 const seconds = Number(secondsText);
 const sandbox = JSON.parse(settings);
 trust(sandbox.certificate);
-const FRAME_MS = 20;
 const WARM_UP_MS = 1_000;
 
 const seats = [];
@@ -21,9 +20,10 @@ const times = new Map();
 let isCounting = false;
 onSentAudio((bytes) => {
   if (!isCounting) return;
-  const ssrc = bytes.readUInt32BE?.(8) ?? new DataView(bytes.buffer, bytes.byteOffset).getUint32(8);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const ssrc = view.getUint32(8);
   if (!times.has(ssrc)) times.set(ssrc, []);
-  times.get(ssrc).push(performance.now());
+  times.get(ssrc).push({ at: performance.now(), timestamp: view.getUint32(4) });
 });
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -39,11 +39,13 @@ await wait(seconds * 1_000);
 isCounting = false;
 const { user, system } = process.cpuUsage(before);
 
-/** Distance from the line of 20 ms steps that lies in the middle of all of a stream's packets. */
+/** Distance from where the packet's own timestamp puts it, on the line in the middle of all of its stream's packets. */
 const errors = [];
 for (const list of times.values()) {
-  const line = median(list.map((at, n) => at - n * FRAME_MS));
-  for (const [n, at] of list.entries()) errors.push(Math.abs(at - n * FRAME_MS - line));
+  const [{ timestamp: first }] = list;
+  const late = list.map(({ at, timestamp }) => at - ((timestamp - first) | 0) / 48);
+  const line = median(late);
+  for (const value of late) errors.push(Math.abs(value - line));
 }
 const sorted = Float64Array.from(errors).sort();
 const at = (p) => sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)];
