@@ -92,7 +92,7 @@ function drawPeople() {
 }
 
 function personRow(person) {
-  const { id, name, channelId, isMember, voice, speaking, showing } = person;
+  const { id, name, channelId, isMember, voice, speaking, showing, status } = person;
   const where = h(
     'select',
     {
@@ -287,6 +287,12 @@ const FAULTS = {
       path: 'invalidate',
       body: () => ({ resumable: false }),
     },
+    {
+      label: 'Ask to resume',
+      says: 'Opcode 9 with true: RESUME again.',
+      path: 'invalidate',
+      body: () => ({ resumable: true }),
+    },
     { label: 'Heartbeat', says: 'Opcode 1: asks for one at once.', path: 'heartbeat' },
     { label: 'Lose sessions', says: 'Cuts; nothing can be resumed.', path: 'lose' },
     { label: 'Forget sessions', says: 'Those cut before cannot be resumed.', path: 'forget' },
@@ -473,7 +479,7 @@ function withholding(what, says) {
 
 function drawFaults() {
   for (const [group, faults] of Object.entries(FAULTS)) {
-    $('faults').append(h('h3', {}, group), ...faults.map(faultRow));
+    $('faults').append(h('details', { open: true }, h('summary', {}, h('h3', {}, group)), ...faults.map(faultRow)));
   }
 }
 

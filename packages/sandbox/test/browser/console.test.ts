@@ -64,7 +64,9 @@ describe.skipIf(executablePath === undefined)('console', () => {
     await page.getByRole('button', { name: 'Mute', pressed: true }).waitFor();
     expect(mia?.voice).toEqual({ mute: true, deaf: false, video: false });
 
-    await page.getByRole('combobox', { name: 'Status of Mia' }).selectOption('idle');
+    const shown = page.getByRole('combobox', { name: 'Status of Mia' });
+    expect(await shown.inputValue()).toBe('offline');
+    await shown.selectOption('idle');
     await vi.waitFor(() => expect(mia?.status).toBe('idle'));
 
     const other = await sandbox.channels.create({ name: 'Table 1' });
