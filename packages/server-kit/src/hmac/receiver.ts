@@ -17,6 +17,7 @@ import { refusalResponse, requestIdOf } from '../shared/safe-response.js';
 import { readSecrets, type SecretInput } from '../shared/secrets.js';
 import type { WebhookForm } from './codec/signature.js';
 import { HMAC_ERRORS, type HmacErrorCode } from './errors.js';
+import { SnapshotFence } from './protocol/fence.js';
 import { memoryReplayStore, type ReplayStore } from './replay-store.js';
 import { DEFAULT_TOLERANCE_SECONDS, verifyWith } from './verify.js';
 import { BOOT_HEADER, PING_EVENT, readBody, type WebhookBody, type WebhookPosition } from './webhook-body.js';
@@ -52,6 +53,8 @@ export interface WebhookReceiverStats {
   /** Came again under a known id: answered with 200, not taken. */
   readonly duplicates: number;
   readonly pings: number;
+  /** Overtaken by a later snapshot: answered with 200, not taken. */
+  readonly late: number;
   /** `onEvent` failed; the sender comes again. */
   readonly failed: number;
   /** By reason. */
@@ -95,7 +98,7 @@ const DEFAULTS: Settings = {
 /** Every refusal of a signature looks the same from outside. */
 const UNSIGNED = { status: 401, code: 'ERR_HTTP_AUTH_REQUIRED', message: 'The request was refused.' };
 
-type Outcome = 'taken' | 'known' | 'invalid' | 'failed';
+type Outcome = 'taken' | 'known' | 'late' | 'invalid' | 'failed';
 
 /**
  * Creates the receiving end.
@@ -115,7 +118,8 @@ export function createWebhookReceiver(options: WebhookReceiverOptions): WebhookR
   const secrets = readSecrets('createWebhookReceiver', settings.secrets);
   const store = settings.replayStore ?? memoryReplayStore({ clock });
   const bootId = settings.bootId ?? crypto.randomUUID();
-  const counts = { accepted: 0, duplicates: 0, pings: 0, failed: 0 };
+  const counts = { accepted: 0, duplicates: 0, pings: 0, late: 0, failed: 0 };
+  const fence = new SnapshotFence();
   const refused: Partial<Record<HmacErrorCode, number>> = {};
   /** Events that are being taken: a second attempt waits for the first. */
   const underWay = new Map<string, Promise<Outcome>>();
@@ -142,6 +146,10 @@ export function createWebhookReceiver(options: WebhookReceiverOptions): WebhookR
 
   async function take({ id, event, payload, ts, traceId, epoch, seq }: WebhookBody): Promise<Outcome> {
     if (await store.has(`id:${id}`)) return 'known';
+    const place = { guildId: guildOf(payload), epoch, seq, ts, isSnapshot: event === 'voice.snapshot' };
+    if (fence.isLate(place)) return 'late';
+    // At once, not when it is done: what comes meanwhile is late already.
+    fence.passed(place);
     const domainEvent = { id, event, payload, ts, traceId } as DomainEvent;
     const outcome = await onEvent(domainEvent, { epoch, seq });
     if (outcome === 'invalid' || outcome === 'failed') return outcome;
@@ -160,9 +168,10 @@ export function createWebhookReceiver(options: WebhookReceiverOptions): WebhookR
       const outcome = await run;
       if (outcome === 'failed') return unavailable(requestId, 'onEvent answered "failed"', fields);
       if (outcome === 'invalid') return refuse('ERR_HMAC_BODY_MALFORMED', 400, requestId);
-      const known = outcome === 'known' || before !== undefined;
-      counts[known ? 'duplicates' : 'accepted'] += 1;
-      logger.debug(fields, known ? 'webhook known already' : 'webhook taken');
+      const kind =
+        outcome === 'late' ? 'late' : outcome === 'known' || before !== undefined ? 'duplicates' : 'accepted';
+      counts[kind] += 1;
+      logger.debug({ ...fields, kind }, 'webhook answered');
       return done();
     } catch (error) {
       return unavailable(requestId, error, fields);
@@ -201,4 +210,10 @@ export function createWebhookReceiver(options: WebhookReceiverOptions): WebhookR
       return accept(body, requestId);
     },
   };
+}
+
+/** Only what belongs to a guild can be overtaken by its snapshot. */
+function guildOf(payload: unknown): string {
+  const { guildId } = Object(payload) as { guildId?: unknown };
+  return typeof guildId === 'string' ? guildId : '';
 }

@@ -13,7 +13,7 @@ import { createVirtualClock } from '@guildkit/testkit';
 import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { joined } from '../support/discord-events.js';
+import { joined, snapshot } from '../support/discord-events.js';
 import { keepingLogger } from '../support/log-lines.js';
 
 const SECRET = 'the first secret of sixteen letters';
@@ -293,6 +293,26 @@ describe('receiver', () => {
     }
     expect((await receiver.handler(new Request('https://app.example/api/hub'))).status).toBe(405);
     expect(receiver.stats().refused).toEqual({ ERR_HMAC_BODY_TOO_LARGE: 1, ERR_HMAC_BODY_MALFORMED: 6 });
+  });
+
+  it('takes nothing that a later snapshot has told already', async () => {
+    const { receiver, taken } = subject();
+    const send = (id: string, epoch: string, seq: number, ts: number, event: object) =>
+      receiver.handler(post(JSON.stringify({ ...event, id, epoch, seq, ts })));
+    await send('a', 'old', 1, 10, joined('7', '10'));
+    await send('b', 'old', 3, 30, snapshot([]));
+    // Under way since before the snapshot.
+    expect((await send('c', 'old', 2, 20, joined('8', '10'))).status).toBe(200);
+    await send('d', 'new', 1, 50, snapshot([]));
+    // Of the worker before: its request outlived it.
+    await send('e', 'old', 4, 60, joined('9', '10'));
+    // Of a worker that this process never heard before.
+    await send('f', 'older', 9, 40, joined('9', '10'));
+    await send('g', 'new', 2, 55, joined('9', '10'));
+    await send('h', 'old', 5, 70, joined('9', '10', '2'));
+    await send('i', 'next', 1, 80, joined('9', '10'));
+    expect(taken).toEqual(['a', 'b', 'd', 'g', 'h', 'i']);
+    expect(receiver.stats()).toMatchObject({ accepted: 6, late: 3, refused: {} });
   });
 
   it('takes nothing that it cannot remember', async () => {
