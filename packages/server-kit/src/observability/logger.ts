@@ -15,7 +15,7 @@ export interface LoggerOptions {
   readonly name?: string | undefined;
   /** Texts that never appear in a line: tokens, secrets. */
   readonly secrets?: readonly (string | Redacted)[] | undefined;
-  /** Longest text in a line. @defaultValue 1000 */
+  /** Longest text in a line, at most 10000. @defaultValue 1000 */
   readonly maxTextLength?: number | undefined;
   /** Where lines go, each with its line feed. @defaultValue standard output */
   readonly destination?: { write(line: string): unknown } | undefined;
@@ -63,7 +63,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export function createLogger(options?: LoggerOptions): AppLogger {
   const { level, name, secrets, maxTextLength, destination } = resolveOptions('createLogger', DEFAULTS, options, {
     level: check.optional(check.oneOf(...LEVELS)),
-    maxTextLength: check.integer(16, 100_000),
+    maxTextLength: check.integer(16, 10_000),
   });
   const sanitizer = createSanitizer({ secrets, maxTextLength });
   const chosen = level ?? levelOf(process.env.LOG_LEVEL);

@@ -24,7 +24,7 @@ const SECRET_KEY =
   /(?:token|secret|passw(?:or)?d|authorization|cookie|api[-_]?key|private[-_]?(?:key|jwk)|credential|signature)s?$/i;
 /** Texts that are secrets by their look: a JWT, what follows a scheme, a Discord bot token, a webhook secret. */
 const SECRET_TEXT =
-  /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*){0,3}|\b(?:Bearer|Bot|Basic) [\w.~+/=-]{8,}|\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|\bwhsec_[\w+/=-]+/g;
+  /\beyJ[\w-]{8,4096}\.[\w-]{1,4096}(?:\.[\w-]{0,4096}){0,3}|\b(?:Bearer|Bot|Basic) [\w.~+/=-]{8,4096}|\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,200}|\bwhsec_[\w+/=-]+/g;
 
 const MAX_DEPTH = 5;
 const MAX_ENTRIES = 50;

@@ -11,6 +11,7 @@ export interface RoomInvites {
     readonly roleId: string;
     readonly creatorId: string;
   }): Promise<{ readonly token: string }>;
+  verify(token: string, channelId?: string): Promise<unknown>;
   redeem(token: string, userId: string, channelId?: string): Promise<{ readonly channelId: string }>;
   revokeRoom(channelId: string): Promise<void>;
 }

@@ -181,7 +181,10 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
     return this.counted(async () => {
       const { store, invites } = this.settings;
       await this.known(channelId);
-      if (invite !== undefined) await (invites as NonNullable<typeof invites>).redeem(invite, userId, channelId);
+      if (invite !== undefined && invites === undefined)
+        throw new TypeError('RoomService.join: there is no "invites" option');
+      // Looked at first and used last: whoever finds the room full has used nothing.
+      if (invite !== undefined) await invites?.verify(invite, channelId);
       let kind: ReturnType<typeof admit>['kind'] = 'over';
       const room = await store.update(channelId, (before) => {
         const admission = admit(before, userId);
@@ -191,11 +194,12 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
       if (room === undefined || (kind as string) === 'over') throw new RoomError('ERR_ROOM_OVER');
       if ((kind as string) === 'full') throw new RoomError('ERR_ROOM_FULL');
       try {
+        if (invite !== undefined) await invites?.redeem(invite, userId, channelId);
         await this.seating.giveRole(room, userId, accessToken);
       } catch (error) {
         // The seat was never taken.
         if ((kind as string) === 'admitted') await store.update(channelId, (before) => vacate(before, userId));
-        throw toRoomError(error);
+        throw isOfInvites(error) ? error : toRoomError(error);
       }
       this.watches.get(channelId)?.dispatch({ type: 'arrived' });
       const placement = await this.seating.place(room, userId);
@@ -618,6 +622,11 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
 /** Discord refuses what is no letter; what is invisible helps nobody. */
 function cleanName(name: string): string {
   return toLogText(String(name), 100).trim();
+}
+
+/** Says why an invite is refused, better than a room could. */
+function isOfInvites(error: unknown): boolean {
+  return GuildkitError.is(error) && error.code.startsWith('ERR_INVITE_');
 }
 
 function toRoomError(error: unknown): Error {

@@ -326,6 +326,27 @@ describe('join', () => {
     expect(rooms.stats().refused).toEqual({ ERR_ROOM_FULL: 2 });
   });
 
+  it('an invite with few uses is used by who gets in, not by who finds the room full', async () => {
+    const { rooms, invites } = subject();
+    const { channelId, roleId } = await rooms.create({ creatorId: idOf(0), userLimit: 2 });
+    const { token } = await invites.create({
+      guildId: sandbox.guildId,
+      channelId,
+      roleId,
+      creatorId: idOf(0),
+      maxUses: 1,
+    });
+    await rooms.join({ channelId, userId: idOf(1) });
+    expect(await codeOf(rooms.join({ channelId, userId: idOf(2), invite: token }))).toBe('ERR_ROOM_FULL');
+    await rooms.leave(channelId, idOf(1));
+    expect(await codeOf(rooms.join({ channelId, userId: idOf(3), invite: token }))).toBe('ok');
+    await rooms.leave(channelId, idOf(3));
+    await expect(rooms.join({ channelId, userId: idOf(4), invite: token })).rejects.toMatchObject({
+      code: 'ERR_INVITE_USES_SPENT',
+    });
+    expect((await rooms.get(channelId))?.holders).toEqual([idOf(0)]);
+  });
+
   it('moves who is in voice, sends others a link, and knows when they came', async () => {
     const { rooms, tell, api, clock } = subject();
     const { channelId } = await rooms.create({ creatorId: idOf(0) });
