@@ -240,8 +240,14 @@ export function rulesOf(settings: Settings): SessionRules {
   return { ...SESSION_RULES, backoff, alertAfterAttempts, degradedAfterMs, sendTimeoutMs, maxQueuedSends };
 }
 
+/** Which shards to run, of how many. */
+export interface ShardLayout {
+  readonly ids: readonly number[];
+  readonly count: number;
+}
+
 /** Which shards to run. @param recommended What `GET /gateway/bot` says. */
-export function layoutOf(shards: ShardsOption, recommended: number): { ids: readonly number[]; count: number } {
+export function layoutOf(shards: ShardsOption, recommended: number): ShardLayout {
   if (typeof shards === 'object') return shards;
   const count = shards === 'auto' ? Math.max(1, Math.trunc(recommended) || 1) : shards;
   return { ids: Array.from({ length: count }, (_, id) => id), count };

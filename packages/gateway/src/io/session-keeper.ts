@@ -9,6 +9,9 @@ import { isStoredSession, type SessionStore, type StoredSession } from './sessio
 /** How often, at most, a growing sequence number is stored: what a killed process had seen since is replayed. */
 const SAVE_EVERY_MS = 5_000;
 
+/** Told when a store failed. */
+export type StoreFailure = (action: 'load' | 'save', error: unknown) => void;
+
 /** What is kept beside the session itself. */
 export type KeptBeside = Pick<StoredSession, 'userId' | 'startedAt' | 'voice'>;
 
@@ -23,7 +26,7 @@ export class SessionKeeper {
     private readonly store: SessionStore,
     private readonly key: string,
     private readonly clock: Clock,
-    private readonly onFailure: (action: 'load' | 'save', error: unknown) => void,
+    private readonly onFailure: StoreFailure,
   ) {
     this.savedAt = clock.wallTime();
   }
