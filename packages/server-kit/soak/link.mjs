@@ -1,0 +1,100 @@
+/**
+ * The link over real sockets for longer: latency of commands on a healthy link, then cuts at random for a while, with events
+ * one way and commands the other. Fails when an event is lost, doubled or out of order, or a command carried out twice.
+ *
+ * `npm run soak -- server-kit [--seconds=30]`. Needs a build.
+ */
+import { createServer } from 'node:http';
+import { LinkClient, LinkServer } from '../dist/link/index.js';
+
+const seconds = Number(/--seconds=(\d+)/.exec(process.argv.join(' '))?.[1] ?? 30);
+const token = 'a link token of many letters';
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const share = (values, part) => values.sort((a, b) => a - b)[Math.floor(values.length * part)]?.toFixed(2);
+
+const runs = new Map();
+const service = new LinkServer({
+  tokens: token,
+  maxEvents: 100_000,
+  maxResults: 1_000_000,
+  onCommand: async ({ requestId, input }) => {
+    runs.set(requestId, (runs.get(requestId) ?? 0) + 1);
+    if (input % 10 === 0) await pause(Math.random() * 20);
+    return input;
+  },
+});
+const sockets = new Set();
+const server = createServer();
+server.on('connection', (socket) => {
+  sockets.add(socket);
+  socket.on('close', () => sockets.delete(socket));
+});
+service.attach(server, { path: '/link' });
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+
+const heard = [];
+const url = `ws://127.0.0.1:${server.address().port}/link`;
+const link = new LinkClient({
+  url,
+  token,
+  onEvent: ({ id }) => heard.push(id),
+  backoffBaseMs: 20,
+  backoffCapMs: 200,
+  maxCommands: 10_000,
+  commandTimeoutMs: 60_000,
+});
+link.start();
+while (!link.isOpen) await pause(5);
+
+const took = [];
+for (let n = 0; n < 3_000; n += 1) {
+  const begun = performance.now();
+  await link.command('echo', 1);
+  took.push(performance.now() - begun);
+  if (n % 10 === 0) await pause(1);
+}
+console.log(
+  `commands on a healthy link: p50 ${share(took, 0.5)} ms, p95 ${share(took, 0.95)} ms, p99 ${share(took, 0.99)} ms`,
+);
+
+const until = Date.now() + seconds * 1000;
+let events = 0;
+let cuts = 0;
+const commands = [];
+while (Date.now() < until) {
+  for (let n = 0; n < 5; n += 1) {
+    events += 1;
+    service.publish({
+      event: 'typing.started',
+      payload: { guildId: '1', channelId: '10', userId: '7', timestamp: 1 },
+      id: String(events),
+      traceId: 't',
+      ts: 1,
+    });
+    commands.push(link.command('echo', commands.length, { requestId: `r${commands.length}` }));
+  }
+  if (Math.random() < 0.02) {
+    cuts += 1;
+    for (const socket of sockets) socket.destroy();
+  }
+  await pause(5);
+}
+const results = await Promise.all(commands);
+for (let waited = 0; heard.length < events && waited < 10_000; waited += 10) await pause(10);
+const problems = [
+  heard.length === events && heard.every((id, index) => id === String(index + 1))
+    ? ''
+    : `events: ${heard.length} of ${events}, or out of order`,
+  results.every((value, index) => value === index) ? '' : 'a command got the result of another',
+  [...runs.values()].some((times, index) => index > 0 && times > 1 && times !== 3_000)
+    ? 'a command was carried out twice'
+    : '',
+].filter(Boolean);
+console.log(
+  `${seconds} s: ${cuts} cuts, ${events} events, ${commands.length} commands, ${service.stats().repeated} answered from memory`,
+);
+await link.close();
+await service.close();
+server.close();
+for (const problem of problems) console.error(problem);
+process.exitCode = problems.length > 0 ? 1 : 0;
