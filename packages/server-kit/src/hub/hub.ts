@@ -11,7 +11,7 @@ import {
   toLogText,
   type Unsubscribe,
 } from '@guildkit/core';
-import { guildRoom, parseRoom, type RoomEvents, userRoom } from '@guildkit/core/wire';
+import { guildRoom, type RoomEvents, userRoom } from '@guildkit/core/wire';
 import type { WebSocketServer } from 'ws';
 import { HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
 import type { CommandAnswer } from '../shared/command.js';
@@ -33,7 +33,9 @@ import { webAnswer, webReply, webRequest } from './io/web-http.js';
 import { acceptUpgrade, createUpgrader } from './io/ws-transport.js';
 import { type HubSettings, type RealtimeHubOptions, resolveHubOptions } from './options.js';
 import type { Published } from './protocol/records.js';
+import { createSessionReducer } from './protocol/session.js';
 import { Publisher, type PublishOptions } from './publisher.js';
+import { Roster } from './roster.js';
 import { HubCounters, type HubStats } from './stats.js';
 import { Viewers } from './viewers.js';
 
@@ -73,9 +75,6 @@ export interface HubCloseOptions {
 export type RoomEventName = keyof RoomEvents & string;
 
 const CLOSE_DEFAULTS: { readonly drainMs: number } = { drainMs: 1_000 };
-
-/** Connections whose end nobody answered are ended after this long. */
-const CLOSE_GRACE_MS = 2_000;
 
 /**
  * Rooms with logs, and the connections that listen to them.
@@ -123,13 +122,10 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   private readonly streamHost: StreamHost;
   private readonly commandEndpoint: CommandEndpoint;
   private readonly upgrader: WebSocketServer;
-  private readonly connections = new Map<string, Connection>();
-  private readonly users = new Map<string, Set<Connection>>();
+  private readonly roster: Roster;
   private readonly detachers = new Set<Unsubscribe>();
   private readonly bootId = randomUUID();
-  private degraded: string | undefined;
   private closing: Promise<void> | undefined;
-  private onEmpty: (() => void) | undefined;
 
   /** @throws TypeError on options that are unknown, missing or out of range. */
   constructor(options: RealtimeHubOptions) {
@@ -139,6 +135,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     const { clock, logger, engine, maxFrameBytes, announceViewers } = settings;
     this.engine = engine ?? memoryEngine({ clock });
     this.access = new Access(settings);
+    this.roster = new Roster(settings.maxConnectionsPerUser);
     this.publisher = new Publisher(settings, this.engine, counters);
     this.batcher = new Batcher(clock);
     this.viewing = new Viewers({
@@ -149,15 +146,13 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       announce: announceViewers,
       onChange: (payload) => {
         const message = envelopeMessage({ type: 'event', event: 'sys.viewers', payload, ts: clock.wallTime() });
-        for (const connection of this.connections.values()) {
-          if (connection.hears(payload.room)) connection.send(message);
-        }
+        this.roster.tell(payload.room, message);
       },
     });
     this.upgrader = createUpgrader(maxFrameBytes);
     this.feeds = new RoomFeeds(this.engine, ({ event, room }) => {
       // A room that has ended may be open to others than before.
-      if (event === 'room.deleted') this.revalidateRoom(room);
+      if (event === 'room.deleted') this.roster.revalidate(room);
     });
     this.host = this.createHost();
     const gate = new HttpGate(settings, counters, this.access, () => this.closing !== undefined);
@@ -174,7 +169,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       access: this.access,
       gate,
       command: (request) => this.command(request),
-      find: (connectionId) => this.connections.get(connectionId),
+      find: (connectionId) => this.roster.get(connectionId),
     });
     const sink = this.createSink();
     this.publishDiscordEvent = (event) => (this.closing === undefined ? sink.accept(event) : Promise.resolve('failed'));
@@ -278,12 +273,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
    * @param target A user's id, or a room such as `channel:1` for everyone in it; without one, all subscriptions.
    */
   revalidate(target?: string): void {
-    if (target !== undefined && parseRoom(target) !== undefined) {
-      this.revalidateRoom(target);
-      return;
-    }
-    const affected = target === undefined ? this.connections.values() : (this.users.get(target) ?? []);
-    for (const connection of [...affected]) connection.revalidate();
+    this.roster.revalidate(target);
   }
 
   /**
@@ -296,21 +286,14 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
 
   /** Tells every client that what it is shown may be old, or is current again. New clients are told too. */
   setDegraded(degraded: boolean, reason = ''): void {
-    const next = degraded ? reason : undefined;
-    if (next === this.degraded) return;
-    this.degraded = next;
+    if (!this.roster.setDegraded(degraded ? reason : undefined)) return;
     this.settings.logger.warn({ degraded, reason: toLogText(reason) }, 'hub view of Discord changed');
-    for (const connections of this.users.values()) {
-      for (const connection of connections) connection.control('sys.degraded', { degraded, reason });
-    }
   }
 
   /** The hub in numbers. */
   stats(): HubStats {
-    let subscriptions = 0;
-    for (const connection of this.connections.values()) subscriptions += connection.subscriptions;
-    const { size: connections } = this.connections;
-    return this.counters.stats({ connections, users: this.users.size, rooms: this.feeds.size, subscriptions });
+    const { size: connections, users, subscriptions } = this.roster;
+    return this.counters.stats({ connections, users, rooms: this.feeds.size, subscriptions });
   }
 
   /**
@@ -334,22 +317,10 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   }
 
   private async drain(drainMs: number): Promise<void> {
-    const { clock, random, drainSpreadMs, logger } = this.settings;
-    logger.info({ connections: this.connections.size, drainMs }, 'hub drains');
+    const { logger } = this.settings;
+    logger.info({ connections: this.roster.size, drainMs }, 'hub drains');
     // The listeners stay until the end: a request that nobody answers would hang.
-    for (const connection of [...this.connections.values()]) {
-      connection.drain(Math.floor(random() * drainSpreadMs), drainMs);
-    }
-    if (this.connections.size > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.onEmpty = resolve;
-      });
-      const timer = clock.setTimer(() => {
-        for (const connection of [...this.connections.values()]) connection.terminate();
-      }, drainMs + CLOSE_GRACE_MS);
-      await empty;
-      clock.clearTimer(timer);
-    }
+    await this.roster.drain({ ...this.settings, drainMs });
     for (const detach of [...this.detachers]) detach();
     this.access.close();
     this.batcher.flush();
@@ -385,7 +356,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       refuseUpgrade(socket, 503, refusal('ERR_HUB_DRAINING'), requestId, 1);
       return;
     }
-    if (this.connections.size >= maxConnections) {
+    if (this.roster.size >= maxConnections) {
       this.counters.error('ERR_HUB_CONNECTION_LIMIT');
       logger.warn({ requestId, maxConnections }, 'hub is full');
       refuseUpgrade(socket, 503, refusal('ERR_HUB_CONNECTION_LIMIT'), requestId, 5);
@@ -404,12 +375,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       const { headers, url } = request;
       return this.access.authenticate({ token: token ?? bearerOf(headers), headers, url });
     };
-    const id = randomUUID();
-    this.connections.set(id, new Connection(id, this.host, bind, authenticate, carriage));
-  }
-
-  private revalidateRoom(room: string): void {
-    for (const connection of [...this.connections.values()]) connection.revalidate(room);
+    this.roster.add(new Connection(randomUUID(), this.host, bind, authenticate, carriage));
   }
 
   private async command({ principal, id, name, input, connectionId }: CommandRequest): Promise<CommandAnswer> {
@@ -437,7 +403,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       settings: this.settings,
       batcher: this.batcher,
       gate,
-      isFull: () => this.connections.size >= this.settings.maxConnections,
+      isFull: () => this.roster.size >= this.settings.maxConnections,
       open: (request, bind, carriage) => this.open(bind, request, carriage),
     };
   }
@@ -447,6 +413,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     const { logger, clock, random, maxFrameBytes, maxSubscriptions, maxFramesPerSecond } = settings;
     return {
       limits: settings,
+      reducers: { socket: createSessionReducer(settings), stream: createSessionReducer(settings, 'stream') },
       engine,
       feeds,
       counters,
@@ -469,32 +436,17 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       command: (request) => this.command(request),
       enter: (room, userId) => this.viewing.enter(room, userId),
       exit: (room, userId) => this.viewing.exit(room, userId),
-      admit: (connection, userId) => {
-        const mine = this.users.get(userId) ?? new Set();
-        if (mine.size >= settings.maxConnectionsPerUser) return false;
-        this.users.set(userId, mine.add(connection));
-        return true;
-      },
+      admit: (connection, userId) => this.roster.admit(connection, userId),
       admitted: (connection) => {
-        if (this.degraded !== undefined) {
-          connection.control('sys.degraded', { degraded: true, reason: this.degraded });
-        }
+        this.roster.greet(connection);
         this.emitEvent('connected', { connectionId: connection.id, userId: connection.userId as string });
       },
-      release: (connection) => this.release(connection),
-      closed: (connection) => {
-        this.connections.delete(connection.id);
-        if (this.connections.size === 0) this.onEmpty?.();
+      release: (connection) => {
+        const userId = this.roster.release(connection);
+        if (userId !== undefined) this.emitEvent('disconnected', { connectionId: connection.id, userId });
       },
+      closed: (connection) => this.roster.remove(connection),
     };
-  }
-
-  private release(connection: Connection): void {
-    const { userId, id: connectionId } = connection;
-    const mine = userId === undefined ? undefined : this.users.get(userId);
-    if (userId === undefined || !mine?.delete(connection)) return;
-    if (mine.size === 0) this.users.delete(userId);
-    this.emitEvent('disconnected', { connectionId, userId });
   }
 
   private createSink(): DiscordSink {

@@ -1,6 +1,6 @@
 /** A reader of server-sent events over node:http: keeps every block it gets, as the format's specification reads them. */
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
-import type { Frame } from './hub-server.js';
+import type { Frame } from './frame.js';
 
 /** One block of the stream. */
 export interface Block {

@@ -5,18 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { type Principal, RealtimeHub, type RealtimeHubOptions } from '@guildkit/server-kit/hub';
 import { WebSocket } from 'ws';
 import { TestStream } from './event-stream.js';
+import type { Frame } from './frame.js';
 
-export interface Frame {
-  v: 1;
-  type: 'event' | 'ack' | 'error';
-  event: string;
-  payload: Record<string, unknown>;
-  ts: number;
-  room?: string;
-  seq?: number;
-  id?: string;
-  re?: string;
-}
+export type { Frame };
 
 export const ORIGIN = 'https://app.example';
 

@@ -5,22 +5,25 @@ import { applyRoomEvent, type HubEngine } from '@guildkit/server-kit/hub';
 import { Connection, type ConnectionHost } from '../../src/hub/io/connection.js';
 import { RoomFeeds } from '../../src/hub/io/room-feeds.js';
 import type { Transport, TransportListener } from '../../src/hub/io/transport.js';
+import { createSessionReducer } from '../../src/hub/protocol/session.js';
 import { HubCounters } from '../../src/hub/stats.js';
 import type { Frame } from './hub-server.js';
 
 export function createHost(engine: HubEngine, clock: Clock, maxBufferedBytes = 1_048_576): ConnectionHost {
+  const limits = {
+    authTimeoutMs: 5_000,
+    heartbeatMs: 15_000,
+    pongTimeoutMs: 10_000,
+    reauthLeadMs: 30_000,
+    maxSubscriptions: 100,
+    maxFramesPerSecond: 1_000,
+    maxLagEvents: 1_000,
+    maxPendingCommands: 32,
+    maxBufferedBytes,
+  };
   return {
-    limits: {
-      authTimeoutMs: 5_000,
-      heartbeatMs: 15_000,
-      pongTimeoutMs: 10_000,
-      reauthLeadMs: 30_000,
-      maxSubscriptions: 100,
-      maxFramesPerSecond: 1_000,
-      maxLagEvents: 1_000,
-      maxPendingCommands: 32,
-      maxBufferedBytes,
-    },
+    limits,
+    reducers: { socket: createSessionReducer(limits), stream: createSessionReducer(limits, 'stream') },
     engine,
     feeds: new RoomFeeds(engine, () => {}),
     counters: new HubCounters(),

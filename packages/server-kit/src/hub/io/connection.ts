@@ -9,8 +9,15 @@ import type { HubEngine } from '../engine.js';
 import { parseClientFrame } from '../protocol/client-frame.js';
 import { parseCursor } from '../protocol/cursor.js';
 import type { RoomRead, RoomRecord } from '../protocol/records.js';
-import { createSessionReducer, newSession } from '../protocol/session.js';
-import type { SessionEffect, SessionInput, SessionLimits, SessionState } from '../protocol/session-types.js';
+import { newSession } from '../protocol/session.js';
+import type {
+  SessionEffect,
+  SessionInput,
+  SessionKind,
+  SessionLimits,
+  SessionReducer,
+  SessionState,
+} from '../protocol/session-types.js';
 import { Subscription } from '../protocol/subscription.js';
 import type { HubCounters } from '../stats.js';
 import type { RoomFeeds } from './room-feeds.js';
@@ -22,6 +29,8 @@ export type AuthOutcome = { readonly principal: Principal } | { readonly unavail
 /** What a connection asks of its hub. */
 export interface ConnectionHost {
   readonly limits: SessionLimits & { readonly maxBufferedBytes: number };
+  /** One for all connections of a kind. */
+  readonly reducers: Readonly<Record<SessionKind, SessionReducer>>;
   readonly engine: HubEngine;
   readonly feeds: RoomFeeds;
   readonly counters: HubCounters;
@@ -101,7 +110,7 @@ export class Connection {
     this.carriage = carriage;
     const { limits, clock, random, logger } = host;
     this.driver = createDriver<SessionState, SessionInput, SessionEffect>({
-      reducer: createSessionReducer(limits, carriage.kind),
+      reducer: host.reducers[carriage.kind],
       initial: newSession(limits, clock.now()),
       run: (effect) => this.run(effect),
       onEffectError: (error, effect) => {

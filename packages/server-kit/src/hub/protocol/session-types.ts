@@ -1,5 +1,5 @@
 /** Owns the words of a session: its state, what happens to it, what it wants done. */
-import type { Stamp, TimerInput, Transition } from '@guildkit/core';
+import type { Reducer, Stamp, TimerInput, Transition } from '@guildkit/core';
 import type { ControlEvents, Position } from '@guildkit/core/wire';
 import type { HubErrorCode } from '../../errors.js';
 import type { Principal } from '../../principal.js';
@@ -184,3 +184,6 @@ export type SessionStep = Transition<SessionState, SessionEffect>;
 
 /** An input as a step gets it. */
 export type StampedInput = (SessionInput | TimerInput) & Stamp;
+
+/** The state machine of a connection. */
+export type SessionReducer = Reducer<SessionState, SessionInput, SessionEffect>;

@@ -4,7 +4,6 @@
  *
  * opening (the upgrade's own proof is looked at) → authenticating (an `auth` frame is due) → open → draining → closed.
  */
-import type { Reducer } from '@guildkit/core';
 import type { CommandFrame } from '@guildkit/core/wire';
 import type { HubErrorCode } from '../../errors.js';
 import type { ParsedFrame } from './client-frame.js';
@@ -16,6 +15,7 @@ import type {
   SessionInput,
   SessionKind,
   SessionLimits,
+  SessionReducer,
   SessionState,
   SessionStep,
   StampedInput,
@@ -47,10 +47,7 @@ export function newSession(limits: SessionLimits, now: number): SessionState {
 }
 
 /** The state machine of a connection. */
-export function createSessionReducer(
-  limits: SessionLimits,
-  kind: SessionKind = 'socket',
-): Reducer<SessionState, SessionInput, SessionEffect> {
+export function createSessionReducer(limits: SessionLimits, kind: SessionKind = 'socket'): SessionReducer {
   const rules: Rules = { ...limits, kind };
   return { step: (state, input) => step(rules, state, input), deadline: (state) => deadline(kind, state) };
 }
