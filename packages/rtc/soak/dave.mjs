@@ -1,6 +1,6 @@
 /**
  * DAVE, long: hostile bytes for both sides, every state of the delivery service, storms, and what transitions cost in frames:
- * `node packages/rtc/soak/dave.mjs [--inputs=1000000] [--rounds=200] [--storms=100] [--seed=1]`.
+ * `node packages/rtc/soak/dave.mjs [--inputs=1000000] [--rounds=60] [--storms=100] [--seed=1]`.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,7 +20,7 @@ function option(name, fallback) {
 }
 
 const inputs = option('inputs', 1_000_000);
-const rounds = option('rounds', 200);
+const rounds = option('rounds', 60);
 const storms = option('storms', 100);
 const seed = option('seed', 1);
 const folder = mkdtempSync(join(tmpdir(), 'guildkit-soak-'));

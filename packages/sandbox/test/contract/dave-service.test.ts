@@ -180,6 +180,24 @@ describe('recovery', () => {
     expect(room.service.counters.recoveries).toBe(1);
   });
 
+  it('does not keep everyone busy with a client that flags whatever it is told, and has it back when it is well', () => {
+    const { room, members } = roomOf(3);
+    const [, b] = members;
+    b.broken = true;
+    room.join(4);
+    const before = room.service.view.epoch;
+    for (let second = 0; second < 60; second += 1) {
+      room.pass(1_000);
+      // As clients do that hear nothing for ten seconds.
+      if (second % 10 === 9) b.hear({ kind: 'binary', op: 29, payload: Uint8Array.of(0, 5, 1, 2, 3) });
+    }
+    // With a new epoch for each welcome it would be thousands.
+    expect(Number(room.service.view.epoch - before)).toBeLessThan(40);
+    b.broken = false;
+    room.pass(20_000);
+    expect(room.wrong()).toBeUndefined();
+  });
+
   it('makes the group anew when a commit fails everyone, and takes no commit of its author', () => {
     const { room, members } = roomOf(3);
     const [a, b, c] = members as unknown as [Member, Member, Member];

@@ -30,6 +30,8 @@ export class Member {
   version: number;
   /** Answers proposals with commits. */
   commits = true;
+  /** Flags whatever it is told to process. */
+  broken = false;
   /** Answers op 29 and 30 with op 23. */
   acknowledges = true;
 
@@ -86,6 +88,7 @@ export class Member {
     if (message.op === 29 || message.op === 30) {
       const transitionId = payload.readUInt16BE(0);
       try {
+        if (this.broken) throw new Error('broken');
         if (message.op === 29) session.processCommit(payload.subarray(2));
         else session.processWelcome(payload.subarray(2));
         this.ready(transitionId);

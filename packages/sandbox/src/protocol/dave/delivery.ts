@@ -33,7 +33,9 @@ const LAST_TRANSITION_ID = 0xffff;
 const MAX_TRANSITIONS = 2;
 /** How long a member waits that flagged too often; doubles with every time. A broken client must not keep all others busy. */
 const FLAG_PAUSE_MS = 1_000;
-/** Commit timeout and pause double so often at most. */
+/** Up to eight seconds: less than a client waits for an answer. */
+const MAX_PAUSE_DOUBLINGS = 3;
+/** The commit timeout doubles so often at most. */
 const MAX_DOUBLINGS = 5;
 
 /** The reducer of a channel's delivery service. */
@@ -422,10 +424,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     count('recoveries');
     stopWaitingFor(userId, true);
     withdraw(userId);
-    const flags = (memberOf(userId)?.flags ?? 0) + 1;
-    const excess = flags - rules.flagsForgiven;
-    const pause = excess > 0 ? FLAG_PAUSE_MS * 2 ** Math.min(excess - 1, MAX_DOUBLINGS) : 0;
-    change(userId, { keyPackage: undefined, flags, addFrom: now + pause });
+    change(userId, { keyPackage: undefined, ...paused(memberOf(userId)) });
     markStale(userId);
     const { announced, atFault } = flagged(state.announced, userId, transitionId, (one) => memberOf(one) !== undefined);
     set({ announced });
@@ -434,6 +433,14 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       set({ barred: [...state.barred.filter((one) => one !== atFault), atFault] });
       reset();
     }
+  }
+
+  /** Since when a member that flags again may be added. Who waits and flags meanwhile, as clients do, waits no longer. */
+  function paused({ flags, addFrom }: Pick<DeliveryMember, 'flags' | 'addFrom'> = { flags: 0, addFrom: now }) {
+    if (now < addFrom) return { flags, addFrom };
+    const excess = flags + 1 - rules.flagsForgiven;
+    const pause = excess > 0 ? FLAG_PAUSE_MS * 2 ** Math.min(excess - 1, MAX_PAUSE_DOUBLINGS) : 0;
+    return { flags: flags + 1, addFrom: now + pause };
   }
 
   // ── Transitions ───────────────────────────────────────────────────────────────────────────────────────────────────
