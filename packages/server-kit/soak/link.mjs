@@ -86,9 +86,7 @@ const problems = [
     ? ''
     : `events: ${heard.length} of ${events}, or out of order`,
   results.every((value, index) => value === index) ? '' : 'a command got the result of another',
-  [...runs.values()].some((times, index) => index > 0 && times > 1 && times !== 3_000)
-    ? 'a command was carried out twice'
-    : '',
+  [...runs.values()].some((times) => times > 1) ? 'a command was carried out twice' : '',
 ].filter(Boolean);
 console.log(
   `${seconds} s: ${cuts} cuts, ${events} events, ${commands.length} commands, ${service.stats().repeated} answered from memory`,
