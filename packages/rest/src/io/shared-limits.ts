@@ -82,14 +82,24 @@ export class SharedLimits {
     const { job, bucket, deadlineAt } = asking;
     const name = `${this.process}:${job.id}`;
     while (!asking.cancelled) {
-      const known = bucket ?? (await this.safely(() => store.recall(this.routeKey(job))));
-      const slots = this.slotsOf(job, known);
+      const known = bucket ?? (await this.recall(job));
+      const slots = this.slotsOf(job, bucket, known);
       const leaseMs = Math.max(1_000, deadlineAt - clock.now()) + LEASE_SLACK_MS;
       const waitMs = (await this.safely(() => store.take(name, slots, leaseMs))) ?? 0;
-      if (waitMs <= 0) return this.lease(job, name, slots, known);
-      await this.pause(asking, waitMs);
+      if (waitMs > 0) {
+        await this.pause(asking, waitMs);
+        continue;
+      }
+      const lease = this.lease(job, name, slots, known);
+      // Whoever probed before has told of it before it gave the probe's slot back: asked before that, it knew nothing.
+      if (known !== undefined || (await this.recall(job)) === undefined) return lease;
+      await this.safely(() => store.release(name, freed(slots)));
     }
     return undefined;
+  }
+
+  private recall(job: Job): Promise<LearnedBucket | undefined> {
+    return this.safely(() => this.options.store.recall(this.routeKey(job)));
   }
 
   private async pause(asking: Asking, ms: number): Promise<void> {
@@ -104,11 +114,11 @@ export class SharedLimits {
     clock.clearTimer(timer);
   }
 
-  private slotsOf(job: Job, known: LearnedBucket | undefined): RateLimitSlot[] {
+  private slotsOf(job: Job, own: BucketFacts | undefined, known: LearnedBucket | undefined): RateLimitSlot[] {
     const slots = job.sublimits.map((sub) => ({ key: this.subKey(job, sub.name), limit: sub.limit }));
-    // Nobody knows the bucket: one process at a time probes it.
-    if (known === undefined) slots.push({ key: this.coldKey(job), limit: 1 });
-    else if (isLimited(known)) slots.push({ key: this.bucketKey(job, known.hash), limit: known.limit });
+    // Its first here: of all processes one at a time probes, as one that does not know the bucket is not counted in it.
+    if (own === undefined) slots.push({ key: this.coldKey(job), limit: 1 });
+    if (isLimited(known)) slots.push({ key: this.bucketKey(job, known.hash), limit: known.limit });
     if (isGlobal(job)) slots.push({ key: this.globalKey(), limit: this.options.globalRequestsPerSecond });
     return slots;
   }
@@ -135,7 +145,7 @@ export class SharedLimits {
     const isNews = isLimited(bucket) && !(bucket.whole && isSame(bucket, known));
     const now = isNews ? await store.learn(this.routeKey(job), learnedOf(bucket)) : (bucket ?? known);
     if (verdict.block !== undefined) await store.block(this.blockedKey(job, verdict, now), verdict.block.ms);
-    const holds = new Map<string, number>(slots.map(({ key }) => [key, 0]));
+    const holds = new Map<string, number>(freed(slots).map(({ key, holdMs }) => [key, holdMs]));
     for (const { name, windowMs } of job.sublimits) holds.set(this.subKey(job, name), verdict.done ? windowMs : 0);
     if (isLimited(now)) {
       holds.set(this.bucketKey(job, now.hash), verdict.spent ? now.windowMs : 0);
@@ -191,6 +201,11 @@ export class SharedLimits {
 
 function isGlobal({ identity, route }: Job): boolean {
   return identity === BOT_IDENTITY && !route.exempt;
+}
+
+/** Slots given back unused. */
+function freed(slots: readonly RateLimitSlot[]): RateLimitHold[] {
+  return slots.map(({ key }) => ({ key, holdMs: 0 }));
 }
 
 function isLimited<Bucket extends LearnedBucket>(bucket: Bucket | undefined): bucket is Bucket {

@@ -1,10 +1,11 @@
 /** Several clients with one token and one store against a Discord that counts, in virtual time. */
 import { createMemoryRateLimitStore, DiscordRestClient, type RateLimitStore } from '@guildkit/rest';
-import { createVirtualClock } from '@guildkit/testkit';
+import { createVirtualClock, type VirtualClock } from '@guildkit/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createModelDiscord } from '../support/model-discord.js';
 import { settle } from '../support/settle.js';
+import type { Counting } from '../support/window-model.js';
 
 const CHANNEL = '/channels/100000001/messages';
 
@@ -30,6 +31,27 @@ function setup(processes: number, wrap: (store: RateLimitStore) => RateLimitStor
   return { clock, discord, clients, lines };
 }
 
+const first = (process: number, channel: number) => ({ afterMs: 0, process, channel });
+
+/** A store as over a network: each call takes its time there and back. */
+function farAway(store: RateLimitStore, clock: VirtualClock, latencies: readonly number[]): RateLimitStore {
+  let calls = 0;
+  const wait = (): Promise<void> => {
+    calls += 1;
+    return new Promise((resolve) => clock.setTimer(resolve, latencies[calls % latencies.length] ?? 0));
+  };
+  return new Proxy(store, {
+    get:
+      (target, name: keyof RateLimitStore) =>
+      async (...args: readonly never[]) => {
+        await wait();
+        const result = await (target[name] as (...args: readonly never[]) => Promise<unknown>)(...args);
+        await wait();
+        return result;
+      },
+  });
+}
+
 describe('a shared store', () => {
   test('keeps three processes within one bucket and one global limit', async () => {
     const { clock, discord, clients } = setup(3);
@@ -45,6 +67,59 @@ describe('a shared store', () => {
     const { clock, discord, clients } = setup(3, () => undefined as never);
     await settle(clock, Promise.all(Array.from({ length: 90 }, (_, n) => clients[n % 3]?.request('POST', CHANNEL))));
     expect(discord.refused).toBeGreaterThan(0);
+  });
+
+  test.each<Counting>(['fixed', 'sliding'])('whatever the latencies, %s windows', async (counting) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 300 }), process: fc.nat(2), channel: fc.nat(1) }), {
+          minLength: 1,
+          maxLength: 30,
+        }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom(250, 1_000, 3_000),
+        fc.array(fc.tuple(fc.nat(200), fc.nat(200)), { minLength: 1, maxLength: 8 }),
+        fc.array(fc.nat(40), { minLength: 1, maxLength: 8 }),
+        async (calls, limit, windowMs, latencies, storeLatencies) => {
+          const clock = createVirtualClock();
+          const discord = createModelDiscord({
+            clock,
+            rule: (method) => ({ hash: method, limit, windowMs, counting }),
+            latency: (n) => latencies[n % latencies.length] ?? [0, 0],
+          });
+          const rateLimitStore = farAway(createMemoryRateLimitStore(clock), clock, storeLatencies);
+          const options = { token: 'a-token', transport: discord, clock, rateLimitStore, requestTimeoutMs: 86_400_000 };
+          const clients = [0, 1, 2].map(() => new DiscordRestClient(options));
+          const all: (Promise<unknown> | undefined)[] = [];
+          for (const { afterMs, process, channel } of calls) {
+            await clock.advance(afterMs);
+            all.push(clients[process]?.request('POST', `/channels/10000000${channel}/messages`));
+          }
+          await settle(clock, Promise.all(all));
+          expect(discord.refused).toBe(0);
+          expect(discord.done).toHaveLength(calls.length);
+        },
+      ),
+      {
+        numRuns: 200,
+        examples: [
+          // One asks before the other has told what it learned, and takes the probe's slot after.
+          [[first(1, 0), first(0, 0)], 1, 250, [[0, 0]], [0, 2, 3]],
+          // One probes a channel while another has learned the route elsewhere.
+          [
+            [first(0, 0), first(0, 1), first(1, 1)],
+            1,
+            250,
+            [
+              [0, 0],
+              [0, 1],
+              [26, 24],
+            ],
+            [0],
+          ],
+        ],
+      },
+    );
   });
 
   test('keeps the order of each process, and an abort leaves at once and gives its slot back', async () => {
