@@ -1,30 +1,19 @@
 /**
  * Owns one gateway session as a pure state machine: the connection's life, heartbeats, resume, the sequence, sends
  * that wait. Refuses bytes, sockets, clocks and what a dispatch says. Its states, inputs and effects are in
- * `session-types.ts`, its numbers in `session-rules.ts`; the diagram is `docs/architecture/gateway-states.md`.
+ * `session-types.ts`, its numbers in `session-rules.ts`, how it loses a connection in `session-loss.ts`; the diagram is
+ * `docs/architecture/gateway-states.md`.
  */
-import { backoffDelay, type Stamp, type TimerInput, type Transition } from '@guildkit/core';
-import { refusalDelay } from './close-codes.js';
-import type { ControlFrame, Frame } from './frames.js';
-import {
-  counted,
-  EMPTY_OUTBOX,
-  emptied,
-  expire,
-  onSocketGone,
-  outboxDeadline,
-  post,
-  release,
-  waitingIn,
-  withdraw,
-} from './outbox.js';
+import type { Stamp, TimerInput } from '@guildkit/core';
+import type { Frame } from './frames.js';
+import { counted, EMPTY_OUTBOX, expire, outboxDeadline, post, release, withdraw } from './outbox.js';
+import { drop, end, foundGap, refused } from './session-loss.js';
+import { common, control, isLive, reject, type Stamped, type Step, stay, unexpected } from './session-parts.js';
 import { SESSION_RULES, type SessionRules } from './session-rules.js';
 import type {
-  Common,
   Heart,
   In,
   Live,
-  SendRefusal,
   Session,
   SessionCause,
   SessionEffect,
@@ -33,9 +22,6 @@ import type {
   SessionReason,
   SessionState,
 } from './session-types.js';
-
-type Step<Payload> = Transition<SessionState, SessionEffect<Payload>>;
-type Stamped<T> = T & Stamp;
 
 /** The session's reducer, for core's driver. */
 export interface SessionReducer {
@@ -266,39 +252,6 @@ function dispatch<P>(
   };
 }
 
-/**
- * A number was skipped. First ask for the missing ones by resuming from the last one; if they still do not come,
- * they are gone and a new session brings the present state. Soon after that, only report.
- */
-function foundGap<P>(
-  rules: SessionRules,
-  state: Live,
-  session: Session,
-  received: number,
-  stamp: Stamp,
-): { mend: Step<P> | undefined; effects: SessionEffect<P>[] } {
-  const expected = session.seq + 1;
-  if (state.gapRestUntil !== undefined && stamp.now < state.gapRestUntil) {
-    return { mend: undefined, effects: [{ type: 'gap', expected, received, recovery: 'none' }] };
-  }
-  const newSession = state.gapAt === expected;
-  const next: Live = newSession
-    ? { ...state, gapAt: undefined, gapRestUntil: stamp.now + rules.gapRestMs }
-    : { ...state, gapAt: expected, gapRestUntil: undefined };
-  const lost = drop<P>(rules, next, stamp, {
-    reason: 'sequenceGap',
-    close: newSession ? 'end' : 'keep',
-    newSession,
-    // The first of a session; a server that skips again and again is not asked again and again.
-    atOnce: state.gapAt === undefined,
-  });
-  const recovery = newSession ? 'identify' : 'resume';
-  return {
-    mend: { state: lost.state, effects: [{ type: 'gap', expected, received, recovery }, ...lost.effects] },
-    effects: [],
-  };
-}
-
 function acknowledged<P>(state: Live, now: number): Step<P> {
   if (!('heart' in state) || state.heart.unansweredSince === undefined) return stay(state);
   const latencyMs = now - state.heart.unansweredSince;
@@ -399,64 +352,6 @@ function isHeldUp(rules: SessionRules, wait: { excused: boolean }, dueAt: number
   return !wait.excused && now - dueAt > rules.lateTimerMs;
 }
 
-function refused<P>(
-  rules: SessionRules,
-  state: Live,
-  input: Stamped<{ status: number; retryAfterMs: number | undefined }>,
-): Step<P> {
-  const cause: SessionCause = { reason: 'upgradeRefused', code: input.status };
-  const delay = refusalDelay(input.status);
-  if (delay === 'never') return end(state, cause, true);
-  const minDelayMs = delay === 'cap' ? rules.backoff.capMs : delay === 'retryAfter' ? (input.retryAfterMs ?? 0) : 0;
-  return drop(rules, state, input, {
-    ...cause,
-    close: 'terminate',
-    minDelayMs: Math.min(minDelayMs, rules.maxRetryAfterMs),
-  });
-}
-
-interface Loss {
-  readonly reason: SessionReason;
-  readonly code?: number | undefined;
-  /** Left out when the socket is gone already. */
-  readonly close?: 'terminate' | 'keep' | 'end' | undefined;
-  readonly newSession?: boolean | undefined;
-  readonly minDelayMs?: number | undefined;
-  /** `minDelayMs` is all there is to wait. */
-  readonly noBackoff?: boolean | undefined;
-  /** Without delay, unless tries have failed before. */
-  readonly atOnce?: boolean | undefined;
-}
-
-/** Lets go of the connection and waits for the next try. */
-function drop<P>(rules: SessionRules, state: Live, stamp: Stamp, loss: Loss): Step<P> {
-  const { now, random } = stamp;
-  const cause: SessionCause = { reason: loss.reason, code: loss.code };
-  const effects: SessionEffect<P>[] = [];
-  if (state.phase === 'awaitingPermit') effects.push({ type: 'cancelPermit', gen: state.gen });
-  if (loss.close !== undefined) effects.push({ type: 'closeSocket', gen: state.gen, how: loss.close });
-  const session = loss.newSession === true ? undefined : state.session;
-  if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
-  const attempts = state.attempts + 1;
-  if (attempts === rules.alertAfterAttempts) effects.push({ type: 'alert', attempts, cause });
-  const noBackoff = loss.noBackoff === true || (loss.atOnce === true && state.attempts === 0);
-  const backoffMs = noBackoff ? 0 : backoffDelay(state.attempts, random, rules.backoff);
-  const delayMs = Math.max(loss.minDelayMs ?? 0, backoffMs);
-  return {
-    state: {
-      ...common(state),
-      phase: 'waiting',
-      until: now + delayMs,
-      attempts,
-      session,
-      outbox: onSocketGone(state.outbox),
-      outage: state.outage ?? { since: now, told: false },
-      cause,
-    },
-    effects,
-  };
-}
-
 function open<P>(state: In<'idle' | 'waiting'>, rules: SessionRules, now: number, reason: SessionReason): Step<P> {
   const gen = state.gen + 1;
   // A resume address that keeps failing may be gone with its host: then every second try goes to the main one.
@@ -473,23 +368,6 @@ function open<P>(state: In<'idle' | 'waiting'>, rules: SessionRules, now: number
   };
 }
 
-/** The last transition there is. */
-function end<P>(state: SessionState, cause: SessionCause, fatal: boolean): Step<P> {
-  const effects: SessionEffect<P>[] = [];
-  if (state.phase === 'awaitingPermit') effects.push({ type: 'cancelPermit', gen: state.gen });
-  if (isLive(state) && cause.reason !== 'socketClosed') {
-    effects.push({ type: 'closeSocket', gen: state.gen, how: cause.reason === 'detachCalled' ? 'keep' : 'end' });
-  }
-  for (const { id } of waitingIn(state.outbox)) effects.push(reject(id, 'closed'));
-  const session = cause.reason === 'detachCalled' ? state.session : undefined;
-  if (state.session !== undefined && session === undefined) effects.push({ type: 'sessionLost' });
-  effects.push({ type: 'ended', fatal, cause });
-  return {
-    state: { ...common(state), phase: 'closed', session, outbox: emptied(state.outbox), outage: undefined, cause },
-    effects,
-  };
-}
-
 function readyState(state: In<'identifying' | 'resuming'>, reason: 'ready' | 'resumed', session: Session): In<'ready'> {
   return {
     ...common(state),
@@ -503,37 +381,10 @@ function readyState(state: In<'identifying' | 'resuming'>, reason: 'ready' | 're
   };
 }
 
-function common(state: SessionState): Common {
-  const { gen, attempts, session, outbox, outage, gapAt, gapRestUntil, cause } = state;
-  return { gen, attempts, session, outbox, outage, gapAt, gapRestUntil, excused: false, cause };
-}
-
-function isLive(state: SessionState): state is Live {
-  return state.phase !== 'idle' && state.phase !== 'waiting' && state.phase !== 'closed';
-}
-
 function beaten(heart: Heart, now: number): Heart {
   return { everyMs: heart.everyMs, nextAt: now + heart.everyMs, unansweredSince: now, excused: false };
 }
 
 function beat(state: Live): Extract<SessionEffect<never>, { type: 'sendControl' }> {
   return control(state, { kind: 'heartbeat', seq: state.session?.seq ?? null });
-}
-
-function control(state: SessionState, sent: ControlFrame): Extract<SessionEffect<never>, { type: 'sendControl' }> {
-  return { type: 'sendControl', gen: state.gen, frame: sent };
-}
-
-function reject(id: number, refusal: SendRefusal): Extract<SessionEffect<never>, { type: 'rejectSend' }> {
-  return { type: 'rejectSend', id, refusal };
-}
-
-function unexpected<P>(state: SessionState): Step<P> {
-  return { state, effects: [{ type: 'drop', what: 'unexpected' }] };
-}
-
-const NONE: readonly never[] = [];
-
-function stay(state: SessionState): { state: SessionState; effects: readonly never[] } {
-  return { state, effects: NONE };
 }
