@@ -28,6 +28,7 @@ const { status } = spawnSync(
     'packages/rtc/test/model/voice-random.test.ts',
     'packages/rtc/test/unit/voice-fuzz.test.ts',
     'packages/rtc/test/chaos/weather.test.ts',
+    'packages/rtc/test/chaos/impatience.test.ts',
   ],
   {
     cwd: root,

@@ -135,9 +135,9 @@ export class VoiceConnection {
     this.driver.dispatch(input);
   }
 
-  /** Resolves when no socket is left. Only after the connection has ended. */
+  /** Resolves when none of the sockets of now is left. Only after the connection has ended. */
   async settled(): Promise<void> {
-    while (this.open.size > 0) await Promise.all(this.open);
+    await Promise.all(this.open);
   }
 
   private run(effect: Effect): void {
@@ -326,6 +326,8 @@ export class VoiceConnection {
 
   private deliver(news: VoiceNews): void {
     this.dave.hear(news);
+    // What the server says of us is no news.
+    if ('userId' in news && news.userId === this.config.userId()) return;
     this.link.hear(news);
     this.tell({ type: 'news', news });
   }

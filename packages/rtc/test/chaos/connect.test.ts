@@ -43,8 +43,10 @@ test.each(['state first', 'server first'] as const)('joins and leaves, %s', asyn
 test('connects again after leaving, and at once', async () => {
   const { server, rtc } = await setup();
   await rtc.connect(CHANNEL_ID);
-  void rtc.disconnect();
+  const gone = rtc.disconnect();
   await rtc.connect(CHANNEL_ID);
+  // It waits for what it has closed, not for what came after.
+  await gone;
   expect(rtc.state).toBe('ready');
   expect(server.identifies).toBe(2);
 });
