@@ -47,7 +47,7 @@ export interface DiscordRestClientOptions {
   readonly userAgent?: { readonly url: string; readonly version: string } | undefined;
   /**
    * How requests leave the process: `undici` (Node), `fetch` (other runtimes), or your own.
-   * @defaultValue `undici`, with a keep-alive agent of its own, as it costs the least
+   * @defaultValue `undici`, with a keep-alive pool of its own, as it costs the least
    */
   readonly transport?: 'undici' | 'fetch' | Transport | undefined;
   /** An undici dispatcher, such as a `ProxyAgent`, for the undici transport. You close it. */
