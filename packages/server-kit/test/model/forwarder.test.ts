@@ -24,7 +24,6 @@ const LIMITS: ForwarderLimits = {
 };
 /** Events that the world can offer; so many of them in one run. */
 const OFFERS = {
-  'u7 joins 10': factsOf(joined('7', '10')),
   'u7 mutes': factsOf(updated('7', '10')),
   'u8 joins 11': factsOf(joined('8', '11')),
   'u7 moves to 11': factsOf(moved('7', '10', '11')),
@@ -82,7 +81,6 @@ function inputsOf(subject: ForwarderReducer, { forwarder, offered, drained }: Wo
     ...(offered < MAX_OFFERS ? offers : []),
     ...flying.flatMap<Input>(({ seq }) => [
       { type: 'delivered', seq, bootId: 'a' },
-      { type: 'delivered', seq, bootId: 'b' },
       { type: 'refused', seq, bootId: 'a' },
       { type: 'failed', seq, retryAfterMs: 0 },
     ]),
