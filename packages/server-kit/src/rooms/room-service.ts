@@ -69,6 +69,8 @@ export interface JoinRequest {
 export interface RoomServiceEvents {
   created: { readonly room: RoomRecord };
   joined: { readonly room: RoomRecord; readonly userId: string; readonly placement: Placement };
+  /** Someone gave their seat back: ask `authorize` again, `hub.revalidate(userId)`. */
+  left: { readonly room: RoomRecord; readonly userId: string };
   closing: { readonly room: RoomRecord; readonly closesAt: number };
   kept: { readonly room: RoomRecord };
   ended: { readonly room: RoomRecord; readonly cause: EndCause };
@@ -229,7 +231,11 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
       } catch (error) {
         throw toRoomError(error);
       }
-      await this.settings.store.update(channelId, (before) => vacate(before, userId));
+      const after = await this.settings.store.update(channelId, (before) => vacate(before, userId));
+      if (room.holders.includes(userId)) {
+        this.settings.logger.info({ channelId, userId }, 'player left');
+        this.emit('left', { room: after ?? room, userId });
+      }
     });
   }
 
@@ -261,6 +267,12 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
   /** A room that is open, or ended a while ago; `undefined` for any other channel. */
   get(channelId: string): Promise<RoomRecord | undefined> {
     return this.settings.store.get(channelId);
+  }
+
+  /** Whether someone has a seat in an open room: what a hub's `authorize` asks for `channel:<id>`. */
+  async isSeated(channelId: string, userId: string): Promise<boolean> {
+    const room = await this.settings.store.get(channelId);
+    return room?.state === 'open' && room.holders.includes(userId);
   }
 
   /** Open rooms. */
@@ -534,27 +546,18 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
   }
 
   private runCleanup(channelId: string, effect: CleanupEffect): void {
-    const { store, publish, clock, logger, guildId } = this.settings;
+    const { store, logger } = this.settings;
     switch (effect.type) {
       case 'look':
         void this.isOccupied(channelId).then((occupied) =>
           this.watches.get(channelId)?.dispatch({ type: 'looked', occupied }),
         );
         return;
-      case 'announce': {
-        const closesAt = clock.wallTime() + effect.inMs;
-        logger.info({ channelId, closesAt }, 'room is about to be closed');
-        void store.get(channelId).then((room) => room !== undefined && this.emit('closing', { room, closesAt }));
-        try {
-          // What the app does with it is its own concern.
-          void Promise.resolve(
-            publish?.(channelRoom(channelId), 'room.closing', { channelId, guildId, closesAt }),
-          ).catch((error: unknown) => this.failed(error, 'room.closing could not be published'));
-        } catch (error) {
-          this.failed(error, 'room.closing could not be published');
-        }
+      case 'announce':
+        void this.announce(channelId, effect.inMs).catch((error: unknown) =>
+          this.failed(error, 'room.closing could not be published'),
+        );
         return;
-      }
       case 'cancel':
         logger.info({ channelId }, 'room stays open');
         void store.get(channelId).then((room) => room !== undefined && this.emit('kept', { room }));
@@ -566,6 +569,18 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
           .then((room) => (room === undefined ? undefined : this.finish(room, 'idle')))
           .catch((error: unknown) => this.failed(error, 'empty room could not be closed'));
     }
+  }
+
+  /** Every process looks after every room; one of them tells. */
+  private async announce(channelId: string, inMs: number): Promise<void> {
+    const { store, publish, clock, logger, guildId } = this.settings;
+    const closesAt = clock.wallTime() + inMs;
+    if ((await store.claim(`closing ${channelId}`, inMs)) === undefined) return;
+    const room = await store.get(channelId);
+    if (room?.state !== 'open') return;
+    logger.info({ channelId, closesAt }, 'room is about to be closed');
+    this.emit('closing', { room, closesAt });
+    await publish?.(channelRoom(channelId), 'room.closing', { channelId, guildId, closesAt });
   }
 
   /** Who cannot be asked counts as there: a room must not be closed by a failure. */

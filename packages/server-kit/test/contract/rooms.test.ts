@@ -318,8 +318,16 @@ describe('join', () => {
     const held = (await rooms.get(channelId))?.holders ?? [];
     expect(held).toHaveLength(4);
     const gone = held.find((userId) => userId !== idOf(0)) ?? '';
+    const leavers: string[] = [];
+    rooms.on('left', ({ userId }) => leavers.push(userId));
+    expect(await rooms.isSeated(channelId, gone)).toBe(true);
     await rooms.leave(channelId, gone);
     await rooms.leave(channelId, gone);
+    expect([leavers, await rooms.isSeated(channelId, gone), await rooms.isSeated('99', gone)]).toEqual([
+      [gone],
+      false,
+      false,
+    ]);
     const late = [0, 1, 2, 3, 4, 5].map(idOf).find((userId) => !held.includes(userId)) ?? '';
     expect(await codeOf(rooms.join({ channelId, userId: late }))).toBe('ok');
     tell(left(late, channelId));
@@ -489,6 +497,21 @@ describe('emptiness', () => {
     await clock.advance(30_000);
     expect((await ended).cause).toBe('idle');
     expect((await discord()).rooms).toEqual([]);
+  });
+
+  it('is told once, and closed once, by two processes with one store', async () => {
+    const clock = createVirtualClock();
+    const store = memoryRoomStore({ clock });
+    const [a, b] = [subject({ clock, store }), subject({ clock, store })];
+    await during(clock, a.rooms.create({ creatorId: idOf(0) }));
+    await during(clock, b.rooms.reconcile());
+    await clock.advance(3_600_000 + 300_000 + 60_000);
+    while ((await discord()).rooms.length > 0) await clock.advance(100);
+    await clock.advance(10_000);
+    expect([...a.published, ...b.published]).toHaveLength(1);
+    const [first, second] = [a.rooms.stats().ended, b.rooms.stats().ended];
+    expect((await store.list()).map(({ state }) => state)).toEqual(['ended']);
+    expect(first.idle + second.idle).toBeGreaterThanOrEqual(1);
   });
 
   it('stays open for who is in voice, who looks, who arrives in time, who asks, and who cannot be counted', async () => {

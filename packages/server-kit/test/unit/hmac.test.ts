@@ -315,6 +315,21 @@ describe('receiver', () => {
     expect(receiver.stats()).toMatchObject({ accepted: 6, late: 3, refused: {} });
   });
 
+  it('answers whatever is signed, and never rejects', async () => {
+    const { receiver } = subject();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 99 }),
+          fc.jsonValue().map((value) => Buffer.from(JSON.stringify(value))),
+        ),
+        async (body) => {
+          expect([400, 401]).toContain((await receiver.handler(post(body))).status);
+        },
+      ),
+    );
+  });
+
   it('takes nothing that it cannot remember', async () => {
     const { receiver, taken } = subject({ replayStore: memoryReplayStore({ clock, maxEntries: 1 }) });
     await receiver.handler(post(bodyOf('a')));
