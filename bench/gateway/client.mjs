@@ -73,8 +73,8 @@ const everything = (client) => {
   for (const name of [...NAMES, MARKER]) client.onDispatch(name, (_data, { seq }) => onDispatch(name, seq));
 };
 const onlyMarker = (client) => client.onDispatch(MARKER, (_data, { seq }) => onDispatch(MARKER, seq));
-const guildkit = (subscribe, options, compression) => () =>
-  CLIENTS.guildkit({ url, subscribe, options, compression, onTold: fail });
+const guildkit = (subscribe, options, compression, build) => () =>
+  CLIENTS.guildkit({ url, subscribe, options, compression, build, onTold: fail });
 const peer = (name, more) => () => CLIENTS[name]({ url, onDispatch, ...more });
 
 const CONTENDERS = {
@@ -111,6 +111,7 @@ const CONTENDERS = {
   'discordeno-snake-zlib': peer('discordeno', { preferSnakeCase: true, compression: 'zlib-stream' }),
   'guildkit-all-zstd': guildkit(everything, { domainEvents: false }, 'zstd-stream'),
   'guildkit-none-zstd': guildkit(onlyMarker, { domainEvents: false }, 'zstd-stream'),
+  'guildkit-all-fzstd': guildkit(everything, { domainEvents: false }, 'zstd-stream', 'browser'),
   'discordeno-snake-zstd': peer('discordeno', { preferSnakeCase: true, compression: 'zstd-stream' }),
 };
 

@@ -40,6 +40,7 @@ const TABLES = [
     [
       ['guildkit-all-zstd', '**@guildkit/gateway**, `onDispatch` for every event', true],
       ['guildkit-none-zstd', '**@guildkit/gateway**, nothing subscribed'],
+      ['guildkit-all-fzstd', '**@guildkit/gateway**, the same by fzstd, as outside of Node and before 22.15', true],
       ['discordeno-snake-zstd', '@discordeno/gateway, `preferSnakeCase` (fzstd)', true],
     ],
   ],

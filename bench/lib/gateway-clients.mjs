@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 const TOKEN = 'MTIz.bench.token';
 /** Guilds, GuildMembers, GuildVoiceStates, GuildPresences, GuildMessages, reactions, typing, MessageContent. */
 export const INTENTS = 1 | 2 | 128 | 256 | 512 | 1_024 | 2_048 | 32_768;
+const BROWSER_BUILD = new URL('../node_modules/@guildkit/gateway/dist/browser/index.js', import.meta.url).href;
 const silent = { debug() {}, info() {}, warn() {}, error() {}, fatal() {}, trace() {} };
 
 /** What `GET /gateway/bot` would say. */
@@ -19,9 +20,12 @@ const gatewayInfo = (url) => ({
  * `{ send(payload), close() }` when connecting has begun. `onTold` gets whatever the client emits besides dispatches.
  */
 export const CLIENTS = {
-  /** `subscribe(client)` says what is listened to; `options` are more of the client's. */
-  async guildkit({ url, intents = INTENTS, compression = 'none', options = {}, subscribe, onTold = () => {} }) {
-    const { DiscordGatewayClient } = await import('@guildkit/gateway');
+  /**
+   * `subscribe(client)` says what is listened to; `options` are more of the client's; `build: 'browser'` takes what other
+   * runtimes than Node get, with Node's WebSocket.
+   */
+  async guildkit({ url, intents = INTENTS, compression = 'none', options = {}, subscribe, onTold = () => {}, build }) {
+    const { DiscordGatewayClient } = await (build === 'browser' ? import(BROWSER_BUILD) : import('@guildkit/gateway'));
     const client = new DiscordGatewayClient({
       token: TOKEN,
       intents,
