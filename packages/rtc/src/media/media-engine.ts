@@ -201,6 +201,7 @@ export function createMediaEngine(init: MediaEngineInit): MediaEngine {
     onSession(session) {
       // SSRCs of another session mean nothing.
       apply(table.clear());
+      if (session !== undefined) audioOutput.onSession();
       videoOutput.onSession(session);
       armReports();
     },

@@ -355,6 +355,17 @@ describe('sendAudio', () => {
     expect(span).toBe(29 * 960);
   });
 
+  it('sends what waits as soon as there is a session, then every 20 ms', async () => {
+    const { session } = side;
+    side.setSession(undefined);
+    engine.sendAudio(opusPackets(3));
+    await clock.advance(47);
+    expect(sent).toEqual([]);
+    side.setSession(session);
+    await clock.advance(60);
+    expect(voice().map(({ at }) => at)).toEqual([47, 67, 87]);
+  });
+
   it('tells the level of PCM where it is asked for (RFC 6464)', async () => {
     Object.assign(side.headerExtensions, { audioLevel: 1 });
     await play({ pcm: constant(960 * 5, 32_767), sampleRate: 48_000, channels: 1 });

@@ -101,6 +101,13 @@ export class AudioOutput {
     this.encoders.clear();
   }
 
+  /** There is someone to send to: what waits goes out at once, not with the next tick. */
+  onSession(): void {
+    if (!this.ticker.running) return;
+    this.ticker.stop();
+    this.ticker.start();
+  }
+
   /** The timestamp of this instant: for sender reports. */
   timestampAt(now: number): number {
     return (this.timestampBase + Math.round(now * SAMPLES_PER_MS)) >>> 0;
