@@ -52,14 +52,9 @@ export class PersonDave {
         this.session.setExternalSender(payload);
         send({ type: 'keyPackage', userId, payload: this.session.getSerializedKeyPackage() });
         return;
-      case 27: {
-        const { commit, welcome } = this.session.processProposals(payload[0] ?? 0, payload.subarray(1), [
-          ...this.options.userIds(),
-        ]);
-        if (commit === undefined || commit === null) return;
-        send({ type: 'commitWelcome', userId, payload: Buffer.concat(welcome ? [commit, welcome] : [commit]) });
+      case 27:
+        this.answerProposals(payload);
         return;
-      }
       default:
         this.enterEpoch(payload.readUInt16BE(0), () => {
           if (message.op === 29) this.session.processCommit(payload.subarray(2));
@@ -73,6 +68,17 @@ export class PersonDave {
     if (!this.isReady) return frame;
     const { mediaType, codec } = DAVEY_MEDIA[media];
     return this.session.encrypt(mediaType, codec, Buffer.from(frame));
+  }
+
+  private answerProposals(payload: Buffer): void {
+    const { userId, userIds, send } = this.options;
+    try {
+      const { commit, welcome } = this.session.processProposals(payload[0] ?? 0, payload.subarray(1), [...userIds()]);
+      if (commit === undefined || commit === null) return;
+      send({ type: 'commitWelcome', userId, payload: Buffer.concat(welcome ? [commit, welcome] : [commit]) });
+    } catch {
+      // Not for its epoch: others commit, and that commit is flagged if it cannot be processed.
+    }
   }
 
   private enterEpoch(transitionId: number, process: () => void): void {
