@@ -447,7 +447,9 @@ export class DiscordRtcClient extends TypedEmitter<RtcEvents> {
           : state.phase === 'signalling' || reason === 'signallingTimeout'
             ? 'ERR_RTC_JOIN_TIMEOUT'
             : 'ERR_RTC_CONNECT_TIMEOUT';
-    const what = `No session within ${this.settings.connectTimeoutMs} ms (${state.phase}, ${reason})`;
+    const { trouble } = this.connection;
+    const where = [state.phase, reason, trouble].filter((part) => part !== undefined).join(', ');
+    const what = `No session within ${this.settings.connectTimeoutMs} ms (${where})`;
     return new RtcError(tried, what, { retryable: true, status, cause: this.signallingError });
   }
 

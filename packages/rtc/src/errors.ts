@@ -9,7 +9,7 @@ export const RTC_ERROR_REMEDIES = {
   ERR_RTC_CLIENT_BUSY: 'Another connect() is under way. Wait for it, or call disconnect() first.',
   ERR_RTC_CONNECT_ABORTED: 'connect() was ended by its signal or by disconnect().',
   ERR_RTC_CONNECT_TIMEOUT:
-    'The voice server was not reached in time; `cause` says what was tried last. Check that outgoing UDP is allowed.',
+    'The voice server was not reached in time: the parentheses say where it stood. A certificate: pass ca. discovering: outgoing UDP is blocked.',
   ERR_RTC_JOIN_TIMEOUT:
     'Discord did not answer the join. Check that the gateway is ready with the GuildVoiceStates intent, and that the bot may view and join the channel.',
   ERR_RTC_SIGNALLING_FAILED: 'The gateway could not send the join; `cause` says why. Connect the gateway first.',

@@ -77,6 +77,8 @@ export class VoiceConnection {
     resumes: 0,
     heartbeatMs: undefined,
   };
+  /** Why the last socket failed, as the system names it; `undefined` after it worked. */
+  trouble: string | undefined;
   readonly link: MediaLink;
   readonly dave: DaveLink;
   private readonly driver: Driver<VoiceState, Input>;
@@ -178,6 +180,7 @@ export class VoiceConnection {
         void this.prepare(effect);
         return;
       case 'sessionStarted':
+        this.trouble = undefined;
         this.link.start(this.config.userId(), effect.channelId);
         break;
       case 'sessionLost':
@@ -237,7 +240,10 @@ export class VoiceConnection {
         onText: (text) => this.receive(gen, () => decodeVoiceText(text)),
         onBinary: (bytes) => this.receive(gen, () => decodeVoiceBinary(bytes)),
         onClose: (code, trouble) => {
-          if (trouble !== undefined) this.config.logger.debug({ code, trouble }, 'voice socket failed');
+          if (trouble !== undefined) {
+            this.trouble = trouble;
+            this.config.logger.debug({ code, trouble }, 'voice socket failed');
+          }
           if (this.socket?.gen === gen) this.socket = undefined;
           onClose(code);
         },
@@ -278,6 +284,7 @@ export class VoiceConnection {
     const handle = openUdpSocket(ip, port, {
       onDatagram: (bytes) => this.receiveDatagram(udpGen, bytes),
       onFailed: (error) => {
+        this.trouble = error.message;
         this.config.logger.warn({ error: error.message }, 'voice UDP socket failed');
         this.dispatch({ type: 'udpFailed', udpGen });
       },

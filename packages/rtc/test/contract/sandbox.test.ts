@@ -79,6 +79,15 @@ test('with TLS', async () => {
   expect(rtc.state).toBe('ready');
 });
 
+test('a certificate that is not trusted is named', async () => {
+  const sandbox = await open({ tls: true });
+  const failing = join(sandbox, undefined, { connectTimeoutMs: 1_000 });
+  await expect(failing).rejects.toMatchObject({
+    code: 'ERR_RTC_CONNECT_TIMEOUT',
+    message: expect.stringMatching(/SELF_SIGNED|UNABLE_TO_VERIFY|CERT/),
+  });
+});
+
 test('without DAVE the server refuses with 4017', async () => {
   const sandbox = await open();
   await expect(join(sandbox, undefined, { dave: false })).rejects.toMatchObject({ code: 'ERR_RTC_DAVE_REQUIRED' });
