@@ -26,10 +26,21 @@ const INPUTS = {
   moveMember: z.object({ userId: snowflake, channelId: snowflake }),
   muteMember: z.object({ userId: snowflake, mute: z.boolean() }),
   disconnectMember: z.object({ userId: snowflake }),
-} as const;
+} as const satisfies Record<DiscordCommandName, z.ZodType>;
 
 /** Name of a command of {@link createDiscordCommands}. */
-export type DiscordCommandName = keyof typeof INPUTS;
+export type DiscordCommandName =
+  | 'sendMessage'
+  | 'editMessage'
+  | 'deleteMessage'
+  | 'addReaction'
+  | 'typingStart'
+  | 'rejoinVoice'
+  | 'ackDropout'
+  | 'keepRoomOpen'
+  | 'moveMember'
+  | 'muteMember'
+  | 'disconnectMember';
 
 /** The role that each wants unless said otherwise. */
 const ROLES: Readonly<Record<DiscordCommandName, readonly string[]>> = {
@@ -46,8 +57,11 @@ const ROLES: Readonly<Record<DiscordCommandName, readonly string[]>> = {
   disconnectMember: ['voice:moderate'],
 };
 
-interface Call {
+/** What every call to REST is given. */
+export interface DiscordCommandCall {
+  /** Fires when nobody waits for the result any more. */
   readonly signal?: AbortSignal | undefined;
+  /** For Discord's audit log. */
   readonly reason?: string | undefined;
 }
 
@@ -56,20 +70,26 @@ export interface DiscordCommandRest {
   sendMessage(
     channelId: string,
     message: { readonly content: string; readonly replyTo?: string | undefined },
-    options: Call,
+    options: DiscordCommandCall,
   ): Promise<{ readonly id: string }>;
   editMessage(
     channelId: string,
     messageId: string,
     edit: { readonly content: string },
-    options: Call,
+    options: DiscordCommandCall,
   ): Promise<unknown>;
-  deleteMessage(channelId: string, messageId: string, options: Call): Promise<unknown>;
-  createReaction(channelId: string, messageId: string, emoji: string, options: Call): Promise<unknown>;
-  triggerTypingIndicator(channelId: string, options: Call): Promise<unknown>;
-  moveMember(move: { readonly userId: string; readonly channelId: string }, options: Call): Promise<unknown>;
-  modifyGuildMember(edit: { readonly userId: string; readonly mute: boolean }, options: Call): Promise<unknown>;
-  disconnectMember(member: { readonly userId: string }, options: Call): Promise<unknown>;
+  deleteMessage(channelId: string, messageId: string, options: DiscordCommandCall): Promise<unknown>;
+  createReaction(channelId: string, messageId: string, emoji: string, options: DiscordCommandCall): Promise<unknown>;
+  triggerTypingIndicator(channelId: string, options: DiscordCommandCall): Promise<unknown>;
+  moveMember(
+    move: { readonly userId: string; readonly channelId: string },
+    options: DiscordCommandCall,
+  ): Promise<unknown>;
+  modifyGuildMember(
+    edit: { readonly userId: string; readonly mute: boolean },
+    options: DiscordCommandCall,
+  ): Promise<unknown>;
+  disconnectMember(member: { readonly userId: string }, options: DiscordCommandCall): Promise<unknown>;
 }
 
 type InputOf<Name extends DiscordCommandName> = z.output<(typeof INPUTS)[Name]>;
@@ -90,11 +110,11 @@ export interface DiscordCommandsOptions {
     context: CommandContext,
   ) => boolean | Promise<boolean>;
   /** Brings a player back into voice. @defaultValue `rest.moveMember` */
-  readonly rejoinVoice?: ((input: InputOf<'rejoinVoice'>, context: CommandContext) => unknown) | undefined;
+  readonly rejoinVoice?: ((input: { readonly channelId: string }, context: CommandContext) => unknown) | undefined;
   /** A player has seen that someone dropped out. @defaultValue the command is not served */
-  readonly ackDropout?: ((input: InputOf<'ackDropout'>, context: CommandContext) => unknown) | undefined;
+  readonly ackDropout?: ((input: { readonly channelId: string }, context: CommandContext) => unknown) | undefined;
   /** A player wants the room to stay. @defaultValue the command is not served */
-  readonly keepRoomOpen?: ((input: InputOf<'keepRoomOpen'>, context: CommandContext) => unknown) | undefined;
+  readonly keepRoomOpen?: ((input: { readonly channelId: string }, context: CommandContext) => unknown) | undefined;
 }
 
 type Runs = {
@@ -129,7 +149,10 @@ export function createDiscordCommands(options: DiscordCommandsOptions): Readonly
 
 function restRuns(rest: DiscordCommandRest): Runs {
   // Discord's audit log says who asked: the bot alone would be named otherwise.
-  const call = ({ signal, principal }: CommandContext): Call => ({ signal, reason: `asked by ${principal.userId}` });
+  const call = ({ signal, principal }: CommandContext): DiscordCommandCall => ({
+    signal,
+    reason: `asked by ${principal.userId}`,
+  });
   return {
     sendMessage: async ({ channelId, content: text, replyTo }, { signal }) => {
       const message = replyTo === undefined ? { content: text } : { content: text, replyTo };

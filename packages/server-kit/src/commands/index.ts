@@ -17,6 +17,7 @@ export {
 } from './definition.js';
 export {
   createDiscordCommands,
+  type DiscordCommandCall,
   type DiscordCommandName,
   type DiscordCommandRest,
   type DiscordCommandsOptions,
