@@ -78,7 +78,7 @@ export type DaveEffect =
   | { readonly type: 'sendBinary'; readonly op: 26 | 28; readonly payload: Uint8Array }
   | { readonly type: 'event'; readonly event: DaveEvent };
 
-/** A frame to be sent, or why there is none. */
+/** A frame to be sent, or why there is none. H.264 comes out of it with start codes of four bytes throughout, as DAVE asks. */
 export type DaveEncryptResult =
   /** `encrypted: false`: `data` is the frame itself. */
   | { readonly ok: true; readonly data: Uint8Array; readonly encrypted: boolean }
