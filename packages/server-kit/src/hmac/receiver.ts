@@ -65,6 +65,7 @@ export interface WebhookReceiverStats {
 export interface WebhookReceiver {
   /** Serves `POST`. Never rejects. */
   handler(request: Request): Promise<Response>;
+  /** What was counted so far. */
   stats(): WebhookReceiverStats;
   readonly bootId: string;
 }

@@ -5,6 +5,7 @@ import { HttpError } from './errors.js';
 
 /** What is asked of a schema: zod's `safeParse`, of either flavour. */
 export interface JsonSchema<T> {
+  /** Checks a value: data, or issues with a path each. */
   safeParse(value: unknown):
     | { readonly success: true; readonly data: T }
     | {

@@ -20,6 +20,7 @@ export interface InviteStore {
   revoke(jti: string, expiresAt: number): Promise<void>;
   /** Revokes every invite of a room, those of the future included: channel ids are never used again. */
   revokeRoom(channelId: string, expiresAt: number): Promise<void>;
+  /** Whether the invite or its room was revoked. */
   isRevoked(jti: string, channelId: string): Promise<boolean>;
   /** Counts a user's use, atomically: of several at once no more than `maxUses` are `counted` or `known`. */
   use(jti: string, userId: string, maxUses: number, expiresAt: number): Promise<InviteUse>;

@@ -72,6 +72,7 @@ export interface Invites {
   revoke(token: string): Promise<void>;
   /** Calls every invite of a room back: when the room closes. */
   revokeRoom(channelId: string): Promise<void>;
+  /** What was counted so far. */
   stats(): InviteStats;
 }
 

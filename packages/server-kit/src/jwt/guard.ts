@@ -31,6 +31,7 @@ export interface JwtGuard {
     handler: (request: Request, context: { readonly principal: Principal }) => Response | Promise<Response>,
     options?: { readonly roles?: readonly string[] | undefined },
   ): (request: Request) => Promise<Response>;
+  /** What was counted so far. */
   stats(): JwtGuardStats;
 }
 

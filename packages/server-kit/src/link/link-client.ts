@@ -53,6 +53,7 @@ export interface LinkClientOptions {
   readonly maxFrameBytes?: number | undefined;
   readonly logger?: Logger | undefined;
   readonly clock?: Clock | undefined;
+  /** Numbers in `[0, 1)`, for delays. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
   /** Opens sockets; for tests. @defaultValue `ws` */
   readonly createSocket?:
@@ -65,15 +66,22 @@ export interface LinkClientOptions {
 
 /** What is asked of a socket: a part of `ws`. */
 export interface LinkSocket {
+  /** It is open. */
   on(event: 'open', listener: () => void): unknown;
+  /** A frame has come. */
   on(event: 'message', listener: (data: { toString(): string }, isBinary: boolean) => void): unknown;
+  /** It is closed; nothing comes after. */
   on(event: 'close', listener: (code: number) => void): unknown;
+  /** It failed; `close` follows. */
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** The upgrade was answered with something else. */
   on(
     event: 'unexpected-response',
     listener: (request: unknown, response: { statusCode?: number | undefined }) => void,
   ): unknown;
+  /** Sends a text frame. */
   send(text: string): void;
+  /** Ends it at once. */
   terminate(): void;
 }
 
@@ -306,6 +314,7 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
     this.driver.dispatch({ type: 'close' });
   }
 
+  /** Hangs up. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

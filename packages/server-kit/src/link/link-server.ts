@@ -234,6 +234,7 @@ export class LinkServer extends TypedEmitter<LinkServerEvents> {
     this.sockets.close();
   }
 
+  /** Closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

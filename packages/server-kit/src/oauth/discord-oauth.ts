@@ -53,9 +53,11 @@ export interface LoginStart {
 /** The talk with Discord. Every method throws {@link OAuthError}. */
 export interface DiscordOAuth {
   readonly scopes: readonly string[];
+  /** The address of Discord's page for a login. */
   begin(state: string): Promise<LoginStart>;
   /** Exchanges the code in the address that Discord sent the browser to. */
   complete(callback: URL, expected: { readonly state: string; readonly verifier: string }): Promise<DiscordTokens>;
+  /** Who an access token speaks for. */
   user(accessToken: Redacted): Promise<DiscordUser>;
   /** Exchanges a refresh token, which works once. */
   refresh(refreshToken: Redacted): Promise<DiscordTokens>;

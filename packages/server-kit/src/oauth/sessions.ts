@@ -90,6 +90,7 @@ export interface Sessions {
     handler: (request: Request, context: { readonly session: Session }) => Response | Promise<Response>,
     options?: { readonly onMissing?: 'refuse' | 'login' | undefined },
   ): (request: Request) => Promise<Response>;
+  /** What was counted so far. */
   stats(): SessionStats;
 }
 

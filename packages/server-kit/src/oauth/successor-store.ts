@@ -10,7 +10,9 @@ export interface SuccessorStore {
   claim(key: string, ttlMs: number): Promise<boolean>;
   /** Gives a claim back before its time. */
   release(key: string): Promise<void>;
+  /** Keeps a text for a time, in the place of one before. */
   put(key: string, value: string, ttlMs: number): Promise<void>;
+  /** The text of a key; `undefined` when there is none, or its time is over. */
   get(key: string): Promise<string | undefined>;
 }
 

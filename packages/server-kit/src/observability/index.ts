@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { type AppLogger, createLogger, type LoggerOptions, type LogLevel } from './logger.js';
+export { type AppLogger, createLogger, type LogDestination, type LoggerOptions, type LogLevel } from './logger.js';
 export { type LabelsOf, METRICS, type MetricName, type MetricOf, type MetricRow } from './metric-table.js';
 export { createMetrics, type Metrics, type MetricsOptions } from './metrics.js';
 export { type ObserveOptions, observeHandler } from './observe.js';

@@ -7,6 +7,12 @@ import { currentTraceId } from './trace.js';
 /** How much is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
+/** Where lines go. */
+export interface LogDestination {
+  /** Takes one line with its line feed. */
+  write(line: string): unknown;
+}
+
 /** Settings of {@link createLogger}. */
 export interface LoggerOptions {
   /** @defaultValue the environment's `LOG_LEVEL`, else `'info'` */
@@ -18,7 +24,7 @@ export interface LoggerOptions {
   /** Longest text in a line, at most 10000. @defaultValue 1000 */
   readonly maxTextLength?: number | undefined;
   /** Where lines go, each with its line feed. @defaultValue standard output */
-  readonly destination?: { write(line: string): unknown } | undefined;
+  readonly destination?: LogDestination | undefined;
 }
 
 /** The default logger. */
@@ -33,7 +39,7 @@ interface Settings {
   readonly name: string | undefined;
   readonly secrets: readonly (string | Redacted)[];
   readonly maxTextLength: number;
-  readonly destination: { write(line: string): unknown } | undefined;
+  readonly destination: LogDestination | undefined;
 }
 
 const DEFAULTS: Settings = {

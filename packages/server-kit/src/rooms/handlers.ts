@@ -1,5 +1,5 @@
 /** Owns the routes of rooms as Web-standard handlers. */
-import { GuildkitError, type Logger, messageOf, silentLogger, toLogText } from '@guildkit/core';
+import { GuildkitError, type Logger, messageOf, type Redacted, silentLogger, toLogText } from '@guildkit/core';
 import * as z from 'zod/mini';
 import type { Principal } from '../principal.js';
 import { readBytes } from '../shared/read-body.js';
@@ -13,7 +13,7 @@ export interface RoomHandlersOptions {
   /** Who asks, with Discord's access token when there is one; `null` for nobody. CSRF is this function's to refuse. */
   readonly principalOf: (
     request: Request,
-  ) => Promise<(Principal & { readonly accessToken?: { reveal(): string } | undefined }) | null>;
+  ) => Promise<(Principal & { readonly accessToken?: Redacted | undefined }) | null>;
   /** Roles whose holders may end rooms of others. @defaultValue `['moderator']` */
   readonly moderatorRoles?: readonly string[] | undefined;
   readonly logger?: Logger | undefined;

@@ -5,14 +5,18 @@ import { memoryRoomStore, type RoomStore } from './room-store.js';
 
 /** What rooms ask of invites; `createInvites()` of `/invites` has it all. */
 export interface RoomInvites {
+  /** Makes an invite to a new room. */
   create(invite: {
     readonly guildId: string;
     readonly channelId: string;
     readonly roleId: string;
     readonly creatorId: string;
   }): Promise<{ readonly token: string }>;
+  /** Looks at an invite; rejects when it is not good. */
   verify(token: string, channelId?: string): Promise<unknown>;
+  /** Uses an invite; rejects when it is not good. */
   redeem(token: string, userId: string, channelId?: string): Promise<{ readonly channelId: string }>;
+  /** Calls every invite of a room back. */
   revokeRoom(channelId: string): Promise<void>;
 }
 
@@ -62,6 +66,7 @@ export interface RoomServiceOptions {
   readonly rememberEndedMs?: number | undefined;
   readonly logger?: Logger | undefined;
   readonly clock?: Clock | undefined;
+  /** Numbers in `[0, 1)`, for delays. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
 

@@ -24,12 +24,16 @@ export interface ListedChannel {
 
 /** The calls to Discord. */
 export interface RoomRest {
+  /** Creates a role that grants nothing by itself. */
   createGuildRole(
     role: { readonly name: string; readonly guildId: string; readonly permissions: bigint },
     options?: AuditOptions,
   ): Promise<{ readonly id: string }>;
+  /** Deletes a role. */
   deleteGuildRole(ref: { readonly roleId: string; readonly guildId: string }, options?: AuditOptions): Promise<unknown>;
+  /** A guild's roles. */
   getGuildRoles(guildId: string): Promise<readonly { readonly id: string; readonly name: string }[]>;
+  /** Creates a voice channel with its overwrites. */
   createVoiceChannel(
     input: {
       readonly name: string;
@@ -40,23 +44,28 @@ export interface RoomRest {
     },
     options?: AuditOptions,
   ): Promise<{ readonly id: string }>;
+  /** Deletes a channel. */
   deleteChannel(channelId: string, options?: AuditOptions): Promise<unknown>;
+  /** A guild's channels. */
   getChannels(guildId: string): Promise<readonly ListedChannel[]>;
-  getGuildMember(ref: { readonly userId: string; readonly guildId: string }): Promise<unknown>;
+  /** Adds a user to a guild by their own access token. */
   addGuildMember(member: {
     readonly userId: string;
     readonly guildId: string;
     readonly accessToken: string;
     readonly roles: readonly string[];
   }): Promise<unknown>;
+  /** Gives a member a role. */
   addGuildMemberRole(
     ref: { readonly userId: string; readonly guildId: string; readonly roleId: string },
     options?: AuditOptions,
   ): Promise<unknown>;
+  /** Takes a role from a member. */
   removeGuildMemberRole(
     ref: { readonly userId: string; readonly guildId: string; readonly roleId: string },
     options?: AuditOptions,
   ): Promise<unknown>;
+  /** Moves a member who is in voice. */
   moveMember(
     move: { readonly userId: string; readonly guildId: string; readonly channelId: string },
     options?: AuditOptions,

@@ -362,6 +362,7 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
     this.seating.close();
   }
 
+  /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -4,8 +4,11 @@ import type { RoomRecord } from './protocol/room.js';
 
 /** Keeps rooms. Several processes share one by an implementation of their own. */
 export interface RoomStore {
+  /** The room of a channel. */
   get(channelId: string): Promise<RoomRecord | undefined>;
+  /** The room that a call made. */
   findByMarker(marker: string): Promise<RoomRecord | undefined>;
+  /** Every room that is kept, ended ones included. */
   list(): Promise<readonly RoomRecord[]>;
   /** Adds a room; `false` when its channel is known already. */
   add(room: RoomRecord): Promise<boolean>;
@@ -14,6 +17,7 @@ export interface RoomStore {
    * then. `change` returns `undefined` for no change and must not have effects.
    */
   update(channelId: string, change: (room: RoomRecord) => RoomRecord | undefined): Promise<RoomRecord | undefined>;
+  /** Forgets a room; an unknown one is fine. */
   remove(channelId: string): Promise<void>;
   /** A ticket for exactly one of all who ask within the time; `undefined` for the others. */
   claim(key: string, ttlMs: number): Promise<string | undefined>;

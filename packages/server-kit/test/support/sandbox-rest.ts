@@ -25,7 +25,10 @@ export type Fault = 'none' | 'lostRequest' | 'lostAnswer' | 'refused';
 export function sandboxRest(
   { token, apiBase }: { readonly token: string; readonly apiBase: string },
   fault: (call: number, name: string) => Fault | 'crashBefore' | 'crashAfter' = () => 'none',
-): RoomRest & { readonly calls: string[] } {
+): RoomRest & {
+  readonly calls: string[];
+  getGuildMember(ref: { readonly userId: string; readonly guildId: string }): Promise<unknown>;
+} {
   const calls: string[] = [];
   let crashed = false;
 

@@ -59,6 +59,7 @@ export interface WebhookForwarderOptions {
   readonly fetch?: typeof fetch | undefined;
   readonly logger?: Logger | undefined;
   readonly clock?: Clock | undefined;
+  /** Numbers in `[0, 1)`, for delays. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
 
@@ -207,6 +208,7 @@ export class WebhookForwarder extends TypedEmitter<WebhookForwarderEvents> {
     return this.closing.promise;
   }
 
+  /** Closes without draining. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
