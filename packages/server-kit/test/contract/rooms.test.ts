@@ -210,6 +210,40 @@ describe('faults', () => {
     },
   );
 
+  it('of 160 joins with 2 of 100 calls failing every one succeeds at the first try', async () => {
+    let seed = 11;
+    const random = (): number => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+      return seed / 2 ** 31;
+    };
+    let failed = 0;
+    const world = subject({
+      fault: () => {
+        const chance = random();
+        if (chance >= 0.02) return 'none';
+        failed += 1;
+        return chance < 0.01 ? 'lostRequest' : 'lostAnswer';
+      },
+    });
+    const work = async (): Promise<string[]> => {
+      const codes: string[] = [];
+      for (let n = 0; n < 40; n += 1) {
+        const room = await world.rooms.create({ creatorId: idOf(n % 6), idempotencyKey: `room ${n}` });
+        const players = [0, 1, 2, 3].map((k) => idOf((n + k) % 6));
+        const { channelId, invite } = room;
+        codes.push(
+          ...(await Promise.all(players.map((userId) => codeOf(world.rooms.join({ channelId, userId, invite }))))),
+        );
+      }
+      return codes;
+    };
+    const codes = await during(world.clock, work());
+    expect(codes).toEqual(Array(160).fill('ok'));
+    expect(failed).toBeGreaterThan(2);
+    const found = await discord();
+    expect([found.rooms.length, found.orphanRoles.length, found.surplus.length]).toEqual([40, 0, 0]);
+  });
+
   it('an outage that outlasts every try leaves at most what the next sweep removes', async () => {
     let down = false;
     const world = subject({
