@@ -5,7 +5,7 @@ import { CASES } from './cases.mjs';
 import { createStandIn } from './stand-in.mjs';
 
 const [name, wanted] = process.argv.slice(2);
-const { run, options } = CASES[wanted];
+const { run, options, client: clientOptions } = CASES[wanted];
 const received = [];
 const told = [];
 const unhandled = [];
@@ -25,6 +25,7 @@ const discord = await createStandIn(options);
 const client = await CLIENTS[name]({
   url: discord.url,
   intents: 0,
+  ...clientOptions,
   onDispatch,
   onTold: (what) => told.push(what),
   subscribe(gateway) {

@@ -21,7 +21,9 @@ const results = new Map(wanted.map((name) => [name, nothingYet()]));
 
 async function run({ client, name }) {
   const child = startProcess(new URL('case.mjs', import.meta.url), [client, name]);
-  const { result } = await messageFrom(child, undefined, TIMEOUT_MS).catch(({ message }) => ({ result: message }));
+  const { result } = await messageFrom(child, undefined, CASES[name].timeoutMs ?? TIMEOUT_MS).catch(({ message }) => ({
+    result: message,
+  }));
   child.kill('SIGKILL');
   results.get(name)[client].push(result);
   console.log(`  ${name.padEnd(18)} ${client.padEnd(12)} ${result.text ?? result}`);
@@ -46,7 +48,11 @@ function cell(runs) {
 }
 
 const jobs = wanted.flatMap((name) =>
-  Array.from({ length: CASES[name].runs ?? 1 }, () => Object.keys(LABELS).map((client) => ({ client, name }))).flat(),
+  Array.from({ length: CASES[name].runs ?? 1 }, () =>
+    Object.keys(LABELS)
+      .filter((client) => !CASES[name].without?.includes(client))
+      .map((client) => ({ client, name })),
+  ).flat(),
 );
 await runAll(
   jobs.filter(({ name }) => !CASES[name].alone),
@@ -66,7 +72,7 @@ const lines = [
     .map(() => '---|')
     .join('')}`,
   ...wanted.map((name) => {
-    const cells = Object.keys(LABELS).map((client) => cell(results.get(name)[client]));
+    const cells = Object.keys(LABELS).map((client) => cell(results.get(name)[client]) || '–');
     return `| ${CASES[name].title} | ${cells.join(' | ')} |`;
   }),
 ];
