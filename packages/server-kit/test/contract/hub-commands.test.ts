@@ -79,6 +79,14 @@ describe('a command', () => {
     expect(app.hub.stats().errors.ERR_HUB_COMMAND_FAILED).toBe(2);
   });
 
+  it('whose answer JSON cannot hold costs the command, not the connection', async () => {
+    await using app = await startHub({ onCommand: async () => done(1n) });
+    const client = await app.join('user-1');
+    expect((await client.request('command', { name: 'x', input: 0 })).payload.code).toBe('ERR_HUB_COMMAND_FAILED');
+    expect((await app.post(commandOf('x'))).status).toBe(502);
+    expect(client.closed).toBeUndefined();
+  });
+
   it('too many that wait are refused, and each is answered once, in whatever order', async () => {
     const answers = new Map<string, (answer: CommandAnswer) => void>();
     await using app = await startHub({
