@@ -2,7 +2,7 @@
 import { DiscordRtcClient, RtcError, type RtcStateChangeEvent } from '@guildkit/rtc';
 import { expect, test, vi } from 'vitest';
 import { CHANNEL_ID, createFakeSignalling, GUILD_ID, OTHER_CHANNEL_ID } from '../support/fake-signalling.js';
-import { nextEvent, setup } from '../support/setup.js';
+import { eventually, nextEvent, setup } from '../support/setup.js';
 
 const phases = (rtc: DiscordRtcClient): string[] => {
   const seen: string[] = [];
@@ -24,7 +24,7 @@ test.each(['state first', 'server first'] as const)('joins and leaves, %s', asyn
     d: { server_id: GUILD_ID, user_id: signalling.userId, max_dave_protocol_version: 0, video: true },
   });
   expect(received[1]).toMatchObject({ op: 1, d: { protocol: 'udp', data: { address: '127.0.0.1' } } });
-  await vi.waitFor(() => {
+  await eventually(() => {
     expect(received[2]).toEqual({ op: 5, d: { speaking: 0, delay: 0, ssrc } });
     expect(rtc.stats().path).toMatchObject({ keepalivesAnswered: 1, keepalivesLost: 0 });
   });

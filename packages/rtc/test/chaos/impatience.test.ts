@@ -1,10 +1,11 @@
 /** Calls that do not wait for each other, against the sandbox: whatever was asked last is what comes, and nothing is left. */
 import { DiscordRtcClient, RtcError } from '@guildkit/rtc';
 import { createSandbox } from '@guildkit/sandbox';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createFastClock } from '../support/fast-clock.js';
 import { dice } from '../support/fuzz-voice.js';
 import { connectSignalling } from '../support/sandbox-signalling.js';
+import { eventually } from '../support/setup.js';
 
 const rounds = Number(process.env.GUILDKIT_SOAK_STORMS ?? 5);
 const seed = Number(process.env.GUILDKIT_SOAK_SEED ?? 3);
@@ -38,7 +39,7 @@ test(`${rounds} rounds of joining, leaving and changing one's mind`, async () =>
       } else calls.push(rtc.connect(channelId).catch((error) => error));
       // Some are made at once, some when the one before is on its way.
       const { state } = rtc;
-      if (random() < 0.5) await vi.waitFor(() => expect(rtc.state).not.toBe(state), { timeout: 30 }).catch(() => {});
+      if (random() < 0.5) await eventually(() => expect(rtc.state).not.toBe(state), { timeout: 30 }).catch(() => {});
     }
     for (const outcome of await Promise.all(calls)) {
       if (outcome !== undefined) {
@@ -48,7 +49,7 @@ test(`${rounds} rounds of joining, leaving and changing one's mind`, async () =>
     const [, wanted = ''] = channels;
     await rtc.connect(wanted);
     expect([rtc.state, rtc.channelId]).toEqual(['ready', wanted]);
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(sandbox.voice.sessions().map(({ channelId, connected }) => [channelId, connected])).toEqual([
         [wanted, true],
       ]);
@@ -57,5 +58,5 @@ test(`${rounds} rounds of joining, leaving and changing one's mind`, async () =>
   await rtc[Symbol.asyncDispose]();
   expect(clock.pending).toBe(0);
   expect(problems).toEqual([]);
-  await vi.waitFor(() => expect(sandbox.voice.sessions()).toEqual([]));
+  await eventually(() => expect(sandbox.voice.sessions()).toEqual([]));
 }, 600_000);

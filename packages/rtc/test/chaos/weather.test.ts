@@ -7,6 +7,7 @@ import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { dice } from '../support/fuzz-voice.js';
 import { connectSignalling } from '../support/sandbox-signalling.js';
+import { eventually } from '../support/setup.js';
 
 const storms = Number(process.env.GUILDKIT_SOAK_STORMS ?? 6);
 const seed = Number(process.env.GUILDKIT_SOAK_SEED ?? 7);
@@ -53,16 +54,16 @@ test(`${storms} storms`, async () => {
       const { rtc, userId } = sides[Math.floor(random() * 2)] ?? a;
       faults[Math.floor(random() * faults.length)]?.(userId);
       // Sometimes at once, sometimes when it is on its way back.
-      if (random() < 0.5) await vi.waitFor(() => expect(rtc.state).not.toBe('ready'), { timeout: 20 }).catch(() => {});
+      if (random() < 0.5) await eventually(() => expect(rtc.state).not.toBe('ready'), { timeout: 20 }).catch(() => {});
     }
     // A blow may land only now: what is said meanwhile is said again.
-    await vi.waitFor(
+    await eventually(
       async () => {
         expect([a.rtc.state, b.rtc.state]).toEqual(['ready', 'ready']);
         expect(a.rtc.encryption.activity).toBe('active');
         expect(b.rtc.encryption).toEqual(a.rtc.encryption);
         await a.rtc.sendAudio([Uint8Array.from([0xfc, 0, storm >> 8, storm & 255, 1, 2])]).finished;
-        await vi.waitFor(() => expect(heard).toContain(storm), { timeout: 300 });
+        await eventually(() => expect(heard).toContain(storm), { timeout: 300 });
       },
       { timeout: 20_000, interval: 20 },
     );

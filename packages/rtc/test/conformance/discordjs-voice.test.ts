@@ -18,9 +18,10 @@ import {
 import { DiscordRtcClient } from '@guildkit/rtc';
 import { buildHeaderExtension } from '@guildkit/rtp';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { MediaTransport } from '../../src/media/transport.js';
 import { connectSignalling } from '../support/sandbox-signalling.js';
+import { eventually } from '../support/setup.js';
 
 /** Node 24 has these; the types are of the oldest supported Node. */
 const trust = tls as unknown as {
@@ -129,7 +130,7 @@ test('they hear each other, and ours hears padding, CSRCs and extensions', async
   const ours = await joinOurs('ours');
   const theirs = await joinTheirs('theirs');
   const third = await joinOurs('third');
-  await vi.waitFor(
+  await eventually(
     () => {
       const view = sandbox.voice.channel(sandbox.voiceChannelId)?.dave?.view;
       expect(view).toMatchObject({ established: true, transitions: [], pending: [] });
@@ -144,7 +145,7 @@ test('they hear each other, and ours hears padding, CSRCs and extensions', async
   play(theirs.connection, 'theirs', 40);
   const sent = ours.rtc.sendAudio(Array.from({ length: 40 }, (_, n) => packet('ours', n)));
   await sent.finished;
-  await vi.waitFor(
+  await eventually(
     () => {
       expect(byOurs.filter((text) => text.startsWith('theirs:'))).toEqual(numbered('theirs', 40));
       expect(byTheirs.filter((text) => text.startsWith('ours:'))).toEqual(numbered('ours', 40));
@@ -177,10 +178,10 @@ test('they hear each other, and ours hears padding, CSRCs and extensions', async
       paddingLength: padded ? 1 + n * 3 : 0,
     });
   }
-  await vi.waitFor(() => expect(paddedByOurs).toEqual(numbered('padded', 25)), { timeout: 10_000 });
+  await eventually(() => expect(paddedByOurs).toEqual(numbered('padded', 25)), { timeout: 10_000 });
   expect(ours.rtc.stats()).toMatchObject({
     path: { packetsForged: 0, packetsMalformed: 0 },
     dave: { decryptFailed: 0 },
   });
   expect(sandbox.voice.counters.internalErrors).toBe(0);
-}, 30_000);
+});

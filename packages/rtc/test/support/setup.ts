@@ -1,6 +1,6 @@
 /** A client, a gateway's signalling in memory and a small voice server; cleaned up when the test ends. */
 import { DiscordRtcClient, type DiscordRtcClientOptions } from '@guildkit/rtc';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { createFakeSignalling, GUILD_ID } from './fake-signalling.js';
 import { createFakeVoiceServer, type FakeVoiceOptions } from './fake-voice-server.js';
 import { createFastClock, type FastClock } from './fast-clock.js';
@@ -44,4 +44,12 @@ export function nextEvent<T = unknown>(
     };
     rtc.on(name, listener as never);
   });
+}
+
+/** Waits for what has no event; long enough for a machine that is busy with other things. */
+export function eventually<T>(
+  check: () => T | Promise<T>,
+  options: { timeout?: number; interval?: number } = {},
+): Promise<T> {
+  return vi.waitFor(check, { timeout: 10_000, interval: 10, ...options });
 }
