@@ -10,8 +10,12 @@ const WINDOW = 1_024;
 const REORDER_MS = 10;
 const MIN_RETRY_MS = 30;
 const MAX_TRIES = 8;
-/** Later a keyframe is quicker. */
-const MAX_WAIT_MS = 400;
+/** Later a keyframe is quicker; but three tries shall fit in, where the way is long. */
+const MIN_WAIT_MS = 400;
+const MAX_WAIT_MS = 800;
+const TRIES_IN_WAIT = 3;
+/** Weight of a new round trip against those before. */
+const SMOOTHING = 0.2;
 const MAX_MISORDER = 500;
 /** What one request asks for: fits one datagram. */
 const MAX_NACKS = 128;
@@ -29,7 +33,7 @@ export interface PacketSequencer<P extends SequencedPacket> {
   push(packet: P, now: number): SequencerArrival;
   /** The next packet in order; after a gap was given up, the one behind it. */
   pop(now: number): P | undefined;
-  /** Sequence numbers to be asked for now. */
+  /** Sequence numbers to be asked for now. @param roundTripMs A guess, until it can be measured. */
   nacks(now: number, roundTripMs: number): readonly number[];
   /** When `pop` or `nacks` should be called next, without a packet; `undefined` when nothing is missing. */
   readonly nextAt: number | undefined;
@@ -40,6 +44,7 @@ export interface PacketSequencer<P extends SequencedPacket> {
 interface Missing {
   readonly since: number;
   askAt: number;
+  askedAt: number;
   tries: number;
 }
 
@@ -55,7 +60,11 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
   /** Until then the first packet may not be the first. */
   let openAt: number | undefined;
   let lost = 0;
+  /** From a request to what it brought, where there was one request only. */
+  let measured: number | undefined;
 
+  const waitMs = (): number =>
+    Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, (measured ?? 0) * TRIES_IN_WAIT + REORDER_MS));
   const cellOf = (sequence: number): number => sequence & (WINDOW - 1);
 
   function restart(): void {
@@ -69,7 +78,7 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
   function expect(from: number, to: number, now: number): void {
     for (let sequence = from; sequence < to; sequence += 1) {
       if (ring[cellOf(sequence)] === undefined)
-        missing.set(sequence, { since: now, askAt: now + REORDER_MS, tries: 0 });
+        missing.set(sequence, { since: now, askAt: now + REORDER_MS, askedAt: now, tries: 0 });
     }
   }
 
@@ -80,7 +89,7 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
     get nextAt() {
       let at = openAt;
       for (const { since, askAt } of missing.values()) {
-        const due = Math.min(askAt, since + MAX_WAIT_MS);
+        const due = Math.min(askAt, since + waitMs());
         if (at === undefined || due < at) at = due;
       }
       return at;
@@ -113,13 +122,18 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
       ring[cellOf(sequence)] = packet;
       const entry = missing.get(sequence);
       missing.delete(sequence);
-      return entry !== undefined && entry.tries > 0 ? 'recovered' : 'queued';
+      if (entry === undefined || entry.tries === 0) return 'queued';
+      if (entry.tries === 1) {
+        const took = now - entry.askedAt;
+        measured = measured === undefined ? took : measured + (took - measured) * SMOOTHING;
+      }
+      return 'recovered';
     },
     pop(now) {
       if (next === undefined || (openAt !== undefined && now < openAt)) return undefined;
       openAt = undefined;
       for (let entry = missing.get(next); entry !== undefined; entry = missing.get(next)) {
-        if (now < entry.since + MAX_WAIT_MS) return undefined;
+        if (now < entry.since + waitMs()) return undefined;
         missing.delete(next);
         lost += 1;
         next += 1;
@@ -136,8 +150,9 @@ export function createPacketSequencer<P extends SequencedPacket>(): PacketSequen
       for (const [sequence, entry] of missing) {
         if (entry.askAt > now || asked.length >= MAX_NACKS) continue;
         entry.tries += 1;
-        entry.askAt =
-          entry.tries >= MAX_TRIES ? Number.POSITIVE_INFINITY : now + Math.max(MIN_RETRY_MS, roundTripMs * 1.25);
+        entry.askedAt = now;
+        const retryMs = Math.max(MIN_RETRY_MS, (measured ?? roundTripMs) * 1.25);
+        entry.askAt = entry.tries >= MAX_TRIES ? Number.POSITIVE_INFINITY : now + retryMs;
         asked.push(sequence & 0xffff);
       }
       return asked;

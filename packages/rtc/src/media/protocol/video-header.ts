@@ -56,16 +56,23 @@ function vp9Size(frame: Uint8Array): FrameSize | undefined {
 export function isKeyframe(codec: VideoCodec, frame: Uint8Array): boolean {
   const head = frame[0] ?? 0xff;
   if (codec === 'VP8') return (head & 1) === 0;
-  if (codec === 'H264') return hasIdr(frame);
+  if (codec === 'H264') return hasUnit(frame, IDR);
   // Profile 3 is followed by a reserved bit, which moves the others (VP9 bitstream specification section 6.2).
   const flags = (head & 0x30) === 0x30 ? head << 1 : head;
   return head >> 6 === 2 && (flags & 0x0c) === 0;
 }
 
-function hasIdr(stream: Uint8Array): boolean {
+/** Whether an H.264 frame brings its parameters (SPS): without them nothing of a stream can be decoded. */
+export const hasParameters = (stream: Uint8Array): boolean => hasUnit(stream, SPS);
+
+/** NAL unit types (H.264 table 7-1). */
+const IDR = 5;
+const SPS = 7;
+
+function hasUnit(stream: Uint8Array, type: number): boolean {
   for (let at = 3; at < stream.length; at += 1) {
     const startsUnit = stream[at - 1] === 1 && stream[at - 2] === 0 && stream[at - 3] === 0;
-    if (startsUnit && ((stream[at] as number) & 0x1f) === 5) return true;
+    if (startsUnit && ((stream[at] as number) & 0x1f) === type) return true;
   }
   return false;
 }

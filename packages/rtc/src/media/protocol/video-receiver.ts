@@ -6,6 +6,7 @@ import { type Depacketizer, h264, type MediaFrame, type RtpPacket, vp8, vp9 } fr
 import type { VideoCodec } from '../../protocol/voice-codecs.js';
 import { createKeyframeGate } from './keyframe-gate.js';
 import { createPacketSequencer } from './packet-sequencer.js';
+import { hasParameters } from './video-header.js';
 
 /** A whole frame, decrypted. */
 export interface AssembledFrame {
@@ -87,6 +88,8 @@ export function createVideoReceiver(
   let codec: VideoCodec | undefined;
   let depacketizer: Depacketizer<VideoMediaFrame> | undefined;
   let isAsked = false;
+  /** Parameters of H.264 have come. */
+  let isParameterized = false;
   /** Something is missing since the last frame that was handed out. */
   let discontinuity = false;
   /** Frames that the depacketizers of other codecs have dropped. */
@@ -98,13 +101,17 @@ export function createVideoReceiver(
       codec = wanted;
       depacketizer = FORMATS[wanted].createDepacketizer();
       gate = createKeyframeGate();
+      isParameterized = false;
     }
     return depacketizer;
   }
 
   function admit(frame: VideoMediaFrame, arrived: Arrived): AssembledFrame | undefined {
     if (frame.discontinuity) discontinuity = true;
-    if (!gate.admits(frame)) {
+    // A stream's first packets may be lost unseen: an H.264 keyframe does not tell that its parameters are missing.
+    if (arrived.codec === 'H264' && frame.keyframe && !isParameterized) isParameterized = hasParameters(frame.data);
+    const isLame = arrived.codec === 'H264' && !isParameterized;
+    if (!gate.admits(isLame ? { keyframe: false, discontinuity: true } : frame)) {
       counts.dropped += 1;
       discontinuity = true;
       return undefined;
