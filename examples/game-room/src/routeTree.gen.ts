@@ -11,9 +11,16 @@
 import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as HealthRouteImport } from './routes/health'
+import { Route as MetricsRouteImport } from './routes/metrics'
 import { Route as DotwellKnownJwksDotjsonRouteImport } from './routes/[.]well-known.jwks[.]json'
+import { Route as ApiCreateRoomRouteImport } from './routes/api/create-room'
 import { Route as ApiTokenRouteImport } from './routes/api/token'
+import { Route as JoinChannelIdRouteImport } from './routes/join.$channelId'
 import { Route as RoomChannelIdRouteImport } from './routes/room.$channelId'
+import { Route as ApiEndRoomChannelIdRouteImport } from './routes/api/end-room.$channelId'
+import { Route as AuthDiscordCallbackRouteImport } from './routes/auth.discord.callback'
+import { Route as AuthDiscordLoginRouteImport } from './routes/auth.discord.login'
+import { Route as AuthDiscordLogoutRouteImport } from './routes/auth.discord.logout'
 
 const IndexRoute = IndexRouteImport.update({
   id: '/',
@@ -25,9 +32,19 @@ const HealthRoute = HealthRouteImport.update({
   path: '/health',
   getParentRoute: () => rootRouteImport,
 } as any)
+const MetricsRoute = MetricsRouteImport.update({
+  id: '/metrics',
+  path: '/metrics',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const DotwellKnownJwksDotjsonRoute = DotwellKnownJwksDotjsonRouteImport.update({
   id: '/.well-known/jwks.json',
   path: '/.well-known/jwks.json',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ApiCreateRoomRoute = ApiCreateRoomRouteImport.update({
+  id: '/api/create-room',
+  path: '/api/create-room',
   getParentRoute: () => rootRouteImport,
 } as any)
 const ApiTokenRoute = ApiTokenRouteImport.update({
@@ -35,64 +52,138 @@ const ApiTokenRoute = ApiTokenRouteImport.update({
   path: '/api/token',
   getParentRoute: () => rootRouteImport,
 } as any)
+const JoinChannelIdRoute = JoinChannelIdRouteImport.update({
+  id: '/join/$channelId',
+  path: '/join/$channelId',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const RoomChannelIdRoute = RoomChannelIdRouteImport.update({
   id: '/room/$channelId',
   path: '/room/$channelId',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ApiEndRoomChannelIdRoute = ApiEndRoomChannelIdRouteImport.update({
+  id: '/api/end-room/$channelId',
+  path: '/api/end-room/$channelId',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const AuthDiscordCallbackRoute = AuthDiscordCallbackRouteImport.update({
+  id: '/auth/discord/callback',
+  path: '/auth/discord/callback',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const AuthDiscordLoginRoute = AuthDiscordLoginRouteImport.update({
+  id: '/auth/discord/login',
+  path: '/auth/discord/login',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const AuthDiscordLogoutRoute = AuthDiscordLogoutRouteImport.update({
+  id: '/auth/discord/logout',
+  path: '/auth/discord/logout',
   getParentRoute: () => rootRouteImport,
 } as any)
 
 export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/health': typeof HealthRoute
+  '/metrics': typeof MetricsRoute
   '/.well-known/jwks.json': typeof DotwellKnownJwksDotjsonRoute
+  '/api/create-room': typeof ApiCreateRoomRoute
   '/api/token': typeof ApiTokenRoute
+  '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
+  '/api/end-room/$channelId': typeof ApiEndRoomChannelIdRoute
+  '/auth/discord/callback': typeof AuthDiscordCallbackRoute
+  '/auth/discord/login': typeof AuthDiscordLoginRoute
+  '/auth/discord/logout': typeof AuthDiscordLogoutRoute
 }
 export interface FileRoutesByTo {
   '/': typeof IndexRoute
   '/health': typeof HealthRoute
+  '/metrics': typeof MetricsRoute
   '/.well-known/jwks.json': typeof DotwellKnownJwksDotjsonRoute
+  '/api/create-room': typeof ApiCreateRoomRoute
   '/api/token': typeof ApiTokenRoute
+  '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
+  '/api/end-room/$channelId': typeof ApiEndRoomChannelIdRoute
+  '/auth/discord/callback': typeof AuthDiscordCallbackRoute
+  '/auth/discord/login': typeof AuthDiscordLoginRoute
+  '/auth/discord/logout': typeof AuthDiscordLogoutRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   '/': typeof IndexRoute
   '/health': typeof HealthRoute
+  '/metrics': typeof MetricsRoute
   '/.well-known/jwks.json': typeof DotwellKnownJwksDotjsonRoute
+  '/api/create-room': typeof ApiCreateRoomRoute
   '/api/token': typeof ApiTokenRoute
+  '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
+  '/api/end-room/$channelId': typeof ApiEndRoomChannelIdRoute
+  '/auth/discord/callback': typeof AuthDiscordCallbackRoute
+  '/auth/discord/login': typeof AuthDiscordLoginRoute
+  '/auth/discord/logout': typeof AuthDiscordLogoutRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
   fullPaths:
     | '/'
     | '/health'
+    | '/metrics'
     | '/.well-known/jwks.json'
+    | '/api/create-room'
     | '/api/token'
+    | '/join/$channelId'
     | '/room/$channelId'
+    | '/api/end-room/$channelId'
+    | '/auth/discord/callback'
+    | '/auth/discord/login'
+    | '/auth/discord/logout'
   fileRoutesByTo: FileRoutesByTo
   to:
     | '/'
     | '/health'
+    | '/metrics'
     | '/.well-known/jwks.json'
+    | '/api/create-room'
     | '/api/token'
+    | '/join/$channelId'
     | '/room/$channelId'
+    | '/api/end-room/$channelId'
+    | '/auth/discord/callback'
+    | '/auth/discord/login'
+    | '/auth/discord/logout'
   id:
     | '__root__'
     | '/'
     | '/health'
+    | '/metrics'
     | '/.well-known/jwks.json'
+    | '/api/create-room'
     | '/api/token'
+    | '/join/$channelId'
     | '/room/$channelId'
+    | '/api/end-room/$channelId'
+    | '/auth/discord/callback'
+    | '/auth/discord/login'
+    | '/auth/discord/logout'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   HealthRoute: typeof HealthRoute
+  MetricsRoute: typeof MetricsRoute
   DotwellKnownJwksDotjsonRoute: typeof DotwellKnownJwksDotjsonRoute
+  ApiCreateRoomRoute: typeof ApiCreateRoomRoute
   ApiTokenRoute: typeof ApiTokenRoute
+  JoinChannelIdRoute: typeof JoinChannelIdRoute
   RoomChannelIdRoute: typeof RoomChannelIdRoute
+  ApiEndRoomChannelIdRoute: typeof ApiEndRoomChannelIdRoute
+  AuthDiscordCallbackRoute: typeof AuthDiscordCallbackRoute
+  AuthDiscordLoginRoute: typeof AuthDiscordLoginRoute
+  AuthDiscordLogoutRoute: typeof AuthDiscordLogoutRoute
 }
 
 declare module '@tanstack/react-router' {
@@ -111,11 +202,25 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof HealthRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/metrics': {
+      id: '/metrics'
+      path: '/metrics'
+      fullPath: '/metrics'
+      preLoaderRoute: typeof MetricsRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/.well-known/jwks.json': {
       id: '/.well-known/jwks.json'
       path: '/.well-known/jwks.json'
       fullPath: '/.well-known/jwks.json'
       preLoaderRoute: typeof DotwellKnownJwksDotjsonRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/api/create-room': {
+      id: '/api/create-room'
+      path: '/api/create-room'
+      fullPath: '/api/create-room'
+      preLoaderRoute: typeof ApiCreateRoomRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/api/token': {
@@ -125,11 +230,46 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ApiTokenRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/join/$channelId': {
+      id: '/join/$channelId'
+      path: '/join/$channelId'
+      fullPath: '/join/$channelId'
+      preLoaderRoute: typeof JoinChannelIdRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/room/$channelId': {
       id: '/room/$channelId'
       path: '/room/$channelId'
       fullPath: '/room/$channelId'
       preLoaderRoute: typeof RoomChannelIdRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/api/end-room/$channelId': {
+      id: '/api/end-room/$channelId'
+      path: '/api/end-room/$channelId'
+      fullPath: '/api/end-room/$channelId'
+      preLoaderRoute: typeof ApiEndRoomChannelIdRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/auth/discord/callback': {
+      id: '/auth/discord/callback'
+      path: '/auth/discord/callback'
+      fullPath: '/auth/discord/callback'
+      preLoaderRoute: typeof AuthDiscordCallbackRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/auth/discord/login': {
+      id: '/auth/discord/login'
+      path: '/auth/discord/login'
+      fullPath: '/auth/discord/login'
+      preLoaderRoute: typeof AuthDiscordLoginRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/auth/discord/logout': {
+      id: '/auth/discord/logout'
+      path: '/auth/discord/logout'
+      fullPath: '/auth/discord/logout'
+      preLoaderRoute: typeof AuthDiscordLogoutRouteImport
       parentRoute: typeof rootRouteImport
     }
   }
@@ -138,9 +278,16 @@ declare module '@tanstack/react-router' {
 const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   HealthRoute: HealthRoute,
+  MetricsRoute: MetricsRoute,
   DotwellKnownJwksDotjsonRoute: DotwellKnownJwksDotjsonRoute,
+  ApiCreateRoomRoute: ApiCreateRoomRoute,
   ApiTokenRoute: ApiTokenRoute,
+  JoinChannelIdRoute: JoinChannelIdRoute,
   RoomChannelIdRoute: RoomChannelIdRoute,
+  ApiEndRoomChannelIdRoute: ApiEndRoomChannelIdRoute,
+  AuthDiscordCallbackRoute: AuthDiscordCallbackRoute,
+  AuthDiscordLoginRoute: AuthDiscordLoginRoute,
+  AuthDiscordLogoutRoute: AuthDiscordLogoutRoute,
 }
 export const routeTree = rootRouteImport
   ._addFileChildren(rootRouteChildren)

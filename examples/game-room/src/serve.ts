@@ -33,8 +33,11 @@ export interface Running {
  */
 export async function serve(env: Readonly<Record<string, string | undefined>>): Promise<Running> {
   const settings = readSettings(env);
+  // Known once the server listens; nobody logs in before.
+  let url = settings.baseUrl?.origin ?? '';
   const app = await createApp({
     settings,
+    origin: () => url,
     logger: createAppLogger(settings.logLevel, process.stdout.isTTY === true && !settings.production),
   });
   const server = createWebServer(app, entry, CLIENT_DIR, settings.baseUrl);
@@ -46,6 +49,7 @@ export async function serve(env: Readonly<Record<string, string | undefined>>): 
   }
   const { port } = server.address() as AddressInfo;
   const shownHost = settings.host === '0.0.0.0' || settings.host === '127.0.0.1' ? 'localhost' : settings.host;
+  url ||= `http://${shownHost}:${port}`;
 
   let closing: Promise<void> | undefined;
   const close = async () => {
@@ -56,7 +60,7 @@ export async function serve(env: Readonly<Record<string, string | undefined>>): 
     await closed;
   };
   return {
-    url: settings.baseUrl?.origin ?? `http://${shownHost}:${port}`,
+    url,
     app,
     server,
     settings,

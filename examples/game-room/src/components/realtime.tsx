@@ -1,5 +1,11 @@
 /** Owns the page's one connection to the hub. The provider opens it once the page runs; it lives as long as the page. */
-import { RealtimeClient } from '@guildkit/realtime-client';
+import {
+  createCommandQueue,
+  fallbackTransport,
+  RealtimeClient,
+  sseTransport,
+  webSocketTransport,
+} from '@guildkit/realtime-client';
 import { RealtimeProvider } from '@guildkit/realtime-client/react';
 import { type ReactNode, useState } from 'react';
 
@@ -10,7 +16,17 @@ async function fetchToken(): Promise<string> {
   return token;
 }
 
+/** Networks that let no WebSocket through get server-sent events. */
+function createClient(): RealtimeClient {
+  const ways = [webSocketTransport({ url: '/api/ws' }), sseTransport({ url: '/api/stream' })];
+  return new RealtimeClient({
+    transport: fallbackTransport(ways, globalThis.sessionStorage),
+    getToken: fetchToken,
+    commands: createCommandQueue(),
+  });
+}
+
 export function Realtime({ children }: { readonly children: ReactNode }) {
-  const [client] = useState(() => new RealtimeClient({ url: '/api/ws', getToken: fetchToken }));
+  const [client] = useState(createClient);
   return <RealtimeProvider client={client}>{children}</RealtimeProvider>;
 }

@@ -1,5 +1,6 @@
 /** Server functions behind the simulator panel. They answer only while the sandbox stands in for Discord. */
 import { SandboxError } from '@guildkit/sandbox';
+import { RoomError } from '@guildkit/server-kit/rooms';
 import { createMiddleware, createServerFn } from '@tanstack/react-start';
 import { setResponseStatus } from '@tanstack/react-start/server';
 import * as z from 'zod';
@@ -35,7 +36,7 @@ export const getSimulator = createServerFn()
   .middleware([onSandboxOnly])
   .handler(({ context: { app, simulation } }) => ({
     people: simulation.people().map((person) => ({ ...person })),
-    rooms: app.rooms.list().map(({ channelId, name }) => ({ channelId, name })),
+    rooms: app.directory.list().map(({ channelId, name }) => ({ channelId, name })),
     gateway: { state: app.health().discord.state, ...simulation.counters() },
   }));
 
@@ -49,20 +50,28 @@ export const simulate = createServerFn({ method: 'POST' })
       return { problem: undefined };
     } catch (error) {
       // A sentence says why somebody cannot do that: the room is full, the person is gone, there are too many people.
-      if (SandboxError.is(error) || error instanceof RangeError) return { problem: error.message };
+      if (SandboxError.is(error) || RoomError.is(error) || error instanceof RangeError)
+        return { problem: error.message };
       throw error;
     }
   });
+
+/** A room of this app is closed to whoever has no seat: the panel gives one, as an invite would. */
+async function place(app: App, simulation: Simulation, personId: string, channelId: string): Promise<void> {
+  const room = await app.rooms.get(channelId);
+  if (room?.state === 'open' && !room.holders.includes(personId)) await app.rooms.join({ channelId, userId: personId });
+  await simulation.place(personId, channelId);
+}
 
 async function run(app: App, simulation: Simulation, action: SimulatorAction): Promise<void> {
   switch (action.do) {
     case 'add': {
       const person = await simulation.addPerson(action.name);
-      if (action.channelId !== undefined) await simulation.place(person.id, action.channelId);
+      if (action.channelId !== undefined) await place(app, simulation, person.id, action.channelId);
       break;
     }
     case 'place':
-      await simulation.place(action.personId, action.channelId);
+      await place(app, simulation, action.personId, action.channelId);
       break;
     case 'leave':
       await simulation.leave(action.personId);
@@ -74,7 +83,7 @@ async function run(app: App, simulation: Simulation, action: SimulatorAction): P
       simulation.fault(action.fault);
       break;
     case 'deleteRoom':
-      await app.deleteRoom(action.channelId);
+      await app.deleteChannel(action.channelId);
       break;
   }
 }

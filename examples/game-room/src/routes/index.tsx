@@ -1,7 +1,7 @@
 import { useConnection, useRoom, useVoiceChannelMembers } from '@guildkit/realtime-client/react';
-import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
+import { createFileRoute, Link, useNavigate, useRouter } from '@tanstack/react-router';
 import { useServerFn } from '@tanstack/react-start';
-import { type FormEvent, useId, useState } from 'react';
+import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import { Avatar } from '../components/avatar.js';
 import { PlusIcon } from '../components/icons.js';
 import { createRoom, listRooms } from '../functions/rooms.js';
@@ -13,15 +13,15 @@ export const Route = createFileRoute('/')({
 });
 
 function RoomsPage() {
-  const { guildId, rooms: initial, simulated } = Route.useLoaderData();
-  const rooms = useLiveRooms(guildId, initial);
+  const { guildId, mine, open } = Route.useLoaderData();
   const { degraded } = useConnection();
+  useFreshRooms(guildId);
   return (
     <div className="page">
       <section className="hero">
         <div>
-          <h1>Voice rooms</h1>
-          <p className="hero-text">Every room is a Discord voice channel. Pick one to see live who is in it.</p>
+          <h1>Your rooms</h1>
+          <p className="hero-text">A room is a private voice channel on Discord, for up to four.</p>
         </div>
         <NewRoom />
       </section>
@@ -30,23 +30,19 @@ function RoomsPage() {
           Discord cannot be reached at the moment. Rooms may be missing or out of date.
         </p>
       )}
-      {rooms.length === 0 && !degraded ? (
+      {mine.length === 0 ? (
         <section className="empty">
           <h2>No rooms yet</h2>
-          <p className="quiet">Create the first one, here or as a voice channel in Discord.</p>
+          <p className="quiet">Create one, or open the link that somebody sent you.</p>
         </section>
       ) : (
-        <ul className="rooms" aria-label="Rooms">
-          {rooms.map((room) => (
-            <RoomCard key={room.channelId} {...room} />
-          ))}
-        </ul>
+        <RoomCards rooms={mine} label="Your rooms" />
       )}
-      {simulated && (
-        <p className="footnote">
-          <span className="tag">Sandbox</span> Discord is simulated on this machine. Open a room to bring people into
-          it.
-        </p>
+      {open.length > 0 && (
+        <>
+          <h2 className="section-title">Open channels</h2>
+          <RoomCards rooms={open} label="Open channels" />
+        </>
       )}
     </div>
   );
@@ -55,17 +51,30 @@ function RoomsPage() {
 interface RoomEntry {
   readonly channelId: string;
   readonly name: string;
+  readonly isHost: boolean;
+}
+
+function RoomCards({ rooms, label }: { readonly rooms: readonly RoomEntry[]; readonly label: string }) {
+  return (
+    <ul className="rooms" aria-label={label}>
+      {rooms.map((room) => (
+        <RoomCard key={room.channelId} {...room} />
+      ))}
+    </ul>
+  );
 }
 
 const FACES = 4;
 
-function RoomCard({ channelId, name }: RoomEntry) {
+function RoomCard({ channelId, name, isHost }: RoomEntry) {
   const { members, status } = useVoiceChannelMembers(channelId);
   const known = status === 'live' || status === 'recovering';
   return (
     <li>
       <Link to="/room/$channelId" params={{ channelId }} className="room-card">
-        <span className="room-name">{name}</span>
+        <span className="room-name">
+          {name} {isHost && <span className="tag">Yours</span>}
+        </span>
         <span className="room-people">
           <span className="faces">
             {members.slice(0, FACES).map((member) => (
@@ -85,6 +94,8 @@ function NewRoom() {
   const fieldId = useId();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState('');
+  /** Of one wish: sent again, it means the same room. */
+  const key = useRef('');
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -92,10 +103,13 @@ function NewRoom() {
     if (name === '') return setProblem('Give the room a name.');
     setBusy(true);
     setProblem('');
+    key.current ||= crypto.randomUUID();
     try {
-      const result = await create({ data: { name } });
-      if (result.ok) await navigate({ to: '/room/$channelId', params: { channelId: result.room.channelId } });
-      else setProblem(result.message);
+      const result = await create({ data: { name, key: key.current } });
+      if (result.ok) {
+        key.current = '';
+        await navigate({ to: '/room/$channelId', params: { channelId: result.channelId } });
+      } else setProblem(result.message);
     } catch {
       setProblem('The room was not created: the server did not answer. Try again.');
     } finally {
@@ -128,8 +142,16 @@ function NewRoom() {
   );
 }
 
-/** The guild's rooms: the server's list at first, then the live one. */
-function useLiveRooms(guildId: string, initial: readonly RoomEntry[]): readonly RoomEntry[] {
+/** Asks for the list again when a channel of the guild comes or goes: which of them are whose, the server knows. */
+function useFreshRooms(guildId: string): void {
   const { snapshot } = useRoom(`guild:${guildId}`);
-  return snapshot?.kind === 'guild' ? snapshot.channels : initial;
+  const router = useRouter();
+  const channels = snapshot?.kind === 'guild' ? snapshot.channels.map(({ channelId }) => channelId).join() : undefined;
+  const before = useRef(channels);
+  useEffect(() => {
+    if (channels === undefined || channels === before.current) return;
+    const isFirst = before.current === undefined;
+    before.current = channels;
+    if (!isFirst) void router.invalidate();
+  }, [channels, router]);
 }

@@ -1,6 +1,6 @@
 /**
- * Owns the app's parts and how they are wired: sandbox (when it stands in for Discord), gateway, REST, hub, tokens.
- * One call makes one app; nothing lives in a module, so two apps in one process do not meet.
+ * Owns the app's parts and how they are wired: sandbox (when it stands in for Discord), gateway, REST, login, rooms, chat,
+ * commands, hub, metrics. One call makes one app; nothing lives in a module, so two apps in one process do not meet.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Logger, messageOf } from '@guildkit/core';
@@ -9,10 +9,16 @@ import { DiscordGatewayClient } from '@guildkit/gateway';
 import { DiscordRestClient } from '@guildkit/rest';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
+import { createInvites, type Invites } from '@guildkit/server-kit/invites';
 import { createJwtIssuer, createJwtVerifier } from '@guildkit/server-kit/jwt';
-import { createGuests, type Guests } from './guests.js';
+import { createMetrics, type Metrics } from '@guildkit/server-kit/observability';
+import { type RoomRecord, RoomService } from '@guildkit/server-kit/rooms';
+import { type Chat, type ChatMessage, createChat } from './chat.js';
+import { createCommands } from './commands.js';
+import { createLogin, type Login } from './login.js';
 import { isAllowedOrigin } from './origins.js';
-import { createRoomDirectory, type Room, type RoomDirectory } from './room-directory.js';
+import { createPeople, type People } from './people.js';
+import { createRoomDirectory, type RoomDirectory } from './room-directory.js';
 import type { Settings } from './settings.js';
 import { createSimulation, type Simulation } from './simulation.js';
 
@@ -24,6 +30,18 @@ const SEATS = 4;
 const CONNECT_PATIENCE_MS = 3_000;
 /** How long open sockets have to go when the app stops. */
 const DRAIN_MS = 2000;
+/** Messages of a room that a page begins with. */
+const HISTORY = 50;
+
+/** What rooms, presence and chat need to hear of. */
+const INTENTS = [
+  'Guilds',
+  'GuildVoiceStates',
+  'GuildMessages',
+  'MessageContent',
+  'GuildMessageReactions',
+  'GuildMessageTyping',
+] as const;
 
 /** What `/health` says. */
 interface AppHealth {
@@ -37,28 +55,43 @@ interface AppHealth {
 /** Everything that routes and server functions may use. They get it as `context.app`. */
 export interface App {
   readonly guildId: string;
-  readonly guests: Guests;
-  readonly rooms: RoomDirectory;
+  readonly login: Login;
+  /** The guild's voice channels, rooms of this app and others. */
+  readonly directory: RoomDirectory;
+  readonly rooms: RoomService;
+  readonly invites: Invites;
+  readonly people: People;
+  readonly chat: Chat;
   readonly hub: RealtimeHub;
+  readonly metrics: Metrics;
   readonly logger: Logger;
   /** Present only when the sandbox stands in for Discord. */
   readonly simulation: Simulation | undefined;
   /** For tests and tools; the same as `simulation`, unwrapped. */
   readonly sandbox: Sandbox | undefined;
-  /** A short-lived token with which a guest's browser opens the hub. */
-  issueToken(userId: string): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  /** A short-lived token with which a player's browser opens the hub. */
+  issueToken(userId: string, roles: readonly string[]): Promise<{ readonly token: string; readonly expiresAt: number }>;
   /** Answers `/.well-known/jwks.json`. */
   jwks(request: Request): Promise<Response>;
-  /** Makes a voice channel. Two calls of one guest at the same time make one room. */
-  createRoom(userId: string, name: string): Promise<Room>;
-  deleteRoom(channelId: string): Promise<void>;
+  /** Whether somebody may see a channel: an open one, or a room in which they have a seat. */
+  maySee(userId: string, channelId: string): Promise<boolean>;
+  /** The last messages of a channel, oldest first. */
+  messages(channelId: string): Promise<readonly ChatMessage[]>;
+  deleteChannel(channelId: string): Promise<void>;
   allowsOrigin(origin: string, headers: IncomingHttpHeaders | Headers): boolean;
   health(): AppHealth;
   /** Drains the hub, ends the gateway connection and the sandbox. Safe to call twice. */
   close(): Promise<void>;
 }
 
-export async function createApp({ settings, logger }: { settings: Settings; logger: Logger }): Promise<App> {
+export interface AppOptions {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  /** Where people reach the app. Asked when somebody logs in, not before. */
+  readonly origin: () => string;
+}
+
+export async function createApp({ settings, logger, origin }: AppOptions): Promise<App> {
   const startedAt = performance.now();
   // First, because a key that cannot be used ends the start: nothing is open yet that would keep the process alive.
   const { issuer: issuerName, audience, privateJwk } = settings.jwt;
@@ -71,77 +104,103 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
   const verifier = createJwtVerifier({ issuer: issuerName, audience, jwks: issuer.jwks() });
 
   const sandbox = settings.discord === undefined ? await createSandboxWithTables() : undefined;
-  const connection =
-    settings.discord === undefined
-      ? (sandbox as Sandbox).connection
-      : {
-          token: settings.discord.token.reveal(),
-          guildId: settings.discord.guildId,
-          apiBase: settings.discord.apiBase,
-        };
-  const { guildId } = connection;
+  const { connection, clientId, clientSecret } = discordOf(settings, sandbox);
+  const { guildId, apiBase } = connection;
 
   const rest = new DiscordRestClient({ ...connection, logger });
-  const gateway = new DiscordGatewayClient({ ...connection, intents: ['Guilds', 'GuildVoiceStates'], logger });
-  const rooms = createRoomDirectory(guildId);
-  const guests = createGuests(settings.sessionSecrets, settings.baseUrl?.protocol === 'https:');
+  const gateway = new DiscordGatewayClient({ ...connection, intents: INTENTS, logger });
+  const metrics = createMetrics();
+  const directory = createRoomDirectory(guildId);
+  const people = createPeople();
+  const login = createLogin({ clientId, clientSecret, apiBase, secrets: settings.sessionSecrets, origin, logger });
+  const chat = createChat(people, () => gateway.signalling.userId);
+  const invites = createInvites({ secrets: settings.inviteSecrets, logger });
+  const { id: botUserId } = await rest.getCurrentUser().catch(() => ({ id: undefined }));
+  const rooms = new RoomService({
+    guildId,
+    rest,
+    invites,
+    botUserId,
+    maxUserLimit: SEATS,
+    viewersOf: async (channelId) => (await hub.viewers(`channel:${channelId}`)).length,
+    publish: (room, event, payload) => hub.publish(room, event, payload),
+    logger,
+  });
 
-  const allowsOrigin: App['allowsOrigin'] = (origin, headers) =>
+  const isIn = async (userId: string, channelId: string): Promise<boolean> => {
+    const room = await rooms.get(channelId);
+    return room !== undefined && (room.creatorId === userId || room.holders.includes(userId));
+  };
+  const maySee = async (userId: string, channelId: string): Promise<boolean> =>
+    (await rooms.get(channelId)) === undefined ? directory.knows(channelId) : isIn(userId, channelId);
+  const isHost = async (hostId: string, userId: string): Promise<boolean> => {
+    const open: readonly RoomRecord[] = await rooms.list();
+    return open.some(({ creatorId, holders }) => creatorId === hostId && holders.includes(userId));
+  };
+
+  const allowsOrigin: App['allowsOrigin'] = (from, headers) =>
     isAllowedOrigin(
       settings.baseUrl,
-      origin,
+      from,
       headers instanceof Headers ? (headers.get('host') ?? undefined) : headers.host,
     );
-  const hub = new RealtimeHub({
+  const bus = createCommands({ rest, rooms, chat, isIn, isHost, logger });
+  const hub: RealtimeHub = new RealtimeHub({
     // Pages alone connect here, and a page always says where it is from.
-    origins: (origin, request) => origin !== undefined && allowsOrigin(origin, request.headers),
-    authenticate: async ({ token }) => (token === undefined ? null : verifier.verify(token)),
+    origins: (from, request) => from !== undefined && allowsOrigin(from, request.headers),
+    authenticate: ({ token, headers }) =>
+      token === undefined ? login.sessions.read({ headers }) : verifier.verify(token),
     authorize: ({ userId }, room) => {
       const name = parseRoom(room);
-      if (name?.kind === 'channel') return rooms.knows(name.id);
+      if (name?.kind === 'channel') return maySee(userId, name.id);
       if (name?.kind === 'guild') return name.id === guildId;
       return name?.id === userId;
     },
+    onCommand: bus.handle,
     maxReconnectAttempts: settings.maxReconnectAttempts,
     // The page of all rooms listens to each of them. Discord allows 500 channels in a server.
     maxSubscriptions: 500,
     logger,
   });
+  metrics.onCollect(() => {
+    metrics.set('connections', { transport: 'ws' }, hub.stats().connections);
+  });
 
   // The directory first: whoever hears of a room from the hub may subscribe to it at once.
   gateway.onEvent('*', (event) => {
-    rooms.apply(event);
-    const published = hub.publishDiscordEvent(event);
+    directory.apply(event);
+    people.apply(event);
+    rooms.applyEvent(event);
+    metrics.countDomainEvent(event);
+    const published = hub.publishDiscordEvent(chat.incoming(event));
     // Not at READY: what a new session does not know of the guild comes behind it, and pages look again when told this.
     if (event.event === 'voice.snapshot' && event.payload.guildId === guildId) void published.then(isBack);
   });
+  // A seat that is given or taken changes what somebody may see.
+  rooms.on('joined', ({ userId }) => hub.revalidate(userId));
+  rooms.on('ended', ({ room }) => hub.revalidate(`channel:${room.channelId}`));
 
   const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
   gateway.on('resumed', isBack);
   gateway.on('degraded', () => hub.setDegraded(true, 'Discord has been away for long'));
 
-  const ready = gateway.connect().then(
-    () => {},
-    (error: unknown) => {
-      logger.error({ reason: messageOf(error) }, 'Discord cannot be reached');
-      hub.setDegraded(true, 'Discord cannot be reached');
-    },
-  );
+  /** Rooms of before a restart are found in Discord itself; while it is away, later. */
+  const takeStock = (): Promise<void> =>
+    rooms.start().then(
+      ({ adopted, removed }) => logger.info({ adopted, removed }, 'rooms compared with Discord'),
+      (error: unknown) => logger.warn({ reason: messageOf(error) }, 'rooms not compared with Discord yet'),
+    );
+  const ready = gateway.connect().then(takeStock, (error: unknown) => {
+    logger.error({ reason: messageOf(error) }, 'Discord cannot be reached');
+    hub.setDegraded(true, 'Discord cannot be reached');
+  });
   await withPatience(ready, CONNECT_PATIENCE_MS, () => hub.setDegraded(true, 'Discord has not answered yet'));
-
-  const creating = new Map<string, Promise<Room>>();
-  const createRoom = async (userId: string, name: string): Promise<Room> => {
-    const channel = await rest.createVoiceChannel({ name, userLimit: SEATS }, { reason: `game room for ${userId}` });
-    const room = { channelId: channel.id, name: channel.name ?? name };
-    // Its page opens at once, and may be faster than the gateway.
-    rooms.add(room);
-    logger.info({ channelId: room.channelId, userId }, 'room created');
-    return room;
-  };
 
   let closing: Promise<void> | undefined;
   const close = async () => {
     await hub.close({ drainMs: DRAIN_MS });
+    bus.close();
+    await rooms.close();
     await gateway.close();
     await rest.close();
     await sandbox?.close();
@@ -149,24 +208,27 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
 
   return {
     guildId,
-    guests,
+    login,
+    directory,
     rooms,
+    invites,
+    people,
+    chat,
     hub,
+    metrics,
     logger,
     sandbox,
     simulation: sandbox === undefined ? undefined : createSimulation(sandbox),
-    issueToken: (userId) => issuer.sign({ userId }),
+    issueToken: (userId, roles) => issuer.sign({ userId, roles }),
     jwks: (request) => issuer.handler(request),
-    createRoom(userId, name) {
-      const running = creating.get(userId);
-      if (running !== undefined) return running;
-      const made = createRoom(userId, name).finally(() => creating.delete(userId));
-      creating.set(userId, made);
-      return made;
+    maySee,
+    async messages(channelId) {
+      const found = await rest.getChannelMessages(channelId, { limit: HISTORY });
+      return found.map((message) => chat.fromApi(message)).reverse();
     },
-    async deleteRoom(channelId) {
+    async deleteChannel(channelId) {
       await rest.deleteChannel(channelId);
-      logger.info({ channelId }, 'room deleted');
+      logger.info({ channelId }, 'channel deleted');
     },
     allowsOrigin,
     health() {
@@ -174,7 +236,7 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
       return {
         status: state === 'ready' ? 'ok' : 'degraded',
         discord: { simulated: sandbox !== undefined, state },
-        rooms: rooms.list().length,
+        rooms: directory.list().length,
         connections: hub.stats().connections,
         uptimeSeconds: Math.round((performance.now() - startedAt) / 1000),
       };
@@ -186,10 +248,22 @@ export async function createApp({ settings, logger }: { settings: Settings; logg
   };
 }
 
-/** A server with a few rooms to choose from. */
+/** Where Discord is, and the application that people log in to. */
+function discordOf({ discord }: Settings, sandbox: Sandbox | undefined) {
+  if (discord === undefined) {
+    const { connection, oauth } = sandbox as Sandbox;
+    return { connection, clientId: oauth.clientId, clientSecret: oauth.clientSecret };
+  }
+  const { token, guildId, apiBase, clientId, clientSecret } = discord;
+  return { connection: { token: token.reveal(), guildId, apiBase }, clientId, clientSecret };
+}
+
+/** A server with an open table, and people to log in as. */
 async function createSandboxWithTables(): Promise<Sandbox> {
-  const sandbox = await createSandbox();
-  for (const name of ['Table 1', 'Table 2']) await sandbox.channels.create({ name, userLimit: SEATS });
+  // Ids that carry the time, as Discord's: pages read from them when something was said.
+  const sandbox = await createSandbox({ ids: 'clock' });
+  await sandbox.channels.create({ name: 'Lounge' });
+  for (const name of ['Anna', 'Björn', 'Chloe', 'Dev']) await sandbox.people.create({ name });
   return sandbox;
 }
 

@@ -7,10 +7,14 @@ import { readSettings } from './settings.js';
 
 export async function attachDevApp(server: Server | null): Promise<void> {
   const settings = readSettings(process.env);
-  const app: App = await createApp({ settings, logger: createAppLogger(settings.logLevel, true) });
+  const origin = () => {
+    const address = server?.address();
+    return settings.baseUrl?.origin ?? `http://localhost:${typeof address === 'object' ? address?.port : 5173}`;
+  };
+  const app: App = await createApp({ settings, origin, logger: createAppLogger(settings.logLevel, true) });
   Reflect.set(globalThis, DEV_APP, app);
   if (server === null) return;
   // The hub answers its own path alone and leaves vite's upgrades to vite.
-  app.hub.attach(server, { ws: '/api/ws' });
+  app.hub.attach(server, { ws: '/api/ws', sse: '/api/stream' });
   server.once('close', () => void app.close());
 }

@@ -51,12 +51,18 @@ const SETTINGS = z.object({
     .string()
     .regex(/^[0-9]{15,20}$/)
     .optional(),
+  DISCORD_CLIENT_ID: z
+    .string()
+    .regex(/^[0-9]{15,20}$/)
+    .optional(),
+  DISCORD_CLIENT_SECRET: z.string().min(8).max(200).optional(),
   DISCORD_API_BASE: z.url({ protocol: /^https?$/ }).optional(),
   HOST: z.string().optional(),
   PORT: integer(0, 65_535, 3000),
   VITE_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   SESSION_SECRET: secretList.optional(),
+  INVITE_SECRET: secretList.optional(),
   JWT_ISSUER: z.string().min(1).default('guildkit-game-room'),
   JWT_AUDIENCE: z.string().min(1).default('guildkit-game-room'),
   JWT_PRIVATE_JWK: privateJwk.optional(),
@@ -70,12 +76,17 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
     "Copy the bot's token from the Discord developer portal, page Bot, without the word Bot before it.",
   PRIMARY_GUILD_ID:
     "Set the server's id, 15 to 20 digits: in Discord, developer mode, right-click the server, Copy Server ID.",
+  DISCORD_CLIENT_ID:
+    "Copy the application's id, 15 to 20 digits, from the Discord developer portal, page OAuth2. Add <address>/auth/discord/callback to its redirects.",
+  DISCORD_CLIENT_SECRET: 'Copy the client secret from the Discord developer portal, page OAuth2.',
   DISCORD_API_BASE: 'Set an http or https address with the version: https://discord.com/api/v10.',
   HOST: 'Set the address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.',
   PORT: 'Set a port from 1 to 65535, or 0 for any free one.',
   VITE_BASE_URL: 'Set the address that people type, with http or https: https://rooms.example.org.',
   LOG_LEVEL: 'Set one of debug, info, warn, error, silent.',
   SESSION_SECRET:
+    'Set 32 characters or more, from `openssl rand -hex 32`. To change it, put the new one before the old one with a comma.',
+  INVITE_SECRET:
     'Set 32 characters or more, from `openssl rand -hex 32`. To change it, put the new one before the old one with a comma.',
   JWT_ISSUER: 'Set the name that stands as issuer in tokens, or leave it out.',
   JWT_AUDIENCE: 'Set the name that stands as audience in tokens, or leave it out.',
@@ -85,14 +96,31 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
 };
 
 /** Needed where real people come. */
-const REQUIRED_IN_PRODUCTION = ['DISCORD_BOT_TOKEN', 'PRIMARY_GUILD_ID', 'VITE_BASE_URL', 'SESSION_SECRET'] as const;
+const REQUIRED_IN_PRODUCTION = [
+  'DISCORD_BOT_TOKEN',
+  'DISCORD_CLIENT_ID',
+  'DISCORD_CLIENT_SECRET',
+  'PRIMARY_GUILD_ID',
+  'VITE_BASE_URL',
+  'SESSION_SECRET',
+  'INVITE_SECRET',
+] as const;
+
+/** Needed with a bot of one's own: to know its server, and to let people log in. */
+const REQUIRED_WITH_BOT = ['PRIMARY_GUILD_ID', 'DISCORD_CLIENT_ID', 'DISCORD_CLIENT_SECRET'] as const;
 
 /** The checked settings. */
 export interface Settings {
   readonly production: boolean;
   /** `undefined`: nothing was said about Discord, so the sandbox takes its place. */
   readonly discord:
-    | { readonly token: Redacted; readonly guildId: string; readonly apiBase: string | undefined }
+    | {
+        readonly token: Redacted;
+        readonly guildId: string;
+        readonly clientId: string;
+        readonly clientSecret: Redacted;
+        readonly apiBase: string | undefined;
+      }
     | undefined;
   readonly host: string;
   readonly port: number;
@@ -103,6 +131,8 @@ export interface Settings {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** The first signs, all verify. */
   readonly sessionSecrets: readonly Redacted[];
+  /** The first signs, all verify. */
+  readonly inviteSecrets: readonly Redacted[];
   readonly jwt: {
     readonly issuer: string;
     readonly audience: string;
@@ -128,8 +158,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     for (const name of REQUIRED_IN_PRODUCTION) {
       if (given[name] === undefined) problems.set(name, 'is missing, and in production nothing stands in for it.');
     }
-  } else if (given.DISCORD_BOT_TOKEN !== undefined && given.PRIMARY_GUILD_ID === undefined) {
-    problems.set('PRIMARY_GUILD_ID', 'is missing: with DISCORD_BOT_TOKEN the app must know its server.');
+  } else if (given.DISCORD_BOT_TOKEN !== undefined) {
+    for (const name of REQUIRED_WITH_BOT) {
+      if (given[name] === undefined) problems.set(name, 'is missing: DISCORD_BOT_TOKEN needs it beside it.');
+    }
   }
   const parsed = SETTINGS.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) problems.set(String(issue.path[0]), 'is malformed.');
@@ -143,16 +175,23 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return {
     production,
     discord:
-      s.DISCORD_BOT_TOKEN !== undefined && s.PRIMARY_GUILD_ID !== undefined
-        ? { token: new Redacted(s.DISCORD_BOT_TOKEN), guildId: s.PRIMARY_GUILD_ID, apiBase: s.DISCORD_API_BASE }
+      s.DISCORD_BOT_TOKEN !== undefined && s.PRIMARY_GUILD_ID && s.DISCORD_CLIENT_ID && s.DISCORD_CLIENT_SECRET
+        ? {
+            token: new Redacted(s.DISCORD_BOT_TOKEN),
+            guildId: s.PRIMARY_GUILD_ID,
+            clientId: s.DISCORD_CLIENT_ID,
+            clientSecret: new Redacted(s.DISCORD_CLIENT_SECRET),
+            apiBase: s.DISCORD_API_BASE,
+          }
         : undefined,
     host: s.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: s.PORT,
     portFixed: given.PORT !== undefined,
     baseUrl: s.VITE_BASE_URL === undefined ? undefined : new URL(s.VITE_BASE_URL),
     logLevel: s.LOG_LEVEL,
-    // Without a secret of their own, guests are new people after a restart. In production one is required above.
-    sessionSecrets: (s.SESSION_SECRET ?? [randomBytes(32).toString('hex')]).map((secret) => new Redacted(secret)),
+    // Without secrets of its own the app forgets its sessions and invites at a restart. In production they are required.
+    sessionSecrets: secretsOf(s.SESSION_SECRET),
+    inviteSecrets: secretsOf(s.INVITE_SECRET),
     jwt: {
       issuer: s.JWT_ISSUER,
       audience: s.JWT_AUDIENCE,
@@ -160,4 +199,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     },
     maxReconnectAttempts: s.MAX_WS_RECONNECT_ATTEMPTS,
   };
+}
+
+function secretsOf(given: readonly string[] | undefined): readonly Redacted[] {
+  return (given ?? [randomBytes(32).toString('hex')]).map((secret) => new Redacted(secret));
 }

@@ -17,7 +17,7 @@ export interface StartEntry {
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60;
 const MAX_BODY_BYTES = 64 * 1024;
-const HUB_PATH = '/api/ws';
+const HUB_PATHS = { ws: '/api/ws', sse: '/api/stream' } as const;
 
 /**
  * @param clientDir Where the build put the browser's files.
@@ -54,7 +54,7 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
   };
 
   const server = createServer(toNodeHandler(handler, { maxRequestBodySize: MAX_BODY_BYTES }) as RequestListener);
-  app.hub.attach(server, { ws: HUB_PATH });
+  app.hub.attach(server, HUB_PATHS);
   server.on('upgrade', refuseForeignUpgrade);
   return server;
 }
@@ -68,7 +68,7 @@ function failure(app: App, error: unknown): Response {
 
 /** Node leaves an upgrade that no listener takes open for ever, and a server with an open socket does not close. */
 function refuseForeignUpgrade(request: IncomingMessage, socket: Duplex): void {
-  if (request.url?.split('?', 1)[0] === HUB_PATH) return;
+  if (request.url?.split('?', 1)[0] === HUB_PATHS.ws) return;
   socket.on('error', () => {});
   socket.once('finish', () => socket.destroy());
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type { Person, Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
 import type { AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { launchBrowser, openRoom, PATIENCE_MS, startApp, untilConnection, untilPlayers } from './harness.js';
+import { launchBrowser, openPage, openRoom, startApp, untilConnection, untilPlayers } from './harness.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -19,13 +20,18 @@ describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
   let browser: Browser;
   let running: Running;
   let channelId: string;
+  let vera: Person;
 
   beforeAll(async () => {
     browser = await launchBrowser();
     running = await startApp();
-    channelId = running.app.sandbox?.voiceChannelId as string;
+    const sandbox = running.app.sandbox as Sandbox;
+    vera = await sandbox.people.create({ name: 'Vera' });
+    ({ channelId } = await running.app.rooms.create({ creatorId: vera.id, name: 'Table 1' }));
     for (const name of ['Mia', 'Tom Bergström']) {
-      await (await running.app.sandbox?.people.create({ name }))?.joinVoice(channelId);
+      const person = await sandbox.people.create({ name });
+      await running.app.rooms.join({ channelId, userId: person.id });
+      await person.joinVoice(channelId);
     }
   });
   afterAll(async () => {
@@ -34,8 +40,7 @@ describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
   });
 
   test.each(['light', 'dark'] as const)('axe finds no fault in the %s scheme', async (colorScheme) => {
-    const page = await browser.newPage({ colorScheme, reducedMotion: 'reduce' });
-    page.setDefaultTimeout(PATIENCE_MS);
+    const page = await openPage(browser, running, vera, { colorScheme, reducedMotion: 'reduce' });
     await page.goto(running.url);
     await untilConnection(page, 'Live');
     await page.getByText('2 people in voice').waitFor();
@@ -49,7 +54,7 @@ describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
   });
 
   test('a room has landmarks, names and one main heading', async () => {
-    const page = await openRoom(browser, running.url, channelId);
+    const page = await openRoom(browser, running, channelId, { person: vera });
     for (const role of ['banner', 'main'] as const) expect(await page.getByRole(role).count()).toBe(1);
     expect(await page.getByRole('complementary', { name: 'Simulator' }).count()).toBe(1);
     expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1);
@@ -59,18 +64,19 @@ describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
   });
 
   test('joins and leaves are told to screen readers', async () => {
-    const page = await openRoom(browser, running.url, channelId);
+    const page = await openRoom(browser, running, channelId, { person: vera });
     const announcer = page.locator('[data-testid=announcer]');
     expect(await announcer.getAttribute('aria-live')).toBe('polite');
-    const aisha = await running.app.sandbox?.people.create({ name: 'Aisha' });
-    await aisha?.joinVoice(channelId);
+    const aisha = await (running.app.sandbox as Sandbox).people.create({ name: 'Aisha' });
+    await running.app.rooms.join({ channelId, userId: aisha.id });
+    await aisha.joinVoice(channelId);
     await announcer.getByText('Aisha joined').waitFor({ state: 'attached' });
-    await aisha?.leaveVoice();
+    await aisha.leaveVoice();
     await announcer.getByText('Aisha left or was removed').waitFor({ state: 'attached' });
   });
 
   test('the keyboard reaches the content first and everything after', async () => {
-    const page = await openRoom(browser, running.url, channelId);
+    const page = await openRoom(browser, running, channelId, { person: vera });
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to content');
     await page.keyboard.press('Enter');
@@ -81,12 +87,12 @@ describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
   });
 
   test('nothing hangs over on a small screen', async () => {
-    const page = await openRoom(browser, running.url, channelId);
+    const page = await openRoom(browser, running, channelId, { person: vera });
     await page.setViewportSize({ width: 340, height: 700 });
     const width = () => page.evaluate(() => document.documentElement.scrollWidth);
     expect(await width()).toBeLessThanOrEqual(340);
     await page.getByRole('link', { name: 'All rooms' }).click();
-    await page.getByRole('heading', { name: 'Voice rooms' }).waitFor();
+    await page.getByRole('heading', { name: 'Your rooms' }).waitFor();
     expect(await width()).toBeLessThanOrEqual(340);
   });
 });

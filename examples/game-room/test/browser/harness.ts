@@ -2,8 +2,9 @@
 
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Sandbox } from '@guildkit/sandbox';
 import { CHROMIUM_FLAGS, chromiumPath } from '@guildkit/testkit';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { Running, serve as serveApp } from '../../src/serve.js';
 
 /** How long a condition may take on a busy machine. */
@@ -67,11 +68,54 @@ export async function createLine(target: Server | { address(): AddressInfo | str
   };
 }
 
-/** Opens a page whose list of players is watched: a name that ever stands there twice is remembered. */
-export async function openRoom(browser: Browser, url: string, channelId: string): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+/** What a player's browser holds after a login. Made without a browser: the consent page has tests of its own. */
+export async function loginCookie({ app, url }: Running, person: { readonly id: string }, sandbox = app.sandbox) {
+  if (sandbox === undefined) throw new Error('there is no sandbox to log in at');
+  const firstOf = (response: Response): string => (response.headers.getSetCookie().at(-1) ?? '').split(';', 1)[0] ?? '';
+  const login = await app.login.sessions.loginHandler(new Request(`${url}/auth/discord/login`));
+  const back = sandbox.oauth.approve(login.headers.get('location') ?? '', person);
+  const done = await app.login.sessions.callbackHandler(new Request(back, { headers: { cookie: firstOf(login) } }));
+  return firstOf(done);
+}
+
+/** Makes a browser that shares nothing with others the person's own. */
+export async function logIn(
+  context: BrowserContext,
+  running: Running,
+  person: { readonly id: string },
+  sandbox?: Sandbox,
+): Promise<void> {
+  const [name = '', value = ''] = (await loginCookie(running, person, sandbox)).split(/=(.*)/s);
+  // Cookies do not look at ports: one for a host is good on a line to it as well.
+  const hosts = ['127.0.0.1', 'localhost'];
+  await context.addCookies(
+    hosts.map((domain) => ({ name, value, domain, path: '/', httpOnly: true, sameSite: 'Lax' })),
+  );
+}
+
+/** A page of somebody who is logged in. */
+export async function openPage(
+  browser: Browser,
+  running: Running,
+  person: { readonly id: string },
+  options: BrowserContextOptions & { readonly sandbox?: Sandbox } = {},
+): Promise<Page> {
+  const { sandbox, ...rest } = options;
+  const context = await browser.newContext(rest);
+  await logIn(context, running, person, sandbox);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
+  return page;
+}
+
+/** Opens a page whose list of players is watched: a name that ever stands there twice is remembered. */
+export async function openRoom(
+  browser: Browser,
+  running: Running,
+  channelId: string,
+  { url = running.url, person }: { readonly url?: string; readonly person: { readonly id: string } },
+): Promise<Page> {
+  const page = await openPage(browser, running, person, { viewport: { width: 1280, height: 800 } });
   await page.addInitScript(() => {
     const seen = { doubles: [] as string[] };
     Object.assign(window, { seen });

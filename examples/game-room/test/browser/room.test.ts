@@ -1,3 +1,4 @@
+import type { Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -34,8 +35,11 @@ describe.skipIf(chromiumPath() === undefined)('a room in two pages', () => {
   /** A room of its own for each test, open in two browsers that share nothing. */
   const open = async () => {
     rooms += 1;
-    ({ channelId } = await running.app.createRoom('test', `Table ${rooms}`));
-    pages = await Promise.all([openRoom(browser, line.url, channelId), openRoom(browser, line.url, channelId)]);
+    ({ id: channelId } = await sandbox().channels.create({ name: `Table ${rooms}` }));
+    const viewers = [await person(`Viewer ${rooms}a`), await person(`Viewer ${rooms}b`)];
+    pages = await Promise.all(
+      viewers.map((viewer) => openRoom(browser, running, channelId, { url: line.url, person: viewer })),
+    );
   };
 
   beforeAll(async () => {
@@ -70,7 +74,10 @@ describe.skipIf(chromiumPath() === undefined)('a room in two pages', () => {
     await tom.joinVoice(channelId);
     await both((page) => untilPlayers(page, ['Mia', 'Tom']));
 
-    const other = await openRoom(browser, line.url, sandbox().voiceChannelId);
+    const other = await openRoom(browser, running, sandbox().voiceChannelId, {
+      url: line.url,
+      person: await person('Witness'),
+    });
     pages.push(other);
     await tom.moveTo(sandbox().voiceChannelId);
     await untilPlayers(other, ['Tom']);
@@ -185,7 +192,7 @@ describe.skipIf(chromiumPath() === undefined)('a room in two pages', () => {
 
   test('the room is deleted in Discord: both pages say so', async () => {
     await open();
-    await running.app.deleteRoom(channelId);
+    await running.app.deleteChannel(channelId);
     await both((page) => page.locator('[data-testid=deleted]').waitFor());
   });
 });
@@ -197,7 +204,8 @@ describe.skipIf(chromiumPath() === undefined)('a page that has used up its tries
     const line = await createLine(running.server);
     try {
       const channelId = running.app.sandbox?.voiceChannelId as string;
-      const page = await openRoom(browser, line.url, channelId);
+      const viewer = await (running.app.sandbox as Sandbox).people.create({ name: 'Vera' });
+      const page = await openRoom(browser, running, channelId, { url: line.url, person: viewer });
       line.cut();
       await untilConnection(page, 'Connection lost');
       const reconnect = page.getByRole('button', { name: 'Reconnect', exact: true });

@@ -1,20 +1,21 @@
-import { createSandbox } from '@guildkit/sandbox';
+import { createSandbox, type Person, type Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { launchBrowser, PATIENCE_MS, startApp, untilConnection, untilLive } from './harness.js';
+import { launchBrowser, openPage, startApp, untilConnection, untilLive } from './harness.js';
 
 describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {
   let browser: Browser;
   let running: Running;
   let page: Page;
+  let vera: Person;
 
   beforeAll(async () => {
     browser = await launchBrowser();
     running = await startApp();
-    page = await browser.newPage();
-    page.setDefaultTimeout(PATIENCE_MS);
+    vera = await (running.app.sandbox as Sandbox).people.create({ name: 'Vera' });
+    page = await openPage(browser, running, vera);
     await page.goto(running.url);
     await untilConnection(page, 'Live');
   });
@@ -24,8 +25,8 @@ describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {
   });
 
   test('shows live who is where', async () => {
-    const { sandbox, rooms } = running.app;
-    const [room] = rooms.list();
+    const { sandbox, directory } = running.app;
+    const [room] = directory.list();
     if (sandbox === undefined || room === undefined) throw new Error('the sandbox has no voice channel');
     const card = page.getByRole('link', { name: room.name });
     await card.getByText('Nobody in voice').waitFor();
@@ -33,12 +34,24 @@ describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {
     await card.getByText('1 person in voice').waitFor();
   });
 
-  test('a room made in Discord appears, one that is deleted goes', async () => {
-    const { channelId } = await running.app.createRoom('somebody-else', 'From afar');
+  test('a channel made in Discord appears, one that is deleted goes', async () => {
+    const { channels } = running.app.sandbox as Sandbox;
+    const { id } = await channels.create({ name: 'From afar' });
     const card = page.getByRole('link', { name: 'From afar' });
     await card.waitFor();
-    await running.app.deleteRoom(channelId);
+    await running.app.deleteChannel(id);
     await card.waitFor({ state: 'detached' });
+  });
+
+  test('a room of others is not shown', async () => {
+    const other = await (running.app.sandbox as Sandbox).people.create({ name: 'Otto' });
+    const { channelId } = await running.app.rooms.create({ creatorId: other.id, name: 'Ottos secret' });
+    const mark = await (running.app.sandbox as Sandbox).channels.create({ name: 'After it' });
+    await page.getByRole('link', { name: 'After it' }).waitFor();
+    expect(await page.getByText('Ottos secret').count()).toBe(0);
+    const response = await page.context().request.get(`${running.url}/room/${channelId}`);
+    expect(response.status()).toBe(404);
+    await running.app.deleteChannel(mark.id);
   });
 
   test('a name is needed', async () => {
@@ -52,7 +65,7 @@ describe.skipIf(chromiumPath() === undefined)('the page of all rooms', () => {
     await page.getByRole('button', { name: 'Create room' }).click();
     await page.getByRole('heading', { name: 'Board & Dice' }).waitFor();
     await untilLive(page);
-    expect(running.app.rooms.list().map((room) => room.name)).toContain('Board & Dice');
+    expect(await running.app.rooms.list()).toMatchObject([{}, { name: 'Board & Dice', creatorId: vera.id }]);
   });
 
   test('an address without a room says so, with status 404', async () => {
@@ -70,11 +83,13 @@ describe.skipIf(chromiumPath() === undefined)('while Discord cannot be reached',
       DISCORD_BOT_TOKEN: discord.connection.token,
       PRIMARY_GUILD_ID: discord.guildId,
       DISCORD_API_BASE: discord.connection.apiBase,
+      DISCORD_CLIENT_ID: discord.oauth.clientId,
+      DISCORD_CLIENT_SECRET: discord.oauth.clientSecret,
     });
     const browser = await launchBrowser();
     try {
-      const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE_MS);
+      const vera = await discord.people.create({ name: 'Vera' });
+      const page = await openPage(browser, running, vera, { sandbox: discord });
       await page.goto(running.url);
       await page.getByText('Discord cannot be reached at the moment').waitFor();
       expect((await fetch(`${running.url}/health`)).status).toBe(503);

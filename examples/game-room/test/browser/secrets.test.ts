@@ -2,9 +2,10 @@ import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { launchBrowser, PATIENCE_MS, startApp, untilLive } from './harness.js';
+import { launchBrowser, logIn, loginCookie, openPage, startApp, untilLive } from './harness.js';
 
 const SESSION_SECRET = 'a-session-secret-that-no-browser-may-ever-see';
+const INVITE_SECRET = 'an-invite-secret-that-no-browser-may-ever-see';
 
 /** Everything a page is sent: bodies, headers, socket frames. */
 function recordAll(page: Page): { texts: () => Promise<string[]> } {
@@ -42,20 +43,37 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
     DISCORD_BOT_TOKEN: discord.connection.token,
     PRIMARY_GUILD_ID: discord.guildId,
     DISCORD_API_BASE: discord.connection.apiBase,
+    DISCORD_CLIENT_ID: discord.oauth.clientId,
+    DISCORD_CLIENT_SECRET: discord.oauth.clientSecret,
     SESSION_SECRET,
+    INVITE_SECRET,
   });
 
   test('holds no secret, on any page', async () => {
     const running = await startApp(realEnv());
     try {
-      const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE_MS);
+      const vera = await discord.people.create({ name: 'Vera' });
+      const { channelId } = await running.app.rooms.create({ creatorId: vera.id, name: 'Table 1' });
+      const page = await openPage(browser, running, vera, { sandbox: discord });
       const record = recordAll(page);
-      await page.goto(`${running.url}/room/${discord.voiceChannelId}`);
+      await page.goto(`${running.url}/room/${channelId}`);
       await untilLive(page);
-      await (await discord.people.create({ name: 'Mia' })).joinVoice(discord.voiceChannelId);
-      await page.getByText('Mia', { exact: true }).waitFor();
-      for (const path of ['/', '/health', '/.well-known/jwks.json', '/room/1', '/nothing/here', '/assets/nothing.js']) {
+      await vera.joinVoice(channelId);
+      await page.locator('.player-name', { hasText: 'Vera' }).waitFor();
+      await page.getByLabel('Message', { exact: true }).fill('Hello');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.locator('.message-text', { hasText: 'Hello' }).waitFor();
+      await page.getByRole('button', { name: 'Invite players' }).click();
+      await page.getByLabel('Invite link, good for a day').waitFor();
+      for (const path of [
+        '/',
+        '/health',
+        '/metrics',
+        '/.well-known/jwks.json',
+        '/room/1',
+        '/nothing/here',
+        '/assets/nothing.js',
+      ]) {
         await page.goto(running.url + path);
       }
       const texts = await record.texts();
@@ -68,8 +86,9 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
         'the recorder hears the socket',
       ).toBe(true);
       const [, , tokenSecret = ''] = discord.connection.token.split('.');
-      for (const secret of [discord.connection.token, tokenSecret, SESSION_SECRET]) {
-        expect(secret.length).toBeGreaterThan(20);
+      const { clientSecret } = discord.oauth;
+      for (const secret of [discord.connection.token, tokenSecret, clientSecret, SESSION_SECRET, INVITE_SECRET]) {
+        expect(secret.length).toBeGreaterThan(15);
         expect(texts.filter((text) => text.includes(secret))).toEqual([]);
       }
       // A private key has a member "d"; the published set must not.
@@ -85,8 +104,8 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
     const simulated = await startApp();
     const real = await startApp(realEnv());
     try {
-      const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE_MS);
+      const vera = await (simulated.app.sandbox as Sandbox).people.create({ name: 'Vera' });
+      const page = await openPage(browser, simulated, vera);
       // What the panel sends, learnt from an app that has one.
       const called = page.waitForRequest(
         (request) => request.url().includes('/_serverFn/') && request.method() === 'POST',
@@ -115,6 +134,7 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
         }, parts);
       expect((await repeat()).status, 'the request is good where people are simulated').toBe(200);
 
+      await logIn(page.context(), real, await discord.people.create({ name: 'Vera' }), discord);
       await page.goto(`${real.url}/room/${discord.voiceChannelId}`);
       await untilLive(page);
       expect(await page.getByRole('heading', { name: 'Simulator' }).count()).toBe(0);
@@ -132,8 +152,8 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
   test('server functions are for our own pages', async () => {
     const running = await startApp();
     try {
-      const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE_MS);
+      const vera = await (running.app.sandbox as Sandbox).people.create({ name: 'Vera' });
+      const page = await openPage(browser, running, vera);
       const called = page.waitForRequest((request) => request.url().includes('/_serverFn/'));
       await page.goto(`${running.url}/room/${running.app.sandbox?.voiceChannelId}`);
       const request = await called;
@@ -148,19 +168,19 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
     }
   });
 
-  test('tokens are for our own pages', async () => {
+  test('tokens are for players, and for our own pages', async () => {
     const running = await startApp();
     try {
-      const ask = (origin?: string) =>
-        fetch(`${running.url}/api/token`, { method: 'POST', headers: origin === undefined ? {} : { origin } });
-      expect((await ask()).status).toBe(403);
-      expect((await ask('https://elsewhere.example')).status).toBe(403);
-      const own = await ask(running.url);
+      const vera = await (running.app.sandbox as Sandbox).people.create({ name: 'Vera' });
+      const cookie = await loginCookie(running, vera);
+      const ask = (headers: Record<string, string>) => fetch(`${running.url}/api/token`, { method: 'POST', headers });
+      expect((await ask({ cookie })).status).toBe(403);
+      expect((await ask({ cookie, origin: 'https://elsewhere.example' })).status).toBe(403);
+      expect((await ask({ origin: running.url })).status).toBe(401);
+      const own = await ask({ cookie, origin: running.url });
       expect(own.status).toBe(200);
       expect(own.headers.get('cache-control')).toBe('no-store');
-      expect(own.headers.get('set-cookie')).toMatch(
-        /^guest=guest-[^;]+; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Lax$/,
-      );
+      expect(cookie.startsWith('gk_session')).toBe(true);
     } finally {
       await running.close();
     }

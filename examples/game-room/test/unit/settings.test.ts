@@ -9,6 +9,9 @@ const PRODUCTION = {
   PRIMARY_GUILD_ID: '123456789012345678',
   VITE_BASE_URL: 'https://rooms.example.org',
   SESSION_SECRET: 'x'.repeat(32),
+  INVITE_SECRET: 'y'.repeat(32),
+  DISCORD_CLIENT_ID: '123456789012345678',
+  DISCORD_CLIENT_SECRET: 'z'.repeat(32),
 };
 
 function problemsOf(env: Record<string, string>): readonly string[] {
@@ -38,16 +41,23 @@ describe('settings', () => {
     const problems = problemsOf({ NODE_ENV: 'production' });
     expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
       'DISCORD_BOT_TOKEN',
+      'DISCORD_CLIENT_ID',
+      'DISCORD_CLIENT_SECRET',
       'PRIMARY_GUILD_ID',
       'VITE_BASE_URL',
       'SESSION_SECRET',
+      'INVITE_SECRET',
     ]);
     for (const problem of problems) expect(problem).toMatch(/is missing.* (Copy|Set) /);
     expect(problemsOf(PRODUCTION)).toEqual([]);
   });
 
-  test('a token needs its server', () => {
-    expect(problemsOf({ DISCORD_BOT_TOKEN: TOKEN })).toEqual([expect.stringMatching(/^PRIMARY_GUILD_ID is missing/)]);
+  test('a token needs its server, and an application to log in to', () => {
+    expect(problemsOf({ DISCORD_BOT_TOKEN: TOKEN }).map((problem) => problem.split(' ')[0])).toEqual([
+      'PRIMARY_GUILD_ID',
+      'DISCORD_CLIENT_ID',
+      'DISCORD_CLIENT_SECRET',
+    ]);
   });
 
   test.each([

@@ -1,0 +1,95 @@
+/** Owns what a page may ask for over its connection: chat, coming back into voice, keeping a room open, moderation. */
+import type { Logger } from '@guildkit/core';
+import type { DiscordRestClient } from '@guildkit/rest';
+import { CommandBus, createDiscordCommands, defineCommand } from '@guildkit/server-kit/commands';
+import type { RoomService } from '@guildkit/server-kit/rooms';
+import * as z from 'zod';
+import type { Chat } from './chat.js';
+
+const snowflake = z.string().regex(/^[0-9]{1,20}$/);
+/** Discord takes 2000 characters; the mention of who says it is among them. */
+const content = z.string().trim().min(1).max(1_900);
+
+export interface CommandsOptions {
+  readonly rest: DiscordRestClient;
+  readonly rooms: RoomService;
+  readonly chat: Chat;
+  /** Whether somebody has a seat in the channel's room. */
+  readonly isIn: (userId: string, channelId: string) => Promise<boolean>;
+  /** The room that somebody sits in, if the given player opened it. */
+  readonly isHost: (hostId: string, userId: string) => Promise<boolean>;
+  readonly logger: Logger;
+}
+
+export function createCommands({ rest, rooms, chat, isIn, isHost, logger }: CommandsOptions): CommandBus {
+  const commands = createDiscordCommands({
+    rest,
+    // Who may moderate is a matter of the room, not of a role: its host may.
+    roles: { moveMember: [], muteMember: [], disconnectMember: [] },
+    async allow(name, input, { principal }) {
+      const { userId } = principal;
+      if (name.endsWith('Member')) return isHost(userId, String(input.userId));
+      if (!(await isIn(userId, String(input.channelId)))) return false;
+      const isOfOneself = name === 'editMessage' || name === 'deleteMessage';
+      return !isOfOneself || chat.isBy(userId, String(input.messageId)) === true;
+    },
+    async rejoinVoice({ channelId }, { principal }) {
+      const { placement } = await rooms.join({ channelId, userId: principal.userId });
+      return placement;
+    },
+    async keepRoomOpen({ channelId }) {
+      await rooms.keepOpen(channelId);
+    },
+    ackDropout: () => undefined,
+  });
+  const inRoom = (
+    { channelId }: { readonly channelId: string },
+    context: { readonly principal: { readonly userId: string } },
+  ) => isIn(context.principal.userId, channelId);
+  return new CommandBus({
+    commands: {
+      ...commands,
+      sendMessage: defineCommand({
+        input: z.object({ channelId: snowflake, content }),
+        roles: ['chat:write'],
+        channel: ({ channelId }) => channelId,
+        allow: inRoom,
+        async run({ channelId, content: text }, { principal, signal }) {
+          const { id } = await rest.sendMessage(channelId, chat.outgoing(principal.userId, text), { signal });
+          return { messageId: id };
+        },
+      }),
+      editMessage: defineCommand({
+        input: z.object({ channelId: snowflake, messageId: snowflake, content }),
+        roles: ['chat:write'],
+        channel: ({ channelId }) => channelId,
+        allow: async (input, context) =>
+          (await inRoom(input, context)) && chat.isBy(context.principal.userId, input.messageId) === true,
+        async run({ channelId, messageId, content: text }, { principal, signal }) {
+          await rest.editMessage(channelId, messageId, { content: chat.outgoing(principal.userId, text) }, { signal });
+        },
+      }),
+      addReaction: defineCommand({
+        input: z.object({ channelId: snowflake, messageId: snowflake, emoji: z.string().min(1).max(64) }),
+        roles: ['chat:write'],
+        channel: ({ channelId }) => channelId,
+        allow: inRoom,
+        async run({ channelId, messageId, emoji }, { principal, signal }) {
+          chat.expect('reaction', `${messageId} ${emoji}`, principal.userId);
+          await rest.createReaction(channelId, messageId, emoji, { signal });
+        },
+      }),
+      typingStart: defineCommand({
+        input: z.object({ channelId: snowflake }),
+        roles: ['chat:write'],
+        channel: ({ channelId }) => channelId,
+        allow: inRoom,
+        async run({ channelId }, { principal, signal }) {
+          chat.expect('typing', channelId, principal.userId);
+          await rest.triggerTypingIndicator(channelId, { signal });
+        },
+      }),
+    },
+    logger,
+  });
+}
