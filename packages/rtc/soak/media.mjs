@@ -1,5 +1,6 @@
 // Hostile packets and files, a million of each; audio and video in the sandbox for a minute, in every mode and over a bad
-// network: `npm run soak -- rtc [--inputs=1000000] [--seed=1] [--seconds=60]`.
+// network; video over a thousand networks for each codec:
+// `npm run soak -- rtc [--inputs=1000000] [--seed=1] [--seconds=60] [--networks=1000]`.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -15,8 +16,11 @@ const env = {
   GUILDKIT_FUZZ_INPUTS: option('inputs', '1000000'),
   GUILDKIT_FUZZ_SEED: option('seed', '1'),
   GUILDKIT_SOAK_SECONDS: option('seconds', '60'),
+  GUILDKIT_SOAK_NETWORKS: option('networks', '1000'),
 };
-const files = ['media-fuzz', 'media-sandbox'].map((name) => `packages/rtc/test/contract/${name}.test.ts`);
+const files = ['contract/media-fuzz', 'contract/media-sandbox', 'model/video-link'].map(
+  (name) => `packages/rtc/test/${name}.test.ts`,
+);
 const args = ['run', '--project', 'node', ...files];
 const { status } = spawnSync(process.execPath, [vitest, ...args], { cwd: root, env, stdio: 'inherit' });
 process.exit(status ?? 1);
