@@ -2,7 +2,7 @@
 import type { Reducer, Stamp, TimerInput } from '@guildkit/core';
 import { explore } from '@guildkit/testkit';
 import { describe, expect, it } from 'vitest';
-import { conflict, type EventFacts, factsOf } from '../../src/hmac/protocol/event-facts.js';
+import { type EventFacts, factsOf, isBehind, join, newLine } from '../../src/hmac/protocol/event-facts.js';
 import {
   createForwarderReducer,
   type ForwarderEffect,
@@ -13,6 +13,12 @@ import {
   type QueuedEvent,
 } from '../../src/hmac/protocol/forwarder.js';
 import { joined, left, message, moved, snapshot, typing, updated } from '../support/discord-events.js';
+
+/** Whether the later of two events must wait for the earlier, said once more and in another way than the code does. */
+function conflict(a: EventFacts, b: EventFacts): boolean {
+  if (a.guildId !== b.guildId) return false;
+  return a.barrier || b.barrier || a.keys.some((key) => b.keys.includes(key));
+}
 
 const LIMITS: ForwarderLimits = {
   maxQueue: 2,
@@ -325,8 +331,15 @@ describe('facts of events', () => {
       [message('1', '10'), message('2', '11'), false],
     ];
     for (const [a, b, expected] of pairs) {
-      expect(conflict(factsOf(a), factsOf(b))).toBe(expected);
-      expect(conflict(factsOf(b), factsOf(a))).toBe(expected);
+      for (const [first, second] of [
+        [factsOf(a), factsOf(b)],
+        [factsOf(b), factsOf(a)],
+      ] as const) {
+        const line = newLine();
+        expect(isBehind(line, second)).toBe(false);
+        join(line, first);
+        expect([isBehind(line, second), conflict(first, second)]).toEqual([expected, expected]);
+      }
     }
   });
 });

@@ -40,10 +40,33 @@ export function factsOf(event: Pick<DomainEvent, 'event' | 'payload'>): EventFac
   };
 }
 
-/** Whether the later of two events must wait for the earlier. */
-export function conflict(a: EventFacts, b: EventFacts): boolean {
-  if (a.guildId !== b.guildId) return false;
-  return a.barrier || b.barrier || a.keys.some((key) => b.keys.includes(key));
+/** Events that stand before another, by what they must not be overtaken in. */
+interface Line {
+  /** Guilds of which anything is in the line. */
+  readonly guilds: Set<string>;
+  /** Guilds with a snapshot in the line. */
+  readonly barriers: Set<string>;
+  readonly keys: Set<string>;
+}
+
+/** An empty line. */
+export function newLine(): Line {
+  return { guilds: new Set(), barriers: new Set(), keys: new Set() };
+}
+
+/** Whether an event must wait for one of the line. */
+export function isBehind({ guilds, barriers, keys }: Line, facts: EventFacts): boolean {
+  const { guildId } = facts;
+  if (barriers.has(guildId) || (facts.barrier && guilds.has(guildId))) return true;
+  return facts.keys.some((key) => keys.has(`${guildId} ${key}`));
+}
+
+/** Puts an event at the end of the line. */
+export function join({ guilds, barriers, keys }: Line, facts: EventFacts): void {
+  const { guildId } = facts;
+  guilds.add(guildId);
+  if (facts.barrier) barriers.add(guildId);
+  for (const key of facts.keys) keys.add(`${guildId} ${key}`);
 }
 
 function subjectOf(name: string, guildId: string, channelId: string, userId: string): string {

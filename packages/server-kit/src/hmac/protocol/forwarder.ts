@@ -5,7 +5,7 @@
  * running (every event waits its turn) → draining (no more are taken) → stopped.
  */
 import { backoffDelay, type Reducer, type Stamp, type TimerInput } from '@guildkit/core';
-import { conflict, type EventFacts } from './event-facts.js';
+import { type EventFacts, isBehind, join, newLine } from './event-facts.js';
 
 /** Bounds of a forwarder. */
 export interface ForwarderLimits {
@@ -243,10 +243,12 @@ function send<E>(limits: ForwarderLimits, state: State<E>, now: number): Step<E>
   }
   const starting = now < state.retryAt ? [] : startable(limits, state).filter(({ notBefore }) => notBefore <= now);
   const chosen = new Set(starting.slice(0, room(limits, state)));
-  const queue = state.queue.map((item) => (chosen.has(item) ? { ...item, inFlight: true } : item));
-  const effects: ForwarderEffect<E>[] = queue
-    .filter((item, index) => item !== state.queue[index])
-    .map((item) => ({ type: 'post', item }));
+  const queue =
+    chosen.size === 0
+      ? state.queue
+      : state.queue.map((item) => (chosen.has(item) ? { ...item, inFlight: true } : item));
+  const started = queue === state.queue ? [] : queue.filter((item, index) => item !== state.queue[index]);
+  const effects: ForwarderEffect<E>[] = started.map((item) => ({ type: 'post', item }));
   if (
     state.phase === 'running' &&
     !state.pinging &&
@@ -269,13 +271,14 @@ function room<E>(limits: ForwarderLimits, { queue, failures }: State<E>): number
 
 /** What waits for nothing before it, in order. */
 function startable<E>(limits: ForwarderLimits, { queue }: State<E>): readonly QueuedEvent<E>[] {
-  const before: QueuedEvent<E>[] = [];
+  const line = newLine();
   const found: QueuedEvent<E>[] = [];
-  for (const item of queue) {
-    if (!item.inFlight && !before.some((other) => conflict(other.facts, item.facts))) found.push(item);
-    before.push(item);
+  for (const [index, item] of queue.entries()) {
+    const waits = isBehind(line, item.facts);
+    if (!item.inFlight && !waits) found.push(item);
+    join(line, item.facts);
     // Enough to fill every place even when some wait for their time; the rest is looked at later.
-    if (before.length >= 16 * limits.maxInFlight) break;
+    if (index >= 16 * limits.maxInFlight) break;
   }
   return found;
 }
