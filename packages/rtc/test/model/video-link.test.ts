@@ -45,6 +45,9 @@ function camera(codec: VideoCodec, random: () => number) {
   };
 }
 
+/** Proportional, so that a long run does not meet the default limit. */
+const TIMEOUT_MS = 30_000 + NETWORKS * 500;
+
 describe('video', () => {
   it.each<VideoCodec>(['VP8', 'VP9', 'H264'])(
     '%s: what is handed out can be decoded, and it goes on',
@@ -100,5 +103,6 @@ describe('video', () => {
         expect(clock.pending).toBe(0);
       }
     },
+    TIMEOUT_MS,
   );
 });
