@@ -16,7 +16,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'app', include: ['examples/game-room/test/unit/**/*.test.ts'], environment: 'node' },
+        test: {
+          name: 'app',
+          include: ['examples/*/test/unit/**/*.test.ts'],
+          environment: 'node',
+          // Tests wait for conditions, not for time: this only bounds a hang on a busy machine.
+          testTimeout: 30_000,
+        },
       },
       {
         extends: true,
