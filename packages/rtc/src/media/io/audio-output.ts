@@ -164,7 +164,7 @@ export class AudioOutput {
     if (sent) {
       if (this.active.length > 0 && this.ending.length > 0) this.finishEnding();
       this.prepared = this.prepare();
-    } else if (cursor <= at) {
+    } else if (cursor <= at + 0.01) {
       this.sendSilence(at);
     }
     this.advance();
@@ -174,6 +174,8 @@ export class AudioOutput {
     if (this.silenceLeft > 0) {
       this.silenceLeft -= 1;
       this.transmit(opusFormat.silence, at, 127);
+      // The ticker may be stopped and started again before this has been played.
+      this.cursor = at + FRAME_MS;
       if (this.silenceLeft > 0) return;
       this.transport.setSpeaking(0);
       this.talkSpurt = true;
