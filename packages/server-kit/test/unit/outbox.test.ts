@@ -52,7 +52,7 @@ describe('an outbox', () => {
     expect(texts()).toEqual(['a', 'bcd', 'e']);
   });
 
-  it('waits as long as the writes before took, but no longer than 50 ms, and not at all when they were cheap', async () => {
+  it('that gets messages faster than it writes waits as long as the writes took, but no longer than 50 ms', async () => {
     for (const [costMs, holdMs] of [
       [20, 20],
       [400, 50],
@@ -61,19 +61,33 @@ describe('an outbox', () => {
       const { outbox, writes, clock } = setup(costMs);
       const one = outbox();
       one.push(Buffer.from('a'));
+      one.push(Buffer.from('b'));
       await Promise.resolve();
       await turn();
-      one.push(Buffer.from('b'));
+      one.push(Buffer.from('c'));
       await turn();
       expect(writes).toHaveLength(holdMs === 0 ? 2 : 1);
-      one.push(Buffer.from('c'));
       if (holdMs === 0) continue;
+      one.push(Buffer.from('d'));
       await clock.advance(holdMs - 1);
       expect(writes).toHaveLength(1);
       await clock.advance(1);
-      expect(writes.map(String)).toEqual(['a', 'bc']);
+      expect(writes.map(String)).toEqual(['ab', 'cd']);
       expect(clock.pending).toBe(0);
     }
+  });
+
+  it('that gets messages one by one never waits, whatever writing costs, also where each has two parts', async () => {
+    const { outbox, texts, clock } = setup(40);
+    const one = outbox();
+    for (const letter of 'abc') {
+      one.push(Buffer.from(`${letter}:`), true);
+      one.push(Buffer.from(letter));
+      await Promise.resolve();
+      await turn();
+    }
+    expect(texts()).toEqual(['a:a', 'b:b', 'c:c']);
+    expect(clock.pending).toBe(0);
   });
 
   it('joins the same list once for all sockets', async () => {

@@ -1,6 +1,6 @@
 /**
- * Owns how bytes reach sockets under load: what is sent to one socket within a turn, or while the writes before were
- * expensive, leaves in one write. A hub that is idle writes at once. Refuses to reorder and to drop.
+ * Owns how bytes reach sockets under load: what is sent to one socket within a turn, or faster than it can be written,
+ * leaves in one write. A hub that keeps up writes at once. Refuses to reorder and to drop.
  */
 import type { Clock } from '@guildkit/core';
 
@@ -11,7 +11,10 @@ export interface ByteSink {
   write(bytes: Buffer): void;
 }
 
-/** A flush that took this long is load: the next one waits as long as this one took. Below, waiting would gain nothing. */
+/**
+ * A flush that took this long, and found several messages for one socket, is load: the next one waits as long as this one
+ * took. Below, or where messages come one by one, waiting would gain nothing.
+ */
 const LOAD_MS = 1;
 
 /** Longest wait between two flushes. Half the delay that people notice. */
@@ -61,10 +64,11 @@ export class Batcher {
     if (dirty.length === 0) return;
     this.dirty = [];
     const begun = this.clock.now();
-    for (const outbox of dirty) outbox.flush();
+    let most = 0;
+    for (const outbox of dirty) most = Math.max(most, outbox.flush());
     this.joined = undefined;
     const end = this.clock.now();
-    if (end - begun >= LOAD_MS) this.holdUntil = end + Math.min(end - begun, MAX_HOLD_MS);
+    if (most > 1 && end - begun >= LOAD_MS) this.holdUntil = end + Math.min(end - begun, MAX_HOLD_MS);
     this.turn ??= setImmediate(() => {
       this.turn = undefined;
       if (this.isScheduled && this.timer === undefined) this.flush();
@@ -78,6 +82,7 @@ export class Outbox {
   private readonly batcher: Batcher;
   private list: Buffer[] = [];
   private bytes = 0;
+  private messages = 0;
 
   constructor(sink: ByteSink, batcher: Batcher) {
     this.sink = sink;
@@ -89,24 +94,28 @@ export class Outbox {
     return this.bytes + this.sink.waiting;
   }
 
-  push(bytes: Buffer): void {
+  /** @param isPart More of the same message follows. */
+  push(bytes: Buffer, isPart = false): void {
     this.bytes += bytes.length;
+    if (!isPart) this.messages += 1;
     if (this.list.push(bytes) === 1) this.batcher.add(this);
   }
 
-  flush(): void {
-    const { list } = this;
+  /** Writes what waits; gives how many messages that were. */
+  flush(): number {
+    const { list, messages } = this;
     const [only] = list;
-    if (only === undefined) return;
-    this.list = [];
-    this.bytes = 0;
+    if (only === undefined) return 0;
+    this.discard();
     this.sink.write(list.length === 1 ? only : this.batcher.join(list));
+    return messages;
   }
 
   /** Forgets what waits. */
   discard(): void {
     this.list = [];
     this.bytes = 0;
+    this.messages = 0;
   }
 }
 

@@ -100,7 +100,7 @@ export class StreamTransport implements Transport {
       return;
     }
     // The event itself is shared by all streams; only the line before it is this one's.
-    outbox.push(text(`id: ${joinCursor(this.parts.values())}\n`, chunked));
+    outbox.push(text(`id: ${joinCursor(this.parts.values())}\n`, chunked), true);
     outbox.push(message.event(chunked));
   }
 
@@ -111,7 +111,7 @@ export class StreamTransport implements Transport {
     const { clock, retryMs, pingMs } = this.settings;
     // Lines before the first event: a reader that came with a cursor keeps it though nothing happens.
     const id = this.parts.size === 0 ? '' : `id: ${joinCursor(this.parts.values())}\n`;
-    this.outbox.push(text(`retry: ${retryMs}\n${id}`, this.output.chunked));
+    this.outbox.push(text(`retry: ${retryMs}\n${id}`, this.output.chunked), true);
     const { early } = this;
     this.early = [];
     for (const message of early) this.send(message);
@@ -124,7 +124,7 @@ export class StreamTransport implements Transport {
   }
 
   retryIn(ms: number): void {
-    if (!this.isEnding) this.outbox?.push(text(`retry: ${ms}\n`, this.output.chunked));
+    if (!this.isEnding) this.outbox?.push(text(`retry: ${ms}\n`, this.output.chunked), true);
   }
 
   close(code: number, cause: string, retryAfterMs?: number): void {
