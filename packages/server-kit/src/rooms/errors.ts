@@ -23,6 +23,10 @@ export const ROOM_ERRORS = {
     remedy: 'Wait for it, then try again.',
     retryable: true,
   },
+  ERR_ROOM_LIMIT: {
+    message: 'You have as many rooms as one person may.',
+    remedy: 'End one of them, or raise maxRoomsPerCreator.',
+  },
   ERR_ROOM_DISCORD_FAILED: {
     message: 'Discord did not do what was asked.',
     remedy: 'Try again later; the cause is in `cause` and in the log.',
@@ -43,6 +47,7 @@ export const ROOM_STATUS: Readonly<Record<RoomErrorCode, number>> = {
   ERR_ROOM_SESSION_REQUIRED: 401,
   ERR_ROOM_MEMBERSHIP_REQUIRED: 403,
   ERR_ROOM_BUSY: 409,
+  ERR_ROOM_LIMIT: 409,
   ERR_ROOM_DISCORD_FAILED: 502,
 };
 

@@ -34,6 +34,8 @@ export interface RoomServiceOptions {
   readonly staffRoleIds?: readonly string[] | undefined;
   /** Most people of a room, 1 to 99. @defaultValue 4 */
   readonly maxUserLimit?: number | undefined;
+  /** Most open rooms of one creator: a guild has 250 roles and 500 channels. @defaultValue 10 */
+  readonly maxRoomsPerCreator?: number | undefined;
   /** People who look at a room in the app; they keep it open. @defaultValue nobody */
   readonly viewersOf?: ((channelId: string) => number | Promise<number>) | undefined;
   /** Who holds a role, for seats after a restart. @defaultValue who is in the channel */
@@ -79,6 +81,7 @@ export interface RoomSettings {
   readonly botUserId: string | undefined;
   readonly staffRoleIds: readonly string[];
   readonly maxUserLimit: number;
+  readonly maxRoomsPerCreator: number;
   readonly viewersOf: NonNullable<RoomServiceOptions['viewersOf']>;
   readonly holdersOf: RoomServiceOptions['holdersOf'];
   readonly publish: RoomServiceOptions['publish'];
@@ -103,6 +106,7 @@ const DEFAULTS = {
   botUserId: undefined,
   staffRoleIds: [] as readonly string[],
   maxUserLimit: 4,
+  maxRoomsPerCreator: 10,
   viewersOf: (): number => 0,
   holdersOf: undefined,
   publish: undefined,
@@ -127,6 +131,7 @@ export function resolveRoomOptions(options: RoomServiceOptions): RoomSettings {
     rest: (value: unknown) =>
       typeof value === 'object' && value !== null ? undefined : 'must be a client of Discord’s REST API',
     maxUserLimit: check.integer(1, 99),
+    maxRoomsPerCreator: check.integer(1),
     lookEveryMs: check.integer(1),
     idleMs: check.integer(0),
     noticeMs: check.integer(0),

@@ -421,8 +421,10 @@ export class RoomService extends TypedEmitter<RoomServiceEvents> {
   }
 
   private async make(input: NewRoom, marker: string): Promise<RoomRecord> {
-    const { store, guildId, clock, maxUserLimit, logger } = this.settings;
+    const { store, guildId, clock, maxUserLimit, maxRoomsPerCreator, logger } = this.settings;
     const { creatorId, name = 'Room', parentId, userLimit = maxUserLimit, idempotencyKey, accessToken } = input;
+    const own = (await this.list()).filter((room) => room.creatorId === creatorId);
+    if (own.length >= maxRoomsPerCreator) throw new RoomError('ERR_ROOM_LIMIT');
     this.building.add(marker);
     try {
       const plan = {

@@ -155,6 +155,17 @@ describe('create', () => {
     expect((await discord()).rooms).toHaveLength(1);
   });
 
+  it('bounds the rooms of one creator', async () => {
+    const { rooms } = subject({ maxRoomsPerCreator: 2 });
+    const made = await rooms.create({ creatorId: idOf(0), idempotencyKey: 'a' });
+    await rooms.create({ creatorId: idOf(0), idempotencyKey: 'b' });
+    expect(await codeOf(rooms.create({ creatorId: idOf(0), idempotencyKey: 'c' }))).toBe('ERR_ROOM_LIMIT');
+    expect((await rooms.create({ creatorId: idOf(0), idempotencyKey: 'a' })).channelId).toBe(made.channelId);
+    await rooms.end(made.channelId);
+    expect(await codeOf(rooms.create({ creatorId: idOf(0), idempotencyKey: 'c' }))).toBe('ok');
+    expect((await discord()).rooms).toHaveLength(2);
+  });
+
   it('refuses input before anything is sent', async () => {
     const { rooms, api } = subject();
     const bad = [
