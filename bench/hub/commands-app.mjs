@@ -25,6 +25,7 @@ const hub = new RealtimeHub({
   authenticate: ({ token }) => ({ userId: token, roles: [], expiresAt: Number.POSITIVE_INFINITY }),
   authorize: () => true,
   maxConnections: 10_000,
+  maxConnectionsPerUser: 10_000,
   onCommand: bus.handle,
 });
 const server = createServer();

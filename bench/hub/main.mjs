@@ -2,6 +2,7 @@
 // reader that stalls, commands with SSE. Server and load are processes of their own.
 // npm run bench -- hub [--quick] [--only=guildkit,ws] [--part=latency|overload|most|stalled|commands]
 // [--seconds=5] [--commandSeconds=60]
+import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageFrom, optionsOf, startProcess } from '../lib/processes.mjs';
 import { writeSection } from '../lib/report.mjs';
@@ -155,7 +156,8 @@ async function stalledTable() {
 const lines = [
   'Events of about 300 bytes to everyone, without compression. Server and load generator are processes of their own on the two',
   'cores; latency counts from the moment an event was due, measured on 100 of the sockets; every delivery is counted. `ws` stringifies',
-  'once for all. The order of the contenders is the order of the runs.',
+  'once for all. The order of the contenders is the order of the runs. Other work on the machine (load average ' +
+    `${loadavg()[0].toFixed(1)} at the start) makes latencies longer for whoever is on; CPU a delivery and what arrives compare better.`,
   '',
 ];
 if (wants('latency')) {
