@@ -16,6 +16,9 @@ const MAX_ROUTES = 512;
 export class DispatchRouter implements DispatchFilter {
   private readonly routes = new Map<string, readonly DispatchSink[]>();
   private someUnwanted = false;
+  /** The last one asked for: each dispatch is asked for twice, and many are like the one before. */
+  private lastName: string | undefined;
+  private lastRoute: readonly DispatchSink[] = [];
 
   /** @param sinks In the order in which they are told. @param everything One that wants all or nothing, as it likes. */
   constructor(
@@ -26,6 +29,8 @@ export class DispatchRouter implements DispatchFilter {
   /** To be called when a sink wants other names than before. */
   readonly reset = (): void => {
     this.routes.clear();
+    this.lastName = undefined;
+    this.lastRoute = [];
     this.someUnwanted = false;
   };
 
@@ -45,8 +50,14 @@ export class DispatchRouter implements DispatchFilter {
   }
 
   private routeOf(name: string): readonly DispatchSink[] {
-    const known = this.routes.get(name);
-    if (known !== undefined) return known;
+    if (name !== this.lastName) {
+      this.lastRoute = this.routes.get(name) ?? this.findRoute(name);
+      this.lastName = name;
+    }
+    return this.lastRoute;
+  }
+
+  private findRoute(name: string): readonly DispatchSink[] {
     if (this.routes.size >= MAX_ROUTES) this.routes.clear();
     const route = this.sinks.filter((sink) => sink.wants(name));
     this.routes.set(name, route);

@@ -38,11 +38,20 @@ export function eventIdOf(traceId: string, index: number): string {
 const PLAIN = Array.from({ length: 1_000 }, (_, n) => String(n));
 const PADDED = PLAIN.map((digits) => digits.padStart(3, '0'));
 
+/** The last thousand and its digits: numbers come one after the other. */
+let thousand = 0;
+let thousandDigits = '';
+
 /**
  * As `String`, for natural numbers. V8 keeps the strings that `String` makes of numbers in a cache that outlives them: one
  * for each dispatch made every young collection ten times as long.
  */
 function decimal(natural: number): string {
   if (natural < 1_000) return PLAIN[natural] ?? String(natural);
-  return decimal(Math.floor(natural / 1_000)) + PADDED[natural % 1_000];
+  const thousands = Math.floor(natural / 1_000);
+  if (thousands !== thousand) {
+    thousandDigits = String(thousands);
+    thousand = thousands;
+  }
+  return thousandDigits + PADDED[natural % 1_000];
 }
