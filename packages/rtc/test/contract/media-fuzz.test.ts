@@ -33,7 +33,19 @@ describe('hostile input', () => {
       const clock = createVirtualClock();
       const [side] = createLink(clock);
       const errors: unknown[] = [];
-      const engine = createMediaEngine({ transport: side, onError: (error) => errors.push(error), random });
+      const talking = new Set<string>();
+      const engine = createMediaEngine({
+        transport: side,
+        onError: (error) => errors.push(error),
+        // Begins and ends take turns, for each stream of each user.
+        onTalk(event) {
+          const name = `${event.userId} ${event.ssrc}`;
+          if (talking.has(name) === event.talking) errors.push(`${name} ${event.talking} twice`);
+          if (event.talking) talking.add(name);
+          else talking.delete(name);
+        },
+        random,
+      });
       let frames = 0;
       engine.onAudio(() => {
         frames += 1;
@@ -123,6 +135,7 @@ describe('hostile input', () => {
       expect(frames).toBeGreaterThan(INPUTS / 500);
       video.stop();
       engine.close();
+      expect(talking.size).toBe(0);
       await clock.advance(5_000);
       expect(clock.pending).toBe(0);
     },

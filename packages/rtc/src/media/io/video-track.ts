@@ -275,16 +275,21 @@ export class VideoTrackSender implements VideoSender {
 
   private async sendInTime(frame: VideoFrame): Promise<void> {
     const { transport } = this.host;
-    while (this.isPaused || (transport.session === undefined && !this.hasEnded)) await this.sleep(undefined);
-    if (this.hasEnded) return;
-    if (this.settings.pacing === 'timestamps') {
-      const due = this.schedule.dueAt(frame.timestamp, transport.clock.now());
-      while (!this.hasEnded && due - transport.clock.now() > EARLY_MS) await this.sleep(due - transport.clock.now());
+    let session = transport.session;
+    // What it waits for may be gone again when the frame's time has come.
+    do {
+      while (this.isPaused || (transport.session === undefined && !this.hasEnded)) await this.sleep(undefined);
+      if (this.settings.pacing === 'timestamps') await this.untilDue(frame.timestamp);
       if (this.hasEnded) return;
-    }
-    const { session } = transport;
-    if (session === undefined || this.isPaused) return;
+      session = transport.session;
+    } while (this.isPaused || session === undefined);
     await this.send(frame, session);
+  }
+
+  private async untilDue(timestamp: number): Promise<void> {
+    const { clock } = this.host.transport;
+    const due = this.schedule.dueAt(timestamp, clock.now());
+    while (!this.hasEnded && due - clock.now() > EARLY_MS) await this.sleep(due - clock.now());
   }
 
   private async send(frame: VideoFrame, session: MediaSession): Promise<void> {
