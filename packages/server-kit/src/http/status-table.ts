@@ -105,6 +105,7 @@ const LINES: readonly Line[] = [
   ['ERR_GATEWAY_SEND_QUEUE_FULL', 503],
   ['ERR_GATEWAY_', 502],
   ['ERR_RTC_', 502],
+  ['ERR_REDIS_', 503],
 ];
 
 /** What the words at the end of a code mean, for the families whose refusals concern the caller. */
