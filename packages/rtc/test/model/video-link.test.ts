@@ -8,7 +8,7 @@ import type { VideoCodec } from '../../src/protocol/voice-codecs.js';
 import { createLink, dice } from '../support/media-link.js';
 
 /** For each codec; the long run takes more. */
-const NETWORKS = Number(process.env.GUILDKIT_SOAK_NETWORKS ?? 8);
+const NETWORKS = Number(process.env.GUILDKIT_SOAK_RUNS ?? 8);
 
 /** What an encoder makes, with the number of each frame in it; a keyframe where one is asked for. */
 function camera(codec: VideoCodec, random: () => number) {
