@@ -124,17 +124,12 @@ it(
             side.setSession(session);
           } else if (one.do === 'secret') {
             isSecret = !isSecret;
-          } else if (one.do === 'pli' || one.do === 'nack') {
-            const mediaSsrc = generation * 10;
-            if (one.do === 'pli') tell({ type: 'pictureLossIndication', senderSsrc: 1, mediaSsrc });
-            else
-              tell({
-                type: 'nack',
-                senderSsrc: 1,
-                mediaSsrc,
-                sequenceNumbers: [one.number, sent.at(-1)?.sequenceNumber ?? 0],
-              });
-          } else {
+          } else if (one.do === 'pli') {
+            tell({ type: 'pictureLossIndication', senderSsrc: 1, mediaSsrc: generation * 10 });
+          } else if ('number' in one) {
+            const sequenceNumbers = [one.number, sent.at(-1)?.sequenceNumber ?? 0];
+            tell({ type: 'nack', senderSsrc: 1, mediaSsrc: generation * 10, sequenceNumbers });
+          } else if ('which' in one) {
             senders[one.which]?.[one.do]();
           }
         }
