@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
+import { MediaRelay } from '@guildkit/server-kit/media';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { App } from '../../src/server/app.js';
 import { createWebServer, type StartEntry } from '../../src/server/web.js';
@@ -23,7 +24,8 @@ async function start(fetchPage: StartEntry['fetch'], baseUrl?: string) {
   const logged: unknown[] = [];
   const log = (fields: unknown, message?: string) => logged.push([fields, message]);
   const logger = { debug: log, info: log, warn: log, error: log };
-  const app = { hub, logger } as unknown as App;
+  const seats = { relay: new MediaRelay({ origins: [], authenticate: () => null, takeSeat: () => null }) };
+  const app = { hub, seats, logger } as unknown as App;
   const clientDir = join(tmpdir(), 'guildkit-no-files');
   const server = createWebServer(
     app,

@@ -1,0 +1,298 @@
+/**
+ * Owns a page's place at the table: its camera and microphone, the media socket, who is heard and seen. Refuses to draw:
+ * components read its view and hand in their canvases. Runs in browsers only.
+ */
+import type { Unsubscribe } from '@guildkit/core';
+import {
+  type AudioPlayer,
+  MediaClient,
+  type MediaSender,
+  type MediaView,
+  playAudio,
+  playVideo,
+  sendCamera,
+  sendMicrophone,
+} from '@guildkit/realtime-client/media';
+
+/** How the table is reached. `full`: no seat is free; tried again by itself, like `lost`. */
+export type TableStatus = 'off' | 'connecting' | 'open' | 'full' | 'lost' | 'refused';
+
+/** A camera or a microphone of this page. */
+export type DeviceStatus = 'off' | 'starting' | 'on';
+
+/** Somebody else at the table. */
+export interface TablePerson {
+  readonly userId: string;
+  /** Number of their video's stream, when they have ever shown something. */
+  readonly video: number | undefined;
+  /** Pictures come. */
+  readonly showing: boolean;
+  readonly speaking: boolean;
+}
+
+/** What components draw. A new object whenever something has changed. */
+export interface TableView {
+  readonly status: TableStatus;
+  readonly microphone: DeviceStatus;
+  readonly camera: DeviceStatus;
+  /** The own picture, while the camera is on. */
+  readonly preview: MediaStream | undefined;
+  readonly speaking: boolean;
+  readonly problem: string | undefined;
+  readonly people: readonly TablePerson[];
+}
+
+/** Enough for faces and cards on two cores. */
+const PICTURE = { width: 320, height: 240, frameRate: 15 } as const;
+const BITS_PER_SECOND = 300_000;
+const SAMPLE_RATE = 48_000;
+/** How often it is looked who speaks and shows, ms. */
+const LOOK_MS = 150;
+/** Without a picture for this long the camera is off, ms. */
+const STALE_MS = 2_500;
+/** Loudest sample from which somebody speaks. */
+const LOUD = 0.02;
+/** Between words nobody falls silent, ms. */
+const PAUSE_MS = 400;
+
+const OFF: TableView = {
+  status: 'off',
+  microphone: 'off',
+  camera: 'off',
+  preview: undefined,
+  speaking: false,
+  problem: undefined,
+  people: [],
+};
+
+interface Heard {
+  readonly userId: string;
+  readonly player: AudioPlayer;
+  readonly loudness: () => number;
+}
+
+interface Device {
+  readonly track: MediaStreamTrack;
+  sender: MediaSender | undefined;
+  loudness?: (() => number) | undefined;
+}
+
+export class TableSession {
+  private readonly url: string;
+  private readonly listeners = new Set<() => void>();
+  private shown: TableView = OFF;
+  private client: MediaClient | undefined;
+  private audio: AudioContext | undefined;
+  private readonly heard = new Map<number, Heard>();
+  /** Streams of video by person, and when the last picture of each came. */
+  private readonly seen = new Map<string, { readonly stream: number; at: number }>();
+  private readonly lastLoud = new Map<string, number>();
+  private microphone: Device | undefined;
+  private camera: Device | undefined;
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(channelId: string) {
+    this.url = `/api/media?room=channel:${channelId}`;
+  }
+
+  /** Whether this browser can do it at all. */
+  static isSupported(): boolean {
+    return typeof VideoDecoder !== 'undefined' && typeof AudioEncoder !== 'undefined';
+  }
+
+  readonly view = (): TableView => this.shown;
+
+  readonly subscribe = (listener: () => void): Unsubscribe => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Takes a seat. Called by something the player did: sound may play from then on. */
+  listen(): void {
+    this.audio ??= new AudioContext({ sampleRate: SAMPLE_RATE });
+    void this.audio.resume();
+    if (this.client !== undefined) return;
+    const client = new MediaClient({ url: this.url });
+    this.client = client;
+    client.on('stateChange', (view) => this.change({ status: statusOf(view) }));
+    client.on('stream', ({ stream, userId, kind }) => {
+      if (kind === 'audio') this.hear(client, stream, userId);
+      else this.seen.set(userId, { stream, at: performance.now() });
+      this.look();
+    });
+    client.on('streamEnded', ({ stream, userId, kind }) => {
+      if (kind === 'video' && this.seen.get(userId)?.stream === stream) this.seen.delete(userId);
+      else this.heard.delete(stream);
+      this.look();
+    });
+    client.on('frame', ({ kind, userId }) => {
+      const video = kind === 'video' ? this.seen.get(userId) : undefined;
+      if (video !== undefined) video.at = performance.now();
+    });
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.change({ status: 'connecting' });
+    client.connect();
+  }
+
+  async toggleMicrophone(): Promise<void> {
+    if (this.microphone !== undefined) {
+      stopDevice(this.microphone);
+      this.microphone = undefined;
+      this.change({ microphone: 'off', speaking: false });
+      return;
+    }
+    await this.start('microphone', { audio: { echoCancellation: true, noiseSuppression: true } }, async (device) => {
+      const audioContext = this.audio as AudioContext;
+      device.sender = await sendMicrophone(this.client as MediaClient, device.track, { audioContext });
+      const analyser = createAnalyser(audioContext);
+      audioContext.createMediaStreamSource(new MediaStream([device.track])).connect(analyser);
+      device.loudness = loudnessOf(analyser);
+    });
+  }
+
+  async toggleCamera(): Promise<void> {
+    if (this.camera !== undefined) {
+      stopDevice(this.camera);
+      this.camera = undefined;
+      this.change({ camera: 'off', preview: undefined });
+      return;
+    }
+    await this.start('camera', { video: PICTURE }, async (device) => {
+      device.sender = sendCamera(this.client as MediaClient, device.track, { bitsPerSecond: BITS_PER_SECOND });
+      this.change({ preview: new MediaStream([device.track]) });
+    });
+  }
+
+  /**
+   * Draws a stream. `onFrame` gets each picture when it is due: the place where an app looks at what a camera sees.
+   *
+   * @returns ends it.
+   */
+  play(stream: number, canvas: HTMLCanvasElement, onFrame?: (frame: VideoFrame) => void): () => void {
+    if (this.client === undefined) return () => {};
+    return playVideo(this.client, { stream, canvas, onFrame }).stop;
+  }
+
+  /** Tries at once where a wait is under way, and again where it was given up. */
+  retry(): void {
+    this.client?.close();
+    this.client?.connect();
+  }
+
+  /** Gives the seat back; camera and microphone are off. `listen()` may follow. */
+  leave(): void {
+    clearInterval(this.timer);
+    this.client?.close();
+    this.client = undefined;
+    for (const { player } of this.heard.values()) player.stop();
+    for (const device of [this.microphone, this.camera]) if (device !== undefined) stopDevice(device);
+    this.microphone = this.camera = undefined;
+    for (const map of [this.heard, this.seen, this.lastLoud]) map.clear();
+    void this.audio?.close().catch(() => {});
+    this.audio = undefined;
+    this.change(OFF);
+  }
+
+  private async start(
+    kind: 'microphone' | 'camera',
+    constraints: MediaStreamConstraints,
+    use: (device: Device) => Promise<void>,
+  ): Promise<void> {
+    if (this.shown[kind] === 'starting') return;
+    this.listen();
+    const { client } = this;
+    this.change({ [kind]: 'starting', problem: undefined });
+    let device: Device | undefined;
+    try {
+      const [track] = (await navigator.mediaDevices.getUserMedia(constraints)).getTracks();
+      if (track === undefined) throw new DOMException('no track', 'NotFoundError');
+      device = { track, sender: undefined };
+      // Left while the browser asked.
+      if (client !== this.client) return stopDevice(device);
+      await use(device);
+      if (client !== this.client) return stopDevice(device);
+      this[kind] = device;
+      // Unplugged, or taken away in the browser's own menu.
+      track.addEventListener('ended', () => {
+        if (this[kind] === device) void (kind === 'camera' ? this.toggleCamera() : this.toggleMicrophone());
+      });
+      this.change({ [kind]: 'on' });
+    } catch (error) {
+      if (device !== undefined) stopDevice(device);
+      if (client === this.client) this.change({ [kind]: 'off', problem: problemOf(kind, error) });
+    }
+  }
+
+  private hear(client: MediaClient, stream: number, userId: string): void {
+    const audioContext = this.audio as AudioContext;
+    const analyser = createAnalyser(audioContext);
+    analyser.connect(audioContext.destination);
+    const player = playAudio(client, { stream, audioContext, output: analyser });
+    this.heard.set(stream, { userId, player, loudness: loudnessOf(analyser) });
+  }
+
+  /** Who speaks and who shows, now. */
+  private look(): void {
+    const now = performance.now();
+    const speaks = (id: string, loudness: number): boolean => {
+      if (loudness > LOUD) this.lastLoud.set(id, now);
+      return now - (this.lastLoud.get(id) ?? -PAUSE_MS) < PAUSE_MS;
+    };
+    const loud = new Map<string, number>();
+    for (const { userId, loudness } of this.heard.values()) loud.set(userId, loudness());
+    const people = [...new Set([...this.seen.keys(), ...loud.keys()])].sort().map((userId) => {
+      const video = this.seen.get(userId);
+      return {
+        userId,
+        video: video?.stream,
+        showing: video !== undefined && now - video.at < STALE_MS,
+        speaking: speaks(userId, loud.get(userId) ?? 0),
+      };
+    });
+    const { loudness } = this.microphone ?? {};
+    const speaking = loudness !== undefined && speaks('', loudness());
+    const before = this.shown;
+    if (speaking !== before.speaking || JSON.stringify(people) !== JSON.stringify(before.people)) {
+      this.change({ people, speaking });
+    }
+  }
+
+  private change(part: Partial<TableView>): void {
+    this.shown = { ...this.shown, ...part };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+function statusOf({ status, reason }: MediaView): TableStatus {
+  if (status === 'open' || status === 'connecting') return status;
+  if (status === 'closed') return reason === undefined ? 'off' : 'refused';
+  return reason === 'ERR_MEDIA_SEAT_UNAVAILABLE' ? 'full' : 'lost';
+}
+
+function stopDevice({ sender, track }: Device): void {
+  sender?.stop();
+  track.stop();
+}
+
+/** Remembers as much as passes between two looks. */
+function createAnalyser(audioContext: AudioContext): AnalyserNode {
+  return new AnalyserNode(audioContext, { fftSize: 8_192 });
+}
+
+/** Loudest sample of the last moment. */
+function loudnessOf(analyser: AnalyserNode): () => number {
+  const samples = new Float32Array(analyser.fftSize);
+  return () => {
+    analyser.getFloatTimeDomainData(samples);
+    return samples.reduce((loudest, sample) => Math.max(loudest, Math.abs(sample)), 0);
+  };
+}
+
+/** What people read. The names are those of getUserMedia. */
+function problemOf(kind: 'microphone' | 'camera', error: unknown): string {
+  const name = error instanceof Error ? error.name : '';
+  if (name === 'NotAllowedError') return `The browser does not let this page use your ${kind}. Allow it and try again.`;
+  if (name === 'NotFoundError') return `No ${kind} was found.`;
+  if (name === 'NotReadableError') return `Your ${kind} is in use by another program.`;
+  return `Your ${kind} could not be started.`;
+}

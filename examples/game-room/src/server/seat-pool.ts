@@ -1,0 +1,215 @@
+/**
+ * Owns who sits where: which seat of the pool speaks for which player, and for how long. Refuses to know bots, sockets and
+ * Discord: a seat is what joins a channel and carries media.
+ */
+import { type Clock, type DiscordPerson, type Logger, messageOf, systemClock } from '@guildkit/core';
+import type { MediaSeat } from '@guildkit/server-kit/media';
+
+/** One bot of the pool. */
+export interface Seat {
+  readonly media: MediaSeat;
+  /** As whom Discord shows it, once it has been connected. */
+  readonly userId: string | undefined;
+  /** Goes into a voice channel. */
+  join(channelId: string): Promise<void>;
+  leave(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** For whom a seat is taken, and where. */
+interface SeatHolder {
+  readonly player: DiscordPerson;
+  readonly channelId: string;
+}
+
+export interface SeatPoolOptions {
+  /** How many seats there are. */
+  readonly size: number;
+  /** Makes a seat when it is first needed. */
+  readonly open: (index: number) => Promise<Seat>;
+  readonly logger: Logger;
+  readonly clock?: Clock | undefined;
+}
+
+export interface SeatPool {
+  /**
+   * Takes a seat for a player; `null` when all are taken. A player who comes back to the same room gets the seat that they
+   * had, also while the connection before has not ended yet: the newer one speaks then.
+   */
+  take(holder: SeatHolder): Promise<MediaSeat | null>;
+  /** Gives a seat back. It stays in its channel for a moment: pages come back. */
+  release(lease: MediaSeat): void;
+  /** Ends what a player has in a room. */
+  end(userId: string, channelId: string): void;
+  /** Whom a seat stands for, by its own id. */
+  playerOf(seatUserId: string): DiscordPerson | undefined;
+  close(): Promise<void>;
+}
+
+/** How long a seat waits for its player to come back, ms. */
+const LINGER_MS = 5_000;
+
+interface Place {
+  readonly index: number;
+  readonly seat: Promise<Seat>;
+  /** The seat, once it is there. */
+  opened: Seat | undefined;
+  holder: SeatHolder | undefined;
+  /** When it has joined. */
+  ready: Promise<void>;
+  leaving: Promise<void>;
+  leases: Map<MediaSeat, Set<() => void>>;
+  /** The lease that may speak: the newest. */
+  speaker: MediaSeat | undefined;
+  linger: unknown;
+  /** Removed from its channel, or by us: nobody comes back to it. */
+  isOver: boolean;
+}
+
+const DONE = Promise.resolve();
+
+export function createSeatPool({ size, open, logger, clock = systemClock }: SeatPoolOptions): SeatPool {
+  const places: Place[] = [];
+  const placeOf = new Map<MediaSeat, Place>();
+  let isClosed = false;
+
+  function add(): Place {
+    let index = 0;
+    while (places.some((each) => each.index === index)) index += 1;
+    const place: Place = {
+      index,
+      seat: open(index),
+      opened: undefined,
+      holder: undefined,
+      ready: DONE,
+      leaving: DONE,
+      leases: new Map(),
+      speaker: undefined,
+      linger: undefined,
+      isOver: false,
+    };
+    place.seat.then(
+      (seat) => {
+        place.opened = seat;
+        seat.media.onEnded?.(() => over(place));
+      },
+      // Whoever asked for it is told; the next one makes another.
+      () => places.splice(places.indexOf(place), 1),
+    );
+    places.push(place);
+    return place;
+  }
+
+  function find(): Place | undefined {
+    const free = places.find(({ holder }) => holder === undefined);
+    if (free !== undefined) return free;
+    if (places.length < size) return add();
+    // Better somebody who is here than somebody who may come back.
+    const waiting = places.find(({ linger }) => linger !== undefined);
+    if (waiting !== undefined) vacate(waiting);
+    return waiting;
+  }
+
+  function vacate(place: Place): void {
+    stopWaiting(place);
+    place.holder = undefined;
+    place.speaker = undefined;
+    const { opened } = place;
+    if (opened === undefined) return;
+    place.leaving = opened.leave().catch((error) => logger.warn({ reason: messageOf(error) }, 'a seat did not leave'));
+    // The one that was used last is used last again: one that does not work does not stand before those that do.
+    places.push(...places.splice(places.indexOf(place), 1));
+  }
+
+  function stopWaiting(place: Place): void {
+    if (place.linger !== undefined) clock.clearTimer(place.linger);
+    place.linger = undefined;
+  }
+
+  /** Tells the pages; each gives back its lease. */
+  function over(place: Place): void {
+    if (place.holder === undefined) return;
+    place.isOver = true;
+    if (place.leases.size === 0) vacate(place);
+    for (const listeners of [...place.leases.values()]) for (const listener of [...listeners]) listener();
+  }
+
+  async function join(place: Place, holder: SeatHolder): Promise<void> {
+    const seat = await place.seat;
+    await place.leaving;
+    if (place.holder !== holder) throw new Error('the seat was taken back');
+    await seat.join(holder.channelId);
+  }
+
+  function lease(place: Place, { media }: Seat): MediaSeat {
+    const enders = new Set<() => void>();
+    const own: MediaSeat = {
+      ...media,
+      sendAudio: (frame) => {
+        if (place.speaker === own) media.sendAudio(frame);
+      },
+      sendVideo: (frame) => {
+        if (place.speaker === own) media.sendVideo(frame);
+      },
+      onEnded(listener) {
+        enders.add(listener);
+        return () => enders.delete(listener);
+      },
+    };
+    place.leases.set(own, enders);
+    place.speaker = own;
+    placeOf.set(own, place);
+    return own;
+  }
+
+  return {
+    async take(holder) {
+      if (isClosed) return null;
+      const { player, channelId } = holder;
+      const same = places.find(
+        (place) =>
+          !place.isOver && place.holder?.player.userId === player.userId && place.holder.channelId === channelId,
+      );
+      const place = same ?? find();
+      if (place === undefined) return null;
+      stopWaiting(place);
+      if (same === undefined) {
+        place.holder = holder;
+        place.isOver = false;
+        place.ready = join(place, holder);
+      }
+      const current = place.holder;
+      try {
+        await place.ready;
+      } catch (error) {
+        if (place.holder === holder) vacate(place);
+        throw error;
+      }
+      // Taken back while it joined.
+      if (place.holder !== current || place.isOver || isClosed) return null;
+      stopWaiting(place);
+      return lease(place, await place.seat);
+    },
+    release(given) {
+      const place = placeOf.get(given);
+      if (place === undefined) return;
+      placeOf.delete(given);
+      place.leases.delete(given);
+      if (place.speaker === given) place.speaker = [...place.leases.keys()].at(-1);
+      if (place.leases.size > 0) return;
+      if (place.isOver || isClosed) vacate(place);
+      else place.linger = clock.setTimer(() => vacate(place), LINGER_MS);
+    },
+    end(userId, channelId) {
+      for (const place of [...places]) {
+        if (place.holder?.player.userId === userId && place.holder.channelId === channelId) over(place);
+      }
+    },
+    playerOf: (seatUserId) => places.find(({ opened }) => opened?.userId === seatUserId)?.holder?.player,
+    async close() {
+      isClosed = true;
+      for (const place of places) stopWaiting(place);
+      await Promise.all(places.map(({ seat }) => seat.then((each) => each.close()).catch(() => {})));
+    },
+  };
+}

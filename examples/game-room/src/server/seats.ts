@@ -1,0 +1,90 @@
+/** Owns voice and video of pages: the relay that they connect to, and the seats that speak for them. */
+import type { DomainEvent, Logger } from '@guildkit/core';
+import { parseRoom } from '@guildkit/core/wire';
+import type { Sandbox } from '@guildkit/sandbox';
+import { type AuthContext, MediaRelay, type Origins, type Principal } from '@guildkit/server-kit/media';
+import type { People } from './people.js';
+import { createSeatPool } from './seat-pool.js';
+import { createVoiceSeat } from './voice-seat.js';
+
+export interface SeatsOptions {
+  readonly guildId: string;
+  readonly apiBase: string | undefined;
+  /** Of the bots that speak for players. The sandbox makes its own. */
+  readonly tokens: readonly string[];
+  readonly sandbox: Sandbox | undefined;
+  readonly people: People;
+  readonly origins: Origins;
+  readonly authenticate: (context: AuthContext) => Principal | null | Promise<Principal | null>;
+  /** Whether somebody may speak in a channel. */
+  readonly allows: (userId: string, channelId: string) => Promise<boolean>;
+  readonly logger: Logger;
+}
+
+export interface Seats {
+  readonly relay: MediaRelay;
+  /** How many seats there are. */
+  readonly size: number;
+  /** An event as people are to see it: a seat bears the name and the face of its player. */
+  shown(event: DomainEvent): DomainEvent;
+  /** Ends what a player has in a room. */
+  end(userId: string, channelId: string): void;
+  /** Closes the pages' connections, then the seats. */
+  close(): Promise<void>;
+}
+
+/** Bots that a sandbox makes at most. */
+const SANDBOX_SEATS = 25;
+
+export function createSeats(options: SeatsOptions): Seats {
+  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, logger } = options;
+  const size = sandbox === undefined ? tokens.length : SANDBOX_SEATS;
+  const tokenOf = async (index: number): Promise<string> =>
+    sandbox === undefined
+      ? (tokens[index] as string)
+      : (await sandbox.bots.create({ name: `Seat ${index + 1}` })).token;
+  const pool = createSeatPool({
+    size,
+    open: async (index) => createVoiceSeat({ token: await tokenOf(index), guildId, apiBase, logger }),
+    logger,
+  });
+  const relay = new MediaRelay({
+    origins,
+    authenticate,
+    async takeSeat({ userId }, { url }) {
+      const room = parseRoom(new URL(url, 'http://app').searchParams.get('room') ?? '');
+      if (room?.kind !== 'channel' || !(await allows(userId, room.id))) return null;
+      const player = people.get(userId) ?? { userId, username: 'Player', avatar: null };
+      return pool.take({ player, channelId: room.id });
+    },
+    releaseSeat: (seat) => pool.release(seat),
+    logger,
+  });
+
+  const shownAs = <T extends { readonly userId: string }>(person: T): T => {
+    const player = pool.playerOf(person.userId);
+    return player === undefined ? person : { ...person, username: player.username, avatar: player.avatar };
+  };
+  return {
+    relay,
+    size,
+    shown(event) {
+      switch (event.event) {
+        case 'voice.joined':
+        case 'voice.updated':
+        case 'voice.left':
+        case 'voice.moved':
+          return { ...event, payload: shownAs(event.payload) } as DomainEvent;
+        case 'voice.snapshot':
+          return { ...event, payload: { ...event.payload, members: event.payload.members.map(shownAs) } };
+        default:
+          return event;
+      }
+    },
+    end: (userId, channelId) => pool.end(userId, channelId),
+    async close() {
+      await relay.close();
+      await pool.close();
+    },
+  };
+}
