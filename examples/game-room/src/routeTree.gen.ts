@@ -18,6 +18,7 @@ import { Route as ApiTokenRouteImport } from './routes/api/token'
 import { Route as JoinChannelIdRouteImport } from './routes/join.$channelId'
 import { Route as RoomChannelIdRouteImport } from './routes/room.$channelId'
 import { Route as ApiEndRoomChannelIdRouteImport } from './routes/api/end-room.$channelId'
+import { Route as ApiInternalEventsRouteImport } from './routes/api/internal.events'
 import { Route as AuthDiscordCallbackRouteImport } from './routes/auth.discord.callback'
 import { Route as AuthDiscordLoginRouteImport } from './routes/auth.discord.login'
 import { Route as AuthDiscordLogoutRouteImport } from './routes/auth.discord.logout'
@@ -67,6 +68,11 @@ const ApiEndRoomChannelIdRoute = ApiEndRoomChannelIdRouteImport.update({
   path: '/api/end-room/$channelId',
   getParentRoute: () => rootRouteImport,
 } as any)
+const ApiInternalEventsRoute = ApiInternalEventsRouteImport.update({
+  id: '/api/internal/events',
+  path: '/api/internal/events',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const AuthDiscordCallbackRoute = AuthDiscordCallbackRouteImport.update({
   id: '/auth/discord/callback',
   path: '/auth/discord/callback',
@@ -93,6 +99,7 @@ export interface FileRoutesByFullPath {
   '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
   '/api/end-room/$channelId': typeof ApiEndRoomChannelIdRoute
+  '/api/internal/events': typeof ApiInternalEventsRoute
   '/auth/discord/callback': typeof AuthDiscordCallbackRoute
   '/auth/discord/login': typeof AuthDiscordLoginRoute
   '/auth/discord/logout': typeof AuthDiscordLogoutRoute
@@ -107,6 +114,7 @@ export interface FileRoutesByTo {
   '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
   '/api/end-room/$channelId': typeof ApiEndRoomChannelIdRoute
+  '/api/internal/events': typeof ApiInternalEventsRoute
   '/auth/discord/callback': typeof AuthDiscordCallbackRoute
   '/auth/discord/login': typeof AuthDiscordLoginRoute
   '/auth/discord/logout': typeof AuthDiscordLogoutRoute
@@ -122,6 +130,7 @@ export interface FileRoutesById {
   '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
   '/api/end-room/$channelId': typeof ApiEndRoomChannelIdRoute
+  '/api/internal/events': typeof ApiInternalEventsRoute
   '/auth/discord/callback': typeof AuthDiscordCallbackRoute
   '/auth/discord/login': typeof AuthDiscordLoginRoute
   '/auth/discord/logout': typeof AuthDiscordLogoutRoute
@@ -138,6 +147,7 @@ export interface FileRouteTypes {
     | '/join/$channelId'
     | '/room/$channelId'
     | '/api/end-room/$channelId'
+    | '/api/internal/events'
     | '/auth/discord/callback'
     | '/auth/discord/login'
     | '/auth/discord/logout'
@@ -152,6 +162,7 @@ export interface FileRouteTypes {
     | '/join/$channelId'
     | '/room/$channelId'
     | '/api/end-room/$channelId'
+    | '/api/internal/events'
     | '/auth/discord/callback'
     | '/auth/discord/login'
     | '/auth/discord/logout'
@@ -166,6 +177,7 @@ export interface FileRouteTypes {
     | '/join/$channelId'
     | '/room/$channelId'
     | '/api/end-room/$channelId'
+    | '/api/internal/events'
     | '/auth/discord/callback'
     | '/auth/discord/login'
     | '/auth/discord/logout'
@@ -181,6 +193,7 @@ export interface RootRouteChildren {
   JoinChannelIdRoute: typeof JoinChannelIdRoute
   RoomChannelIdRoute: typeof RoomChannelIdRoute
   ApiEndRoomChannelIdRoute: typeof ApiEndRoomChannelIdRoute
+  ApiInternalEventsRoute: typeof ApiInternalEventsRoute
   AuthDiscordCallbackRoute: typeof AuthDiscordCallbackRoute
   AuthDiscordLoginRoute: typeof AuthDiscordLoginRoute
   AuthDiscordLogoutRoute: typeof AuthDiscordLogoutRoute
@@ -251,6 +264,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof ApiEndRoomChannelIdRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/api/internal/events': {
+      id: '/api/internal/events'
+      path: '/api/internal/events'
+      fullPath: '/api/internal/events'
+      preLoaderRoute: typeof ApiInternalEventsRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/auth/discord/callback': {
       id: '/auth/discord/callback'
       path: '/auth/discord/callback'
@@ -285,6 +305,7 @@ const rootRouteChildren: RootRouteChildren = {
   JoinChannelIdRoute: JoinChannelIdRoute,
   RoomChannelIdRoute: RoomChannelIdRoute,
   ApiEndRoomChannelIdRoute: ApiEndRoomChannelIdRoute,
+  ApiInternalEventsRoute: ApiInternalEventsRoute,
   AuthDiscordCallbackRoute: AuthDiscordCallbackRoute,
   AuthDiscordLoginRoute: AuthDiscordLoginRoute,
   AuthDiscordLogoutRoute: AuthDiscordLogoutRoute,

@@ -5,7 +5,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Logger, messageOf } from '@guildkit/core';
 import { parseRoom } from '@guildkit/core/wire';
-import { DiscordGatewayClient } from '@guildkit/gateway';
 import { DiscordRestClient } from '@guildkit/rest';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
@@ -15,6 +14,8 @@ import { createMetrics, type Metrics } from '@guildkit/server-kit/observability'
 import { type RoomRecord, RoomService } from '@guildkit/server-kit/rooms';
 import { type Chat, type ChatMessage, createChat } from './chat.js';
 import { createCommands } from './commands.js';
+import { createDiscordFeed, type DiscordFeed } from './discord-feed.js';
+import { createEventSink } from './event-sink.js';
 import { createLogin, type Login } from './login.js';
 import { isAllowedOrigin } from './origins.js';
 import { createPeople, type People } from './people.js';
@@ -33,20 +34,14 @@ const DRAIN_MS = 2000;
 /** Messages of a room that a page begins with. */
 const HISTORY = 50;
 
-/** What rooms, presence and chat need to hear of. */
-const INTENTS = [
-  'Guilds',
-  'GuildVoiceStates',
-  'GuildMessages',
-  'MessageContent',
-  'GuildMessageReactions',
-  'GuildMessageTyping',
-] as const;
-
 /** What `/health` says. */
 interface AppHealth {
   readonly status: 'ok' | 'degraded';
-  readonly discord: { readonly simulated: boolean; readonly state: string };
+  readonly discord: {
+    readonly simulated: boolean;
+    readonly topology: Settings['topology']['kind'];
+    readonly state: string;
+  };
   readonly rooms: number;
   readonly connections: number;
   readonly uptimeSeconds: number;
@@ -78,6 +73,8 @@ export interface App {
   /** The last messages of a channel, oldest first. */
   messages(channelId: string): Promise<readonly ChatMessage[]>;
   deleteChannel(channelId: string): Promise<void>;
+  /** Answers `/api/internal/events`; `undefined` unless a worker sends webhooks. */
+  readonly receiveEvent: ((request: Request) => Promise<Response>) | undefined;
   allowsOrigin(origin: string, headers: IncomingHttpHeaders | Headers): boolean;
   health(): AppHealth;
   /** Drains the hub, ends the gateway connection and the sandbox. Safe to call twice. */
@@ -108,14 +105,13 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
   const { guildId, apiBase } = connection;
 
   const rest = new DiscordRestClient({ ...connection, logger });
-  const gateway = new DiscordGatewayClient({ ...connection, intents: INTENTS, logger });
   const metrics = createMetrics();
   const directory = createRoomDirectory(guildId);
   const people = createPeople();
   const login = createLogin({ clientId, clientSecret, apiBase, secrets: settings.sessionSecrets, origin, logger });
-  const chat = createChat(people, () => gateway.signalling.userId);
+  const chat = createChat(people, () => feed.botUserId() ?? botUserId);
   const invites = createInvites({ secrets: settings.inviteSecrets, logger });
-  const { id: botUserId } = await rest.getCurrentUser().catch(() => ({ id: undefined }));
+  let { id: botUserId } = await rest.getCurrentUser().catch(() => ({ id: undefined }));
   const rooms = new RoomService({
     guildId,
     rest,
@@ -144,7 +140,6 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       from,
       headers instanceof Headers ? (headers.get('host') ?? undefined) : headers.host,
     );
-  const bus = createCommands({ rest, rooms, chat, isIn, isHost, logger });
   const hub: RealtimeHub = new RealtimeHub({
     // Pages alone connect here, and a page always says where it is from.
     origins: (from, request) => from !== undefined && allowsOrigin(from, request.headers),
@@ -156,41 +151,42 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       if (name?.kind === 'guild') return name.id === guildId;
       return name?.id === userId;
     },
-    onCommand: bus.handle,
+    onCommand: (command) => bus.handle(command),
     maxReconnectAttempts: settings.maxReconnectAttempts,
     // The page of all rooms listens to each of them. Discord allows 500 channels in a server.
     maxSubscriptions: 500,
     logger,
   });
+  const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
+  const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub, onWhole: isBack });
+  const feed: DiscordFeed = createDiscordFeed({
+    topology: settings.topology,
+    connection,
+    sink,
+    onAway: (reason) => hub.setDegraded(true, reason),
+    onBack: isBack,
+    logger,
+  });
+  const bus = createCommands({ rest, rooms, chat, isIn, isHost, link: feed.link, logger });
   metrics.onCollect(() => {
     metrics.set('connections', { transport: 'ws' }, hub.stats().connections);
   });
 
-  // The directory first: whoever hears of a room from the hub may subscribe to it at once.
-  gateway.onEvent('*', (event) => {
-    directory.apply(event);
-    people.apply(event);
-    rooms.applyEvent(event);
-    metrics.countDomainEvent(event);
-    const published = hub.publishDiscordEvent(chat.incoming(event));
-    // Not at READY: what a new session does not know of the guild comes behind it, and pages look again when told this.
-    if (event.event === 'voice.snapshot' && event.payload.guildId === guildId) void published.then(isBack);
-  });
   // A seat that is given or taken changes what somebody may see.
   rooms.on('joined', ({ userId }) => hub.revalidate(userId));
   rooms.on('ended', ({ room }) => hub.revalidate(`channel:${room.channelId}`));
 
-  const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
-  gateway.on('resumed', isBack);
-  gateway.on('degraded', () => hub.setDegraded(true, 'Discord has been away for long'));
-
   /** Rooms of before a restart are found in Discord itself; while it is away, later. */
-  const takeStock = (): Promise<void> =>
-    rooms.start().then(
-      ({ adopted, removed }) => logger.info({ adopted, removed }, 'rooms compared with Discord'),
-      (error: unknown) => logger.warn({ reason: messageOf(error) }, 'rooms not compared with Discord yet'),
-    );
-  const ready = gateway.connect().then(takeStock, (error: unknown) => {
+  const takeStock = async (): Promise<void> => {
+    try {
+      botUserId ??= (await rest.getCurrentUser()).id;
+      const { adopted, removed } = await rooms.start();
+      logger.info({ adopted, removed }, 'rooms compared with Discord');
+    } catch (error) {
+      logger.warn({ reason: messageOf(error) }, 'rooms not compared with Discord yet');
+    }
+  };
+  const ready = feed.start().then(takeStock, (error: unknown) => {
     logger.error({ reason: messageOf(error) }, 'Discord cannot be reached');
     hub.setDegraded(true, 'Discord cannot be reached');
   });
@@ -201,7 +197,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     await hub.close({ drainMs: DRAIN_MS });
     bus.close();
     await rooms.close();
-    await gateway.close();
+    await feed.close();
     await rest.close();
     await sandbox?.close();
   };
@@ -230,12 +226,13 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       await rest.deleteChannel(channelId);
       logger.info({ channelId }, 'channel deleted');
     },
+    receiveEvent: feed.receive,
     allowsOrigin,
     health() {
-      const { state } = gateway.health();
+      const state = feed.state();
       return {
         status: state === 'ready' ? 'ok' : 'degraded',
-        discord: { simulated: sandbox !== undefined, state },
+        discord: { simulated: sandbox !== undefined, topology: settings.topology.kind, state },
         rooms: directory.list().length,
         connections: hub.stats().connections,
         uptimeSeconds: Math.round((performance.now() - startedAt) / 1000),

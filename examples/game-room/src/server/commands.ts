@@ -1,10 +1,11 @@
 /** Owns what a page may ask for over its connection: chat, coming back into voice, keeping a room open, moderation. */
 import type { Logger } from '@guildkit/core';
 import type { DiscordRestClient } from '@guildkit/rest';
-import { CommandBus, createDiscordCommands, defineCommand } from '@guildkit/server-kit/commands';
+import { CommandBus, type CommandLink, createDiscordCommands, defineCommand } from '@guildkit/server-kit/commands';
 import type { RoomService } from '@guildkit/server-kit/rooms';
 import * as z from 'zod';
 import type { Chat } from './chat.js';
+import { overLink, overRest } from './command-ways.js';
 
 const snowflake = z.string().regex(/^[0-9]{1,20}$/);
 /** Discord takes 2000 characters; the mention of who says it is among them. */
@@ -18,12 +19,15 @@ export interface CommandsOptions {
   readonly isIn: (userId: string, channelId: string) => Promise<boolean>;
   /** The room that somebody sits in, if the given player opened it. */
   readonly isHost: (hostId: string, userId: string) => Promise<boolean>;
+  /** To the worker that carries them out; without it they go over `rest`. */
+  readonly link: CommandLink | undefined;
   readonly logger: Logger;
 }
 
-export function createCommands({ rest, rooms, chat, isIn, isHost, logger }: CommandsOptions): CommandBus {
+export function createCommands({ rest, rooms, chat, isIn, isHost, link, logger }: CommandsOptions): CommandBus {
+  const carryOut = link === undefined ? overRest(rest) : overLink(link);
   const commands = createDiscordCommands({
-    rest,
+    ...(link === undefined && { rest }),
     // Who may moderate is a matter of the room, not of a role: its host may.
     roles: { moveMember: [], muteMember: [], disconnectMember: [] },
     async allow(name, input, { principal }) {
@@ -54,10 +58,8 @@ export function createCommands({ rest, rooms, chat, isIn, isHost, logger }: Comm
         roles: ['chat:write'],
         channel: ({ channelId }) => channelId,
         allow: inRoom,
-        async run({ channelId, content: text }, { principal, signal }) {
-          const { id } = await rest.sendMessage(channelId, chat.outgoing(principal.userId, text), { signal });
-          return { messageId: id };
-        },
+        run: ({ channelId, content: text }, context) =>
+          carryOut('sendMessage', { channelId, content: chat.outgoing(context.principal.userId, text) }, context),
       }),
       editMessage: defineCommand({
         input: z.object({ channelId: snowflake, messageId: snowflake, content }),
@@ -65,18 +67,21 @@ export function createCommands({ rest, rooms, chat, isIn, isHost, logger }: Comm
         channel: ({ channelId }) => channelId,
         allow: async (input, context) =>
           (await inRoom(input, context)) && chat.isBy(context.principal.userId, input.messageId) === true,
-        async run({ channelId, messageId, content: text }, { principal, signal }) {
-          await rest.editMessage(channelId, messageId, { content: chat.outgoing(principal.userId, text) }, { signal });
-        },
+        run: ({ channelId, messageId, content: text }, context) =>
+          carryOut(
+            'editMessage',
+            { channelId, messageId, content: chat.outgoing(context.principal.userId, text) },
+            context,
+          ),
       }),
       addReaction: defineCommand({
         input: z.object({ channelId: snowflake, messageId: snowflake, emoji: z.string().min(1).max(64) }),
         roles: ['chat:write'],
         channel: ({ channelId }) => channelId,
         allow: inRoom,
-        async run({ channelId, messageId, emoji }, { principal, signal }) {
-          chat.expect('reaction', `${messageId} ${emoji}`, principal.userId);
-          await rest.createReaction(channelId, messageId, emoji, { signal });
+        run({ channelId, messageId, emoji }, context) {
+          chat.expect('reaction', `${messageId} ${emoji}`, context.principal.userId);
+          return carryOut('addReaction', { channelId, messageId, emoji }, context);
         },
       }),
       typingStart: defineCommand({
@@ -84,12 +89,13 @@ export function createCommands({ rest, rooms, chat, isIn, isHost, logger }: Comm
         roles: ['chat:write'],
         channel: ({ channelId }) => channelId,
         allow: inRoom,
-        async run({ channelId }, { principal, signal }) {
-          chat.expect('typing', channelId, principal.userId);
-          await rest.triggerTypingIndicator(channelId, { signal });
+        run({ channelId }, context) {
+          chat.expect('typing', channelId, context.principal.userId);
+          return carryOut('typingStart', { channelId }, context);
         },
       }),
     },
+    link,
     logger,
   });
 }

@@ -67,6 +67,10 @@ const SETTINGS = z.object({
   JWT_AUDIENCE: z.string().min(1).default('guildkit-game-room'),
   JWT_PRIVATE_JWK: privateJwk.optional(),
   MAX_WS_RECONNECT_ATTEMPTS: integer(1, 100, 5),
+  TOPOLOGY: z.enum(['inline', 'webhook', 'link']).default('inline'),
+  HUB_SECRET: secretList.optional(),
+  LINK_URL: z.url({ protocol: /^wss?$/ }).optional(),
+  LINK_TOKEN: secretList.optional(),
   NODE_ENV: z.string().optional(),
 });
 
@@ -92,6 +96,12 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
   JWT_AUDIENCE: 'Set the name that stands as audience in tokens, or leave it out.',
   JWT_PRIVATE_JWK: 'Set a private key as JSON Web Key, on one line, or leave it out for a key per start.',
   MAX_WS_RECONNECT_ATTEMPTS: 'Set a whole number from 1 to 100.',
+  TOPOLOGY:
+    'Set inline (this process is connected to Discord), webhook or link (a gateway worker is, see examples/gateway-worker).',
+  HUB_SECRET:
+    'Set 32 characters or more, from `openssl rand -hex 32`, the same as the gateway worker. To change it, put the new one before the old one with a comma.',
+  LINK_URL: "Set the gateway worker's address: ws://127.0.0.1:8081/link, or wss:// when it is on another machine.",
+  LINK_TOKEN: 'Set 32 characters or more, from `openssl rand -hex 32`, the same as the gateway worker.',
   NODE_ENV: 'Set production or development.',
 };
 
@@ -109,9 +119,19 @@ const REQUIRED_IN_PRODUCTION = [
 /** Needed with a bot of one's own: to know its server, and to let people log in. */
 const REQUIRED_WITH_BOT = ['PRIMARY_GUILD_ID', 'DISCORD_CLIENT_ID', 'DISCORD_CLIENT_SECRET'] as const;
 
+/** Needed where a worker is connected to Discord. */
+const REQUIRED_BY_TOPOLOGY = { inline: [], webhook: ['HUB_SECRET'], link: ['LINK_URL', 'LINK_TOKEN'] } as const;
+
+/** Where Discord's events come from. */
+export type Topology =
+  | { readonly kind: 'inline' }
+  | { readonly kind: 'webhook'; readonly secrets: readonly Redacted[] }
+  | { readonly kind: 'link'; readonly url: string; readonly token: Redacted };
+
 /** The checked settings. */
 export interface Settings {
   readonly production: boolean;
+  readonly topology: Topology;
   /** `undefined`: nothing was said about Discord, so the sandbox takes its place. */
   readonly discord:
     | {
@@ -163,6 +183,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       if (given[name] === undefined) problems.set(name, 'is missing: DISCORD_BOT_TOKEN needs it beside it.');
     }
   }
+  const topology = given.TOPOLOGY as keyof typeof REQUIRED_BY_TOPOLOGY;
+  for (const name of REQUIRED_BY_TOPOLOGY[topology] ?? []) {
+    if (given[name] === undefined) problems.set(name, `is missing: TOPOLOGY=${topology} needs it.`);
+  }
   const parsed = SETTINGS.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) problems.set(String(issue.path[0]), 'is malformed.');
   if (problems.size > 0 || !parsed.success) {
@@ -174,6 +198,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   const s = parsed.data;
   return {
     production,
+    topology: topologyOf(s),
     discord:
       s.DISCORD_BOT_TOKEN !== undefined && s.PRIMARY_GUILD_ID && s.DISCORD_CLIENT_ID && s.DISCORD_CLIENT_SECRET
         ? {
@@ -199,6 +224,12 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     },
     maxReconnectAttempts: s.MAX_WS_RECONNECT_ATTEMPTS,
   };
+}
+
+function topologyOf({ TOPOLOGY: kind, HUB_SECRET, LINK_URL, LINK_TOKEN }: z.output<typeof SETTINGS>): Topology {
+  if (kind === 'webhook') return { kind, secrets: secretsOf(HUB_SECRET) };
+  if (kind === 'link') return { kind, url: LINK_URL ?? '', token: new Redacted(LINK_TOKEN?.[0] ?? '') };
+  return { kind };
 }
 
 function secretsOf(given: readonly string[] | undefined): readonly Redacted[] {

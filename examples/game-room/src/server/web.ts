@@ -17,6 +17,9 @@ export interface StartEntry {
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60;
 const MAX_BODY_BYTES = 64 * 1024;
+/** Where a worker posts events, among them snapshots of a whole server. The receiver counts the bytes once more. */
+const EVENTS_PATH = '/api/internal/events';
+const MAX_EVENT_BYTES = 1024 * 1024;
 const HUB_PATHS = { ws: '/api/ws', sse: '/api/stream' } as const;
 
 /**
@@ -53,7 +56,11 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
     return response;
   };
 
-  const server = createServer(toNodeHandler(handler, { maxRequestBodySize: MAX_BODY_BYTES }) as RequestListener);
+  const pages = toNodeHandler(handler, { maxRequestBodySize: MAX_BODY_BYTES }) as RequestListener;
+  const events = toNodeHandler(handler, { maxRequestBodySize: MAX_EVENT_BYTES }) as RequestListener;
+  const server = createServer((request, response) =>
+    (request.url?.split('?', 1)[0] === EVENTS_PATH ? events : pages)(request, response),
+  );
   app.hub.attach(server, HUB_PATHS);
   server.on('upgrade', refuseForeignUpgrade);
   return server;

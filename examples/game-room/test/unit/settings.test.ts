@@ -93,4 +93,22 @@ describe('settings', () => {
     const shown = `${JSON.stringify(settings)} ${inspect(settings, { depth: 9 })}`;
     for (const secret of [TOKEN, PRODUCTION.SESSION_SECRET, 'the-private-part']) expect(shown).not.toContain(secret);
   });
+
+  test('a worker needs what joins it to the app', () => {
+    const secret = 's'.repeat(32);
+    expect(readSettings({}).topology).toEqual({ kind: 'inline' });
+    expect(readSettings({ TOPOLOGY: 'webhook', HUB_SECRET: secret }).topology).toMatchObject({ kind: 'webhook' });
+    expect(
+      readSettings({ TOPOLOGY: 'link', LINK_URL: 'wss://gateway.example/link', LINK_TOKEN: secret }).topology,
+    ).toMatchObject({ kind: 'link', url: 'wss://gateway.example/link' });
+    expect(problemsOf({ TOPOLOGY: 'webhook' }).join()).toMatch(
+      /^HUB_SECRET is missing: TOPOLOGY=webhook needs it\. Set /,
+    );
+    expect(problemsOf({ TOPOLOGY: 'link' }).map((problem) => problem.split(' ')[0])).toEqual([
+      'LINK_URL',
+      'LINK_TOKEN',
+    ]);
+    expect(problemsOf({ TOPOLOGY: 'star' }).join()).toMatch(/^TOPOLOGY is malformed\. Set /);
+    expect(problemsOf({ LINK_URL: 'http://gateway.example' }).join()).toMatch(/^LINK_URL is malformed\. Set /);
+  });
 });
