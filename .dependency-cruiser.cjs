@@ -51,8 +51,18 @@ module.exports = {
       name: 'tests-use-own-core-sandbox',
       comment: 'a package is tested with itself, core, the testkit and the sandbox',
       severity: 'error',
-      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/(rtc|sandbox)/' },
+      from: { path: '^packages/([^/]+)/test/', pathNot: '^packages/(redis|rtc|sandbox)/' },
       to: { path: '^(packages|examples|bench)/', pathNot: ['^packages/$1/', '^packages/(core|sandbox)/'] },
+    },
+    {
+      name: 'tests-of-redis-use-the-twins',
+      comment: 'redis is tested with the suites that the implementations in memory pass, and below what uses it',
+      severity: 'error',
+      from: { path: '^packages/redis/test/' },
+      to: {
+        path: '^(packages|examples|bench)/',
+        pathNot: '^packages/(redis|core|sandbox|(rest|server-kit)/(src|test/(contract|support)))/',
+      },
     },
     {
       name: 'tests-of-voice-use-rtp',

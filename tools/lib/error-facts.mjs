@@ -15,6 +15,7 @@ export const PACKAGE_NOTES = {
     '`GatewayError`: thrown, rejected with, or emitted as `error`. `shardId` and `status` (close code or HTTP status) say where.',
   'realtime-client':
     '`RealtimeError`: given to `onError` and to `state.lastError`, never thrown. `closeCode`, `room` and `detail` (the hub’s own code) say more. *again* says whether another try may help; the client makes it by itself. `CommandError`: what the promise of a command is rejected with; one that was refused with `retryAfterMs` may be tried again after it.',
+  redis: '`RedisError`: what the engine and the stores reject with.',
   rest: '`DiscordRestError` and its subclasses. `method`, `route`, `requestId` and `attempts` say which request.',
   rtc: '`RtcError`: thrown, rejected with, emitted as `error`, or given with `disconnected`. `status` is the close code of the voice gateway.',
   rtp: '`RtpError`: thrown for calls that cannot be carried out. What arrives from the network is never an error: parsers and `open` return a reason.',
@@ -70,6 +71,13 @@ export const ERROR_FACTS = {
   ERR_REST_INPUT_INVALID: no('An argument is not what the method takes. Not sent.'),
   ERR_REST_QUEUE_FULL: yes('`maxQueuedRequests` wait already. Not sent.'),
   ERR_REST_CLIENT_CLOSED: no('The call came after `close()`, or `close()` while it was going on.'),
+
+  // redis: errors.ts, io/scripts.ts, io/redis-engine.ts
+  ERR_REDIS_SERVER_UNAVAILABLE: yes('The client is not connected. Nothing was sent.'),
+  ERR_REDIS_COMMAND_TIMEOUT: yes('No answer within `commandTimeoutMs`. It may have been done, or be done yet.'),
+  ERR_REDIS_COMMAND_FAILED: yes('Redis answered with an error, or the connection broke before the answer.'),
+  ERR_REDIS_REPLY_MALFORMED: no('An entry of a log is none of this package.'),
+  ERR_REDIS_ENGINE_CLOSED: no('The call came after `close()`.'),
 
   // rtc: client.ts, errors.ts (FATAL_CLOSE_ERRORS), codec/dave, media, files
   ERR_RTC_CLIENT_CLOSED: no('A call came after the client was disposed of.'),
