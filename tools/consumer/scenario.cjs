@@ -18,9 +18,21 @@ const NAMES = {
   '@guildkit/core/wire/schema': ['clientFrameSchema', 'envelopeSchema'],
   '@guildkit/gateway': ['DiscordGatewayClient', 'GatewayError'],
   '@guildkit/rest': ['DiscordRestClient', 'DiscordApiError'],
+  '@guildkit/rtc': ['DiscordRtcClient'],
+  '@guildkit/rtc/files': ['opusFromFile', 'recordWav'],
   '@guildkit/rtp': ['buildRtp', 'parseRtp', 'parseRtcp', 'createPacketCipher', 'vp8', 'vp9', 'h264', 'opus'],
-  '@guildkit/realtime-client': ['RealtimeClient', 'webSocketTransport'],
-  '@guildkit/realtime-client/react': ['RealtimeProvider', 'useConnection', 'useRoom', 'useVoiceChannelMembers'],
+  '@guildkit/realtime-client': ['RealtimeClient', 'createCommandQueue', 'sseTransport', 'webSocketTransport'],
+  '@guildkit/realtime-client/legacy': ['createLegacySocket', 'useVoiceChannelMembersFromEvents'],
+  '@guildkit/realtime-client/media': ['MediaClient', 'playAudio', 'playVideo', 'sendCamera', 'sendMicrophone'],
+  '@guildkit/realtime-client/react': [
+    'RealtimeProvider',
+    'useCommand',
+    'useConnection',
+    'useRoom',
+    'useVoiceChannelMembers',
+  ],
+  '@guildkit/server-kit/commands': ['CommandBus', 'createTokenBucket', 'defineCommand'],
+  '@guildkit/server-kit/media': ['MediaRelay'],
   '@guildkit/server-kit/hmac': ['createWebhookReceiver', 'signWebhook', 'verifyWebhook', 'WebhookForwarder'],
   '@guildkit/server-kit/http': ['createHandler', 'HttpError', 'toErrorResponse'],
   '@guildkit/server-kit/hub': ['RealtimeHub', 'memoryEngine'],
@@ -137,6 +149,112 @@ exports.scenario = (format, modules, other) => {
     assert.equal(lines.length, 1);
     assert.ok(!lines[0].includes(token));
   });
+
+  for (const way of ['WebSocket', 'SSE', 'the fallback']) {
+    test(`${format}: the client over ${way}: events, commands, cuts, refused tokens, five tries`, {
+      timeout: 60_000,
+    }, async () => {
+      const { RealtimeHub } = modules['@guildkit/server-kit/hub'];
+      const { CommandBus, defineCommand } = modules['@guildkit/server-kit/commands'];
+      const { CommandError, createCommandQueue, fallbackTransport, RealtimeClient, sseTransport, webSocketTransport } =
+        modules['@guildkit/realtime-client'];
+      const { CommandError: ForeignCommandError } = other['@guildkit/realtime-client'];
+      let current = 'first';
+      const bus = new CommandBus({
+        commands: {
+          double: defineCommand({
+            // As a zod schema answers.
+            input: {
+              safeParse: (value) =>
+                typeof value === 'number'
+                  ? { success: true, data: value }
+                  : { success: false, error: { issues: [{ path: [], message: 'no number' }] } },
+            },
+            run: (value) => value * 2,
+          }),
+        },
+      });
+      const hub = new RealtimeHub({
+        origins: [],
+        authenticate: ({ token }) =>
+          token === current ? { userId: '1', roles: [], expiresAt: Number.POSITIVE_INFINITY } : null,
+        authorize: () => true,
+        onCommand: bus.handle,
+        reconnectBaseMs: 5,
+        reconnectCapMs: 20,
+      });
+      const server = http.createServer((_request, response) => response.writeHead(404).end());
+      hub.attach(server, { ws: '/api/ws', sse: '/api/stream' });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address();
+      const origin = `http://127.0.0.1:${port}`;
+      const socket = webSocketTransport({ url: `${origin}/api/ws` });
+      const nowhere = webSocketTransport({ url: `${origin}/nowhere` });
+      const sse = sseTransport({ url: `${origin}/api/stream` });
+      const transport = { WebSocket: socket, SSE: sse, 'the fallback': fallbackTransport([nowhere, sse]) }[way];
+      const tokens = [];
+      const client = new RealtimeClient({
+        transport,
+        commands: createCommandQueue(),
+        getToken: ({ refused }) => {
+          tokens.push(refused ? current : 'first');
+          return tokens.at(-1);
+        },
+      });
+      const room = client.room('channel:10');
+      const heard = [];
+      room.on('voice.joined', ({ userId }) => heard.push(userId));
+      const join = (userId) =>
+        hub.publish('channel:10', 'voice.joined', {
+          guildId: '1',
+          channelId: '10',
+          userId,
+          username: userId,
+          avatar: null,
+          mute: false,
+          deaf: false,
+          video: false,
+          timestamp: 1,
+        });
+      const onRoom = (look) => room.subscribe(look);
+      const onState = (look) => client.subscribeState(look);
+      try {
+        client.connect();
+        await until(onRoom, () => room.status === 'live', 'the first snapshot');
+        await join('1');
+        await until(onRoom, () => heard.length === 1, 'the first event');
+        assert.equal(await client.command('double', 21), 42);
+        const refused = await client.command('double', 'x').catch((error) => error);
+        assert.ok(CommandError.is(refused) && ForeignCommandError.is(refused));
+        assert.equal(refused.detail, 'ERR_COMMAND_INPUT_INVALID');
+
+        // Every connection breaks, and another token is wanted: what came meanwhile is told once.
+        current = 'second';
+        server.closeAllConnections();
+        await join('2');
+        await until(onRoom, () => room.status === 'live' && heard.length === 2, 'the recovery');
+        assert.deepEqual(heard, ['1', '2']);
+        assert.ok(tokens.includes('second'));
+
+        server.close();
+        server.closeAllConnections();
+        await until(onState, () => client.state.status === 'manual', 'the end of the tries');
+        server.listen(port, '127.0.0.1');
+        await once(server, 'listening');
+        await join('3');
+        client.reconnect();
+        await until(onRoom, () => room.status === 'live' && heard.length === 3, 'the return');
+        assert.deepEqual(heard, ['1', '2', '3']);
+      } finally {
+        client.close();
+        bus.close();
+        await hub.close({ drainMs: 0 });
+        server.closeAllConnections();
+        if (server.listening) server.close();
+      }
+    });
+  }
 
   test(`${format}: REST, gateway, hub and client against the sandbox`, { timeout: 60_000 }, async () => {
     const { createSandbox } = modules['@guildkit/sandbox'];

@@ -67,12 +67,19 @@ describe('invites', () => {
   it('are used by so many people, each as often as they like', async () => {
     const { invites, codeOf } = subject();
     const { token } = await invites.create({ ...ROOM, maxUses: 2 });
-    const uses = await Promise.all(
-      ['7', '8', '9', '7', '8'].map((userId) => codeOf(invites.redeem(token, userId, '10'))),
-    );
+    const uses: string[] = [];
+    for (const userId of ['7', '8', '9', '7', '8']) uses.push(await codeOf(invites.redeem(token, userId, '10')));
     expect(uses).toEqual(['ok', 'ok', 'ERR_INVITE_USES_SPENT', 'ok', 'ok']);
     expect(await codeOf(invites.verify(token))).toBe('ok');
     expect(invites.stats()).toEqual({ created: 1, used: 2, refused: { ERR_INVITE_USES_SPENT: 1 } });
+  });
+
+  it('are used by no more people when all come at once', async () => {
+    const { invites, codeOf } = subject();
+    const { token } = await invites.create({ ...ROOM, maxUses: 2 });
+    const people = Array.from({ length: 20 }, (_, index) => `${index}`);
+    const uses = await Promise.all(people.map((userId) => codeOf(invites.redeem(token, userId, '10'))));
+    expect(uses.filter((use) => use === 'ok')).toHaveLength(2);
   });
 
   it('are verified with every current secret', async () => {
