@@ -20,6 +20,7 @@ import { createLogin, type Login } from './login.js';
 import { isAllowedOrigin } from './origins.js';
 import { createPeople, type People } from './people.js';
 import { createRoomDirectory, type RoomDirectory } from './room-directory.js';
+import { createSeats, type Seats } from './seats.js';
 import type { Settings } from './settings.js';
 import { createSimulation, type Simulation } from './simulation.js';
 
@@ -58,6 +59,8 @@ export interface App {
   readonly people: People;
   readonly chat: Chat;
   readonly hub: RealtimeHub;
+  /** Voice and video of pages. */
+  readonly seats: Seats;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Present only when the sandbox stands in for Discord. */
@@ -118,6 +121,8 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     invites,
     botUserId,
     maxUserLimit: SEATS,
+    // The bots that speak for players: Move Members brings them in beside the people that a room takes.
+    staffRoleIds: settings.seats.roleId === undefined ? [] : [settings.seats.roleId],
     viewersOf: async (channelId) => (await hub.viewers(`channel:${channelId}`)).length,
     publish: (room, event, payload) => hub.publish(room, event, payload),
     logger,
@@ -157,12 +162,23 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     maxSubscriptions: 500,
     logger,
   });
+  const seats = createSeats({
+    guildId,
+    apiBase,
+    tokens: settings.seats.tokens.map((token) => token.reveal()),
+    sandbox,
+    people,
+    origins: (from, request) => from !== undefined && allowsOrigin(from, request.headers),
+    authenticate: ({ headers }) => login.sessions.read({ headers }),
+    allows: maySee,
+    logger,
+  });
   const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
   const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub, onWhole: isBack });
   const feed: DiscordFeed = createDiscordFeed({
     topology: settings.topology,
     connection,
-    sink,
+    sink: (event) => sink(seats.shown(event)),
     onAway: (reason) => hub.setDegraded(true, reason),
     onBack: isBack,
     logger,
@@ -174,6 +190,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
 
   // A seat that is given or taken changes what somebody may see.
   rooms.on('joined', ({ userId }) => hub.revalidate(userId));
+  rooms.on('left', ({ room, userId }) => seats.end(userId, room.channelId));
   rooms.on('ended', ({ room }) => hub.revalidate(`channel:${room.channelId}`));
 
   /** Rooms of before a restart are found in Discord itself; while it is away, later. */
@@ -194,7 +211,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
 
   let closing: Promise<void> | undefined;
   const close = async () => {
-    await hub.close({ drainMs: DRAIN_MS });
+    await Promise.all([hub.close({ drainMs: DRAIN_MS }), seats.close()]);
     bus.close();
     await rooms.close();
     await feed.close();
@@ -211,6 +228,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     people,
     chat,
     hub,
+    seats,
     metrics,
     logger,
     sandbox,

@@ -16,5 +16,6 @@ export async function attachDevApp(server: Server | null): Promise<void> {
   if (server === null) return;
   // The hub answers its own path alone and leaves vite's upgrades to vite.
   app.hub.attach(server, { ws: '/api/ws', sse: '/api/stream' });
+  app.seats.relay.attach(server, '/api/media');
   server.once('close', () => void app.close());
 }

@@ -56,6 +56,15 @@ const SETTINGS = z.object({
     .regex(/^[0-9]{15,20}$/)
     .optional(),
   DISCORD_CLIENT_SECRET: z.string().min(8).max(200).optional(),
+  DISCORD_SEAT_TOKENS: z
+    .string()
+    .transform((text) => text.split(',').map((token) => token.trim()))
+    .pipe(z.array(z.string().regex(/^[\w.-]{10,200}$/)).min(1))
+    .optional(),
+  DISCORD_SEAT_ROLE_ID: z
+    .string()
+    .regex(/^[0-9]{15,20}$/)
+    .optional(),
   DISCORD_API_BASE: z.url({ protocol: /^https?$/ }).optional(),
   HOST: z.string().optional(),
   PORT: integer(0, 65_535, 3000),
@@ -83,6 +92,9 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
   DISCORD_CLIENT_ID:
     "Copy the application's id, 15 to 20 digits, from the Discord developer portal, page OAuth2. Add <address>/auth/discord/callback to its redirects.",
   DISCORD_CLIENT_SECRET: 'Copy the client secret from the Discord developer portal, page OAuth2.',
+  DISCORD_SEAT_TOKENS:
+    'Copy the tokens of the bots that speak for players, with commas between them; leave it out for none.',
+  DISCORD_SEAT_ROLE_ID: "Set the id, 15 to 20 digits, of the role that the seats' bots have, with Move Members.",
   DISCORD_API_BASE: 'Set an http or https address with the version: https://discord.com/api/v10.',
   HOST: 'Set the address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.',
   PORT: 'Set a port from 1 to 65535, or 0 for any free one.',
@@ -142,6 +154,8 @@ export interface Settings {
         readonly apiBase: string | undefined;
       }
     | undefined;
+  /** Bots that speak for players who talk from a page. */
+  readonly seats: { readonly tokens: readonly Redacted[]; readonly roleId: string | undefined };
   readonly host: string;
   readonly port: number;
   /** Whether `PORT` was given: then no other port will do. */
@@ -209,6 +223,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
             apiBase: s.DISCORD_API_BASE,
           }
         : undefined,
+    seats: {
+      tokens: (s.DISCORD_SEAT_TOKENS ?? []).map((token) => new Redacted(token)),
+      roleId: s.DISCORD_SEAT_ROLE_ID,
+    },
     host: s.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: s.PORT,
     portFixed: given.PORT !== undefined,

@@ -21,6 +21,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 const EVENTS_PATH = '/api/internal/events';
 const MAX_EVENT_BYTES = 1024 * 1024;
 const HUB_PATHS = { ws: '/api/ws', sse: '/api/stream' } as const;
+const MEDIA_PATH = '/api/media';
 
 /**
  * @param clientDir Where the build put the browser's files.
@@ -62,6 +63,7 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
     (request.url?.split('?', 1)[0] === EVENTS_PATH ? events : pages)(request, response),
   );
   app.hub.attach(server, HUB_PATHS);
+  app.seats.relay.attach(server, MEDIA_PATH);
   server.on('upgrade', refuseForeignUpgrade);
   return server;
 }
@@ -75,7 +77,8 @@ function failure(app: App, error: unknown): Response {
 
 /** Node leaves an upgrade that no listener takes open for ever, and a server with an open socket does not close. */
 function refuseForeignUpgrade(request: IncomingMessage, socket: Duplex): void {
-  if (request.url?.split('?', 1)[0] === HUB_PATHS.ws) return;
+  const path = request.url?.split('?', 1)[0];
+  if (path === HUB_PATHS.ws || path === MEDIA_PATH) return;
   socket.on('error', () => {});
   socket.once('finish', () => socket.destroy());
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -84,7 +87,8 @@ function refuseForeignUpgrade(request: IncomingMessage, socket: Duplex): void {
 function securityHeaders(nonce: string, isSecure: boolean): readonly (readonly [string, string])[] {
   const policy = [
     "default-src 'none'",
-    `script-src 'self' 'nonce-${nonce}'`,
+    // What gathers the microphone's samples is an audio worklet from a blob, which only scripts of the page can make.
+    `script-src 'self' 'nonce-${nonce}' blob:`,
     "style-src 'self'",
     "img-src 'self' data:",
     "font-src 'self'",
@@ -98,6 +102,7 @@ function securityHeaders(nonce: string, isSecure: boolean): readonly (readonly [
     ['x-content-type-options', 'nosniff'],
     ['referrer-policy', 'same-origin'],
     ['cross-origin-opener-policy', 'same-origin'],
+    ['permissions-policy', 'camera=(self), microphone=(self), geolocation=()'],
     ...(isSecure ? ([['strict-transport-security', `max-age=${YEAR_SECONDS}`]] as const) : []),
   ];
 }
