@@ -4,6 +4,7 @@ import type { Principal } from '../principal.js';
 
 /** What checks an input: a zod schema, of any major version and of `zod/mini`. */
 export interface InputSchema<Input> {
+  /** The input as it is used, or what is wrong with it. */
   safeParse(value: unknown):
     | { readonly success: true; readonly data: Input }
     | {

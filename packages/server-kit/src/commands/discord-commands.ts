@@ -67,28 +67,36 @@ export interface DiscordCommandCall {
 
 /** The few methods of `DiscordRestClient` that are called. */
 export interface DiscordCommandRest {
+  /** Posts a message. */
   sendMessage(
     channelId: string,
     message: { readonly content: string; readonly replyTo?: string | undefined },
     options: DiscordCommandCall,
   ): Promise<{ readonly id: string }>;
+  /** Changes a message of the bot. */
   editMessage(
     channelId: string,
     messageId: string,
     edit: { readonly content: string },
     options: DiscordCommandCall,
   ): Promise<unknown>;
+  /** Deletes a message. */
   deleteMessage(channelId: string, messageId: string, options: DiscordCommandCall): Promise<unknown>;
+  /** Reacts as the bot. */
   createReaction(channelId: string, messageId: string, emoji: string, options: DiscordCommandCall): Promise<unknown>;
+  /** Shows for ten seconds that the bot types. */
   triggerTypingIndicator(channelId: string, options: DiscordCommandCall): Promise<unknown>;
+  /** Moves someone to another voice channel. */
   moveMember(
     move: { readonly userId: string; readonly channelId: string },
     options: DiscordCommandCall,
   ): Promise<unknown>;
+  /** Mutes someone in voice, or takes it back. */
   modifyGuildMember(
     edit: { readonly userId: string; readonly mute: boolean },
     options: DiscordCommandCall,
   ): Promise<unknown>;
+  /** Takes someone out of voice. */
   disconnectMember(member: { readonly userId: string }, options: DiscordCommandCall): Promise<unknown>;
 }
 

@@ -12,8 +12,11 @@ import { webAnswer } from './web-http.js';
 export interface CrosswsPeer {
   readonly request: { readonly url: string; readonly headers: Headers };
   readonly websocket: { readonly bufferedAmount?: number | undefined };
+  /** Sends a text frame. */
   send(data: string, options?: { compress?: boolean }): unknown;
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
+  /** Ends the connection at once. */
   terminate(): void;
 }
 
@@ -25,9 +28,13 @@ export interface CrosswsMessage {
 
 /** For `crossws({ hooks })`. */
 export interface CrosswsHooks {
+  /** Refuses an upgrade with an answer, or lets it through. */
   upgrade(request: { readonly url: string; readonly headers: Headers }): Response | undefined;
+  /** A connection is open. */
   open(peer: CrosswsPeer): void;
+  /** A message has come. */
   message(peer: CrosswsPeer, message: CrosswsMessage): void;
+  /** A connection has ended. */
   close(peer: CrosswsPeer, details: { code?: number; reason?: string }): void;
 }
 
