@@ -71,6 +71,8 @@ export const getRoom = createServerFn()
       name,
       guildId: app.guildId,
       simulated: app.simulation !== undefined,
+      /** Whether there are bots that speak for players who talk from the page. */
+      hasSeats: app.seats.size > 0,
       /** A room of this app: with seats, invites and an end. Other voice channels are the server's. */
       isRoom: record !== undefined,
       isHost: record?.creatorId === session.userId,

@@ -13,6 +13,7 @@ import { NotFound } from '../components/not-found.js';
 import { PlayerList, PlayerListLoading } from '../components/player-list.js';
 import { RoomActions } from '../components/room-actions.js';
 import { Simulator } from '../components/simulator.js';
+import { Table } from '../components/table.js';
 import { getRoom } from '../functions/rooms.js';
 import { simulate } from '../functions/simulator.js';
 import { commandProblem } from '../room/command-words.js';
@@ -36,7 +37,7 @@ function RoomPage() {
   return room === undefined ? null : <RoomView key={room.channelId} {...room} />;
 }
 
-function RoomView({ channelId, guildId, name, simulated, isRoom, isHost }: RoomFacts) {
+function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHost }: RoomFacts) {
   const viewer = useViewer();
   const { members, isStale, status } = useVoiceChannelMembers(channelId);
   const known = status === 'live' || status === 'recovering';
@@ -78,6 +79,7 @@ function RoomView({ channelId, guildId, name, simulated, isRoom, isHost }: RoomF
         )}
         {isRoom && known && <ClosingNotice channelId={channelId} isEmpty={members.length === 0} />}
         <RoomBody status={status} members={members} simulated={simulated} />
+        {known && hasSeats && <Table channelId={channelId} viewer={viewer} nameOf={nameOf} simulated={simulated} />}
         {known && isRoom && <RoomActions channelId={channelId} isHost={isHost} onLeave={dropout.expect} />}
         {known && isRoom && <Chat channelId={channelId} viewer={viewer} live={status === 'live'} nameOf={nameOf} />}
         {known && <Activity lines={activity} />}

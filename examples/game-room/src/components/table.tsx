@@ -1,0 +1,225 @@
+/** Owns the table: one's own microphone and camera, the tiles of who is seen and heard here. */
+import { imageDataOf } from '@guildkit/realtime-client/media';
+import { type RefObject, useCallback, useEffect, useId, useRef, useState } from 'react';
+import { type Box, createMotionDetector } from '../room/motion.js';
+import { tableWords } from '../room/table-words.js';
+import { useTable } from '../room/use-table.js';
+import { Avatar } from './avatar.js';
+import { CameraIcon, MicIcon, MicOffIcon } from './icons.js';
+
+interface TableProps {
+  readonly channelId: string;
+  readonly viewer: { readonly userId: string; readonly username: string };
+  readonly nameOf: (userId: string) => string | undefined;
+  readonly simulated: boolean;
+}
+
+/** Looks at a picture as it is shown. What it draws on goes over the picture. */
+type Look = (frame: VideoFrame, overlay: HTMLCanvasElement) => void;
+
+export function Table({ channelId, viewer, nameOf, simulated }: TableProps) {
+  const { session, view, isSupported } = useTable(channelId);
+  const [marksMotion, setMarksMotion] = useState(false);
+  const titleId = useId();
+  const { status, microphone, camera, people, preview, problem } = view;
+  const isOn = status !== 'off';
+  return (
+    <section className="table" aria-labelledby={titleId} data-testid="table" data-status={status}>
+      <div className="table-head">
+        <h2 id={titleId} className="section-title">
+          Talk from this page
+        </h2>
+        <p className="table-status" role="status" data-tone={tableWords(status).tone} data-testid="table-status">
+          {tableWords(status).label}
+        </p>
+      </div>
+      {isOn && (
+        <ul className="tiles" aria-label="At the table">
+          <li className="tile" data-speaking={view.speaking} data-testid="own-tile">
+            {preview === undefined ? (
+              <Avatar id={viewer.userId} name={viewer.username} />
+            ) : (
+              <Preview stream={preview} />
+            )}
+            <TileName name={`${viewer.username} (you)`} speaking={view.speaking} />
+          </li>
+          {people.map(({ userId, video, showing, speaking }) => {
+            const name = nameOf(userId) ?? 'Somebody';
+            return (
+              <li
+                key={userId}
+                className="tile"
+                data-user={userId}
+                data-speaking={speaking}
+                data-showing={showing}
+                data-testid="tile"
+              >
+                {video !== undefined && (
+                  <Picture
+                    key={video}
+                    name={name}
+                    isShown={showing}
+                    play={(canvas, onFrame) => session.play(video, canvas, onFrame)}
+                    look={marksMotion ? markMotion : undefined}
+                  />
+                )}
+                {!showing && <Avatar id={userId} name={name} />}
+                <TileName name={name} speaking={speaking} />
+              </li>
+            );
+          })}
+        </ul>
+      )}
+      {status === 'full' && (
+        <p className="callout" role="alert">
+          Every seat is taken. You get the next one that is free, as long as this page stays open.
+        </p>
+      )}
+      {status === 'refused' && (
+        <p className="callout" role="alert">
+          The server did not let this page in. Reload it and try again.
+        </p>
+      )}
+      {isSupported ? (
+        <div className="table-acts">
+          <DeviceButton
+            what="microphone"
+            status={microphone}
+            icon={microphone === 'on' ? <MicIcon /> : <MicOffIcon />}
+            onClick={() => void session.toggleMicrophone()}
+          />
+          <DeviceButton
+            what="camera"
+            status={camera}
+            icon={<CameraIcon />}
+            onClick={() => void session.toggleCamera()}
+          />
+          {isOn ? (
+            <button type="button" className="button" onClick={() => session.leave()}>
+              Leave the table
+            </button>
+          ) : (
+            <button type="button" className="button" onClick={() => session.listen()}>
+              Only listen
+            </button>
+          )}
+          {(status === 'lost' || status === 'full') && (
+            <button type="button" className="button" onClick={() => session.retry()}>
+              Try now
+            </button>
+          )}
+          {isOn && (
+            <label className="check">
+              <input type="checkbox" checked={marksMotion} onChange={({ target }) => setMarksMotion(target.checked)} />
+              Mark what moves
+            </label>
+          )}
+        </div>
+      ) : (
+        <p className="quiet">This browser cannot send or show pictures and sound here. Try a current Chrome or Edge.</p>
+      )}
+      <p className="problem" role="alert">
+        {problem}
+      </p>
+      <p className="table-note">
+        {simulated
+          ? 'A bot of the simulated Discord speaks for you and shows your camera.'
+          : 'A bot speaks for you in Discord: one bot account for each player at the table. Discord itself shows no video from bots today, and players here may not see each other’s.'}
+      </p>
+    </section>
+  );
+}
+
+interface DeviceButtonProps {
+  readonly what: 'microphone' | 'camera';
+  readonly status: 'off' | 'starting' | 'on';
+  readonly icon: React.ReactNode;
+  readonly onClick: () => void;
+}
+
+function DeviceButton({ what, status, icon, onClick }: DeviceButtonProps) {
+  return (
+    <button
+      type="button"
+      className={status === 'on' ? 'button button-on' : 'button button-primary'}
+      disabled={status === 'starting'}
+      onClick={onClick}
+    >
+      {icon}
+      {status === 'starting' ? `Starting ${what}…` : `Turn ${status === 'on' ? 'off' : 'on'} ${what}`}
+    </button>
+  );
+}
+
+function TileName({ name, speaking }: { readonly name: string; readonly speaking: boolean }) {
+  return (
+    <p className="tile-name">
+      {name}
+      {speaking && <span className="visually-hidden">, speaking</span>}
+    </p>
+  );
+}
+
+/** One's own camera, as in a mirror. */
+function Preview({ stream }: { readonly stream: MediaStream }) {
+  const show = useCallback(
+    (video: HTMLVideoElement | null) => {
+      if (video !== null) video.srcObject = stream;
+    },
+    [stream],
+  );
+  return <video ref={show} className="picture picture-own" autoPlay muted playsInline aria-label="Your camera" />;
+}
+
+interface PictureProps {
+  readonly name: string;
+  readonly isShown: boolean;
+  readonly play: (canvas: HTMLCanvasElement, onFrame: (frame: VideoFrame) => void) => () => void;
+  readonly look: Look | undefined;
+}
+
+function Picture({ name, isShown, play, look }: PictureProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const overlay = useRef<HTMLCanvasElement>(null);
+  const latest = useLatest({ play, look });
+  useEffect(() => {
+    if (canvas.current === null) return undefined;
+    return latest.current?.play(canvas.current, (frame) => {
+      if (overlay.current !== null) latest.current?.look?.(frame, overlay.current);
+    });
+  }, [latest]);
+  return (
+    <>
+      <canvas ref={canvas} className="picture" hidden={!isShown} role="img" aria-label={`Camera of ${name}`} />
+      {look !== undefined && <canvas ref={overlay} className="picture" hidden={!isShown} />}
+    </>
+  );
+}
+
+/** What a callback that outlives a drawing should use. */
+function useLatest<T>(value: T): RefObject<T | null> {
+  const ref = useRef<T | null>(value);
+  useEffect(() => {
+    ref.current = value;
+  });
+  return ref;
+}
+
+const detectors = new WeakMap<HTMLCanvasElement, (pixels: ImageData) => Box | undefined>();
+
+/** A box around what moves. An app that recognises cards would look here. */
+function markMotion(frame: VideoFrame, overlay: HTMLCanvasElement): void {
+  const detect = detectors.get(overlay) ?? createMotionDetector();
+  detectors.set(overlay, detect);
+  const box = detect(imageDataOf(frame));
+  const { displayWidth: width, displayHeight: height } = frame;
+  if (overlay.width !== width) overlay.width = width;
+  if (overlay.height !== height) overlay.height = height;
+  const context = overlay.getContext('2d');
+  context?.clearRect(0, 0, width, height);
+  overlay.dataset.motion = String(box !== undefined);
+  if (context == null || box === undefined) return;
+  context.strokeStyle = '#ffd54a';
+  context.lineWidth = Math.max(2, width / 120);
+  context.strokeRect(box.x * width, box.y * height, box.width * width, box.height * height);
+}

@@ -1,0 +1,98 @@
+/** Camera and microphone: browser, relay, seat, "Discord", and all the way back to another browser. */
+import type { Sandbox } from '@guildkit/sandbox';
+import { CHROMIUM_FLAGS, chromiumPath } from '@guildkit/testkit';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Running } from '../../src/serve.js';
+import { createLine, type Line, openPage, PATIENCE_MS, startApp, untilConnection } from './harness.js';
+
+/** Chromium's own camera, which shows a clock, and its own microphone, which beeps. */
+const FAKES = [
+  '--use-fake-device-for-media-stream=fps=15',
+  '--use-fake-ui-for-media-stream',
+  '--autoplay-policy=no-user-gesture-required',
+];
+
+const WAIT = { timeout: PATIENCE_MS, polling: 50 } as const;
+
+describe.skipIf(chromiumPath() === undefined)('the table', () => {
+  let browser: Browser;
+  let running: Running;
+  let line: Line;
+  const sandbox = () => running.app.sandbox as Sandbox;
+  const pages: Page[] = [];
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: chromiumPath() as string, args: [...CHROMIUM_FLAGS, ...FAKES] });
+    running = await startApp();
+    line = await createLine(running.server);
+  });
+  afterEach(async () => {
+    await Promise.all(pages.splice(0).map((page) => page.context().close()));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await line?.close();
+    await running?.close();
+  });
+
+  async function sitDown(name: string, channelId: string, url = running.url): Promise<Page> {
+    const page = await openPage(browser, running, await sandbox().people.create({ name }));
+    pages.push(page);
+    await page.goto(`${url}/room/${channelId}`);
+    await untilConnection(page, 'Live');
+    return page;
+  }
+
+  const turnOn = async (page: Page) => {
+    await page.getByRole('button', { name: 'Turn on camera' }).click();
+    await page.getByRole('button', { name: 'Turn on microphone' }).click();
+    await page.locator('[data-testid=table][data-status=open]').waitFor();
+  };
+
+  /** Waits until the page shows a picture that changes, of the only other person at the table. */
+  async function sees(page: Page, name: string): Promise<void> {
+    await page.locator('[data-testid=tile][data-showing=true]', { hasText: name }).waitFor();
+    await page.getByRole('img', { name: `Camera of ${name}` }).waitFor();
+    const picture = () =>
+      (document.querySelector('[data-testid=tile] canvas') as HTMLCanvasElement | null)?.toDataURL('image/png') ?? '';
+    const before = await page.evaluate(picture);
+    await page.waitForFunction(
+      (first) => {
+        const canvas = document.querySelector<HTMLCanvasElement>('[data-testid=tile] canvas');
+        return canvas !== null && canvas.width === 320 && canvas.toDataURL('image/png') !== first;
+      },
+      before,
+      WAIT,
+    );
+  }
+
+  const hears = (page: Page) => page.locator('[data-testid=tile][data-speaking=true]').waitFor();
+
+  test('two players see and hear each other, also after the media socket is lost', async () => {
+    const channel = await sandbox().channels.create({ name: 'Cards' });
+    const anna = await sitDown('Vera', channel.id, line.url);
+    const bert = await sitDown('Willem', channel.id);
+    await Promise.all([turnOn(anna), turnOn(bert)]);
+    await Promise.all([sees(anna, 'Willem'), sees(bert, 'Vera'), hears(anna), hears(bert)]);
+
+    // The bots that speak for them bear their names.
+    await anna.locator('[data-testid=players] .player-name', { hasText: 'Willem' }).waitFor();
+
+    const seatsBefore = sandbox().bots.list().length;
+    line.cut();
+    await anna.locator('[data-testid=table][data-status=lost]').waitFor();
+    line.mend();
+    await anna.locator('[data-testid=table][data-status=open]').waitFor();
+    await Promise.all([sees(anna, 'Willem'), sees(bert, 'Vera'), hears(anna), hears(bert)]);
+    expect(sandbox().bots.list().length, 'the seat of before was waiting').toBe(seatsBefore);
+
+    await anna.getByLabel('Mark what moves').check();
+    await anna.locator('canvas[data-motion=true]').waitFor();
+
+    await bert.getByRole('button', { name: 'Turn off camera' }).click();
+    await anna.locator('[data-testid=tile][data-showing=false]', { hasText: 'Willem' }).waitFor();
+    await bert.getByRole('button', { name: 'Leave the table' }).click();
+    await anna.locator('[data-testid=tile]').waitFor({ state: 'detached' });
+  });
+});
