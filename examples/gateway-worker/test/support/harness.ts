@@ -173,7 +173,22 @@ export function newHub() {
   };
 }
 
-export async function listen(server: Server, port = 0): Promise<number> {
+/** A free port that stays free: below those that the system gives to outgoing connections (32768 and above on Linux). */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer();
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
+
+async function listen(server: Server, port: number): Promise<number> {
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;

@@ -1,12 +1,11 @@
 /** Topology C, with the built worker as a process, dialled by a LinkClient as the app would. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { LinkClient, LinkError } from '@guildkit/server-kit/link';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { buildWorker, children, listen, names, newHub, SECRET, startProcess, written } from '../support/harness.js';
+import { buildWorker, children, freePort, names, newHub, SECRET, startProcess, written } from '../support/harness.js';
 
 let directory: string;
 let program: string;
@@ -26,9 +25,7 @@ beforeEach(async () => {
   round += 1;
   sandbox = await createSandbox({ rateLimits: false });
   // A restarted worker listens where the former did.
-  const server = createServer();
-  port = await listen(server);
-  server.close();
+  port = await freePort();
 });
 
 afterEach(async () => {
