@@ -60,8 +60,21 @@ describe('settings', () => {
     ]);
   });
 
+  test('the bots that speak for players: as many as tokens, which are in no text', () => {
+    expect(readSettings({}).seats).toEqual({ tokens: [], roleId: undefined });
+    const { seats } = readSettings({
+      DISCORD_SEAT_TOKENS: `${TOKEN}a, ${TOKEN}b`,
+      DISCORD_SEAT_ROLE_ID: '123456789012345678',
+    });
+    expect(seats.tokens.map((token) => token.reveal())).toEqual([`${TOKEN}a`, `${TOKEN}b`]);
+    expect(seats.roleId).toBe('123456789012345678');
+    expect(inspect(seats, { depth: 9 }) + JSON.stringify(seats)).not.toContain(TOKEN);
+  });
+
   test.each([
     ['DISCORD_BOT_TOKEN', `Bot ${TOKEN}`],
+    ['DISCORD_SEAT_TOKENS', `${TOKEN},`],
+    ['DISCORD_SEAT_ROLE_ID', 'seats'],
     ['PRIMARY_GUILD_ID', 'my server'],
     ['DISCORD_API_BASE', 'api.invalid/v10'],
     ['PORT', '70000'],
