@@ -1,9 +1,11 @@
 /**
- * Redis behind the hub: several processes share rooms.
+ * Redis behind the hub and the REST client: several processes share rooms and limits.
  *
  * @packageDocumentation
  */
 export { REDIS_ERROR_REMEDIES, RedisError, type RedisErrorCode } from './errors.js';
 export type { RedisClient, RedisScriptClient, RedisScriptOptions, RedisSubscriber } from './io/port.js';
+export { redisRateLimitStore } from './io/rate-limit-store.js';
 export { type RedisEngineFilled, type RedisEngineOptions, redisEngine } from './io/redis-engine.js';
 export type { ApplyRoomEvent } from './io/room-tail.js';
+export type { RedisStoreOptions } from './io/store.js';
