@@ -74,7 +74,7 @@ describe('settings', () => {
   test.each([
     ['DISCORD_BOT_TOKEN', `Bot ${TOKEN}`],
     ['DISCORD_SEAT_TOKENS', `${TOKEN},`],
-    ['DISCORD_SEAT_ROLE_ID', 'seats'],
+    ['DISCORD_SEAT_ROLE_ID', '@players'],
     ['PRIMARY_GUILD_ID', 'my server'],
     ['DISCORD_API_BASE', 'api.invalid/v10'],
     ['PORT', '70000'],
