@@ -123,7 +123,7 @@ export function Table({ channelId, viewer, nameOf, simulated }: TableProps) {
       </p>
       <p className="table-note">
         {simulated
-          ? 'A bot of the simulated Discord speaks for you and shows your camera.'
+          ? 'A bot of the simulated Discord speaks for you and shows your camera. The real Discord plays its voice, but shows no video from bots today.'
           : 'A bot speaks for you in Discord: one bot account for each player at the table. Discord itself shows no video from bots today, and players here may not see each other’s.'}
       </p>
     </section>

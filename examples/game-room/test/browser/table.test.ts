@@ -13,6 +13,7 @@ const FAKES = [
   '--autoplay-policy=no-user-gesture-required',
 ];
 
+const WAIT_TWO = { timeout: PATIENCE_MS, interval: 50 } as const;
 const WAIT = { timeout: PATIENCE_MS, polling: 50 } as const;
 
 describe.skipIf(chromiumPath() === undefined)('the table', () => {
@@ -87,6 +88,14 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
     await Promise.all([sees(anna, 'Willem'), sees(bert, 'Vera'), hears(anna), hears(bert)]);
     expect(sandbox().bots.list().length, 'the seat of before was waiting').toBe(seatsBefore);
 
+    // A third one changes the keys of the call, when they come and when they go.
+    const third = await sitDown('Xenia', channel.id);
+    await third.getByRole('button', { name: 'Only listen' }).click();
+    await expect.poll(() => third.locator('[data-testid=tile][data-showing=true]').count(), WAIT_TWO).toBe(2);
+    await Promise.all([sees(anna, 'Willem'), sees(bert, 'Vera'), hears(third)]);
+    await third.getByRole('button', { name: 'Leave the table' }).click();
+    await Promise.all([sees(anna, 'Willem'), sees(bert, 'Vera')]);
+
     await anna.getByLabel('Mark what moves').check();
     await anna.locator('canvas[data-motion=true]').waitFor();
 
@@ -94,5 +103,39 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
     await anna.locator('[data-testid=tile][data-showing=false]', { hasText: 'Willem' }).waitFor();
     await bert.getByRole('button', { name: 'Leave the table' }).click();
     await anna.locator('[data-testid=tile]').waitFor({ state: 'detached' });
+  });
+
+  test('who has no seat in a room gets none at its table', async () => {
+    const host = await sandbox().people.create({ name: 'Yara' });
+    const { channelId } = await running.app.rooms.create({ creatorId: host.id, name: 'Closed' });
+    const stranger = await openPage(browser, running, await sandbox().people.create({ name: 'Zoe' }));
+    pages.push(stranger);
+    await stranger.goto(running.url);
+    const endOf = (room: string) =>
+      stranger.evaluate(
+        (query) =>
+          new Promise((resolve) => {
+            const socket = new WebSocket(`/api/media?room=${query}`);
+            socket.onclose = ({ code, reason }) => resolve(`${code} ${reason}`);
+          }),
+        room,
+      );
+    for (const room of [`channel:${channelId}`, 'channel:1', 'guild:1', '']) {
+      expect(await endOf(room)).toBe('1013 ERR_MEDIA_SEAT_UNAVAILABLE');
+    }
+  });
+
+  test('the page says when every seat is taken, and can be left', async () => {
+    const channel = await sandbox().channels.create({ name: 'Full' });
+    const page = await sitDown('Ulla', channel.id);
+    await page.routeWebSocket(/\/api\/media/, (socket) =>
+      socket.close({ code: 1013, reason: 'ERR_MEDIA_SEAT_UNAVAILABLE' }),
+    );
+    await page.getByRole('button', { name: 'Turn on microphone' }).click();
+    await page.getByText('Every seat is taken.').waitFor();
+    await page.getByRole('button', { name: 'Try now' }).waitFor();
+    await page.getByRole('button', { name: 'Leave the table' }).click();
+    await page.locator('[data-testid=table][data-status=off]').waitFor();
+    await page.getByRole('button', { name: 'Turn on microphone' }).waitFor();
   });
 });
