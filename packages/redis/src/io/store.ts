@@ -37,7 +37,8 @@ export function storeBase(owner: string, options: RedisStoreOptions): StoreBase 
     commandTimeoutMs: check.integer(1),
   });
   return {
-    runner: new ScriptRunner(client as RedisScriptClient, commandTimeoutMs, clock ?? systemClock),
+    // Answers come in real time, whatever the time of the store is.
+    runner: new ScriptRunner(client as RedisScriptClient, commandTimeoutMs, systemClock),
     prefix,
     time: () => (clock === undefined ? '' : String(Math.floor(clock.wallTime()))),
   };
