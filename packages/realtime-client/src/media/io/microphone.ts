@@ -117,7 +117,7 @@ export async function sendMicrophone(
 /** Contexts that know the worklet. */
 const prepared = new WeakMap<AudioContext, Promise<void>>();
 
-/** Needs `worker-src blob:` where a page has a content security policy. */
+/** Needs `script-src blob:` where a page has a content security policy: worklets are scripts to it, not workers. */
 function addWorklet(audioContext: AudioContext): Promise<void> {
   let adding = prepared.get(audioContext);
   if (!adding) {
