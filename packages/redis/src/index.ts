@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { REDIS_ERROR_REMEDIES, RedisError, type RedisErrorCode } from './errors.js';
+export { redisIdentifyQueue } from './io/identify-queue.js';
 export { redisInviteStore } from './io/invite-store.js';
 export type { RedisClient, RedisScriptClient, RedisScriptOptions, RedisSubscriber } from './io/port.js';
 export { redisRateLimitStore } from './io/rate-limit-store.js';
@@ -11,6 +12,7 @@ export { type RedisEngineFilled, type RedisEngineOptions, redisEngine } from './
 export { redisReplayStore } from './io/replay-store.js';
 export { redisRoomStore } from './io/room-store.js';
 export type { ApplyRoomEvent } from './io/room-tail.js';
+export { redisSessionStore } from './io/session-store.js';
 export type { RedisStoreOptions } from './io/store.js';
 export { redisSuccessorStore } from './io/successor-store.js';
 export { redisTokenBucketStore } from './io/token-bucket-store.js';
