@@ -1,11 +1,10 @@
 /** What only a shared engine can get wrong: connections cut, a server that is stopped, flushed, restarted or replaced. */
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { RedisError, redisEngine } from '@guildkit/redis';
 import { applyRoomEvent, initialRoomState, type NewRoomEvent } from '@guildkit/server-kit/hub';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { engineOn } from '../support/engine.js';
 import { Reader } from '../support/reader.js';
+import { freePort } from '../support/redis-cluster.js';
 import { connectTo, hasRedis, TestRedis } from '../support/redis-server.js';
 
 const ROOM = 'channel:10';
@@ -31,14 +30,6 @@ async function engine(server: TestRedis, options: Parameters<typeof engineOn>[1]
   const made = await engineOn(server, options);
   closing.push(() => made.engine.close());
   return made;
-}
-
-async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  return String(port);
 }
 
 describe.skipIf(!hasRedis)('the engine on a Redis', () => {
@@ -85,6 +76,16 @@ describe.skipIf(!hasRedis)('the engine on a Redis', () => {
     expect(read).toMatchObject({ seq: 300, snapshot: { kind: 'voice' } });
     expect(read.snapshot.kind === 'voice' && read.snapshot.members).toHaveLength(300);
     expect(read.snapshot).toEqual((await a.engine.read(ROOM)).snapshot);
+  });
+
+  it('shows a process at once what it has published itself, whatever the feed has brought yet', async () => {
+    const server = await start();
+    const { engine: own } = await engine(server);
+    await own.watch(ROOM, () => {});
+    for (const n of upTo(100)) {
+      const { epoch, seq } = await own.publish(ROOM, event(n));
+      expect(await own.read(ROOM, { epoch, seq: seq - 1 })).toMatchObject({ seq, recovered: true, events: [{ seq }] });
+    }
   });
 
   it('fills what came while the listening connection was cut, without its readers noticing', async () => {
@@ -187,7 +188,7 @@ describe.skipIf(!hasRedis)('the engine on a Redis', () => {
   });
 
   it('a promoted replica is another epoch: positions of the old primary are not taken for its own', async () => {
-    const port = await freePort();
+    const port = String(await freePort());
     const primary = await start('--port', port);
     const replica = await start('--replicaof', '127.0.0.1', port, '--repl-diskless-sync-delay', '0');
     const probe = await connectTo(replica.path);

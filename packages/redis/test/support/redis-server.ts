@@ -63,7 +63,20 @@ export class TestRedis {
 
   /** Starts the server again after {@link down}. */
   async up(): Promise<void> {
-    const own = ['--port', '0', '--unixsocket', this.path, '--save', '', '--appendonly', 'no', '--dir', this.folder];
+    const own = [
+      '--port',
+      '0',
+      '--bind',
+      '127.0.0.1',
+      '--unixsocket',
+      this.path,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      this.folder,
+    ];
     this.child = spawn(executable as string, [...own, ...this.args], { stdio: 'ignore' });
     const probe = await vi.waitFor(() => connectTo(this.path), { timeout: 10_000, interval: 20 });
     await probe.close();
