@@ -52,6 +52,8 @@ const LOOK_MS = 150;
 const STALE_MS = 2_500;
 /** Loudest sample from which somebody speaks. */
 const LOUD = 0.02;
+/** The relay's word for a seat that is gone: removed by a moderator, or with its channel. */
+const REMOVED = 'ERR_MEDIA_SEAT_ENDED';
 /** Between words nobody falls silent, ms. */
 const PAUSE_MS = 400;
 
@@ -114,7 +116,11 @@ export class TableSession {
     if (this.client !== undefined) return;
     const client = new MediaClient({ url: this.url });
     this.client = client;
-    client.on('stateChange', (view) => this.change({ status: statusOf(view) }));
+    client.on('stateChange', (view) => {
+      // Whoever was removed does not come back by themselves.
+      if (view.reason === REMOVED) queueMicrotask(() => this.client === client && this.removed());
+      else this.change({ status: statusOf(view) });
+    });
     client.on('stream', ({ stream, userId, kind }) => {
       if (kind === 'audio') this.hear(client, stream, userId);
       else this.seen.set(userId, { stream, at: performance.now() });
@@ -191,6 +197,11 @@ export class TableSession {
     void this.audio?.close().catch(() => {});
     this.audio = undefined;
     this.change(OFF);
+  }
+
+  private removed(): void {
+    this.leave();
+    this.change({ problem: 'You were removed from the table, or the room has ended.' });
   }
 
   private async start(

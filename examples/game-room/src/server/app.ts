@@ -136,7 +136,9 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     (await rooms.get(channelId)) === undefined ? directory.knows(channelId) : isIn(userId, channelId);
   const isHost = async (hostId: string, userId: string): Promise<boolean> => {
     const open: readonly RoomRecord[] = await rooms.list();
-    return open.some(({ creatorId, holders }) => creatorId === hostId && holders.includes(userId));
+    // Who talks from a page is in voice as their seat.
+    const playerId = seats.playerOf(userId)?.userId ?? userId;
+    return open.some(({ creatorId, holders }) => creatorId === hostId && holders.includes(playerId));
   };
 
   const allowsOrigin: App['allowsOrigin'] = (from, headers) =>

@@ -1,5 +1,5 @@
 /** Owns voice and video of pages: the relay that they connect to, and the seats that speak for them. */
-import type { DomainEvent, Logger } from '@guildkit/core';
+import type { DiscordPerson, DomainEvent, Logger } from '@guildkit/core';
 import { parseRoom } from '@guildkit/core/wire';
 import type { Sandbox } from '@guildkit/sandbox';
 import { type AuthContext, MediaRelay, type Origins, type Principal } from '@guildkit/server-kit/media';
@@ -27,6 +27,8 @@ export interface Seats {
   readonly size: number;
   /** An event as people are to see it: a seat bears the name and the face of its player. */
   shown(event: DomainEvent): DomainEvent;
+  /** Whom a seat stands for. */
+  playerOf(seatUserId: string): DiscordPerson | undefined;
   /** Ends what a player has in a room. */
   end(userId: string, channelId: string): void;
   /** Closes the pages' connections, then the seats. */
@@ -81,6 +83,7 @@ export function createSeats(options: SeatsOptions): Seats {
           return event;
       }
     },
+    playerOf: (seatUserId) => pool.playerOf(seatUserId),
     end: (userId, channelId) => pool.end(userId, channelId),
     async close() {
       await relay.close();

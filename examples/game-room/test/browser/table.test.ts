@@ -125,6 +125,26 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
     }
   });
 
+  test('whoever is taken out of voice is told, and comes back only by themselves', async () => {
+    const channel = await sandbox().channels.create({ name: 'Removed' });
+    const page = await sitDown('Rune', channel.id);
+    await page.getByRole('button', { name: 'Only listen' }).click();
+    const shown = page.locator('[data-testid=players] .player', { hasText: 'Rune' });
+    await shown.waitFor();
+    const { apiBase, guildId, token } = sandbox().connection;
+    const response = await fetch(`${apiBase}/guilds/${guildId}/members/${await shown.getAttribute('data-user')}`, {
+      method: 'PATCH',
+      headers: { authorization: `Bot ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ channel_id: null }),
+    });
+    expect(response.status).toBe(200);
+    await page.getByText('You were removed from the table, or the room has ended.').waitFor();
+    await page.locator('[data-testid=table][data-status=off]').waitFor();
+    await shown.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Only listen' }).click();
+    await shown.waitFor();
+  });
+
   test('the page says when every seat is taken, and can be left', async () => {
     const channel = await sandbox().channels.create({ name: 'Full' });
     const page = await sitDown('Ulla', channel.id);
