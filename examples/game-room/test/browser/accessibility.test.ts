@@ -1,20 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Person, Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
-import type { AxeResults } from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { launchBrowser, openPage, openRoom, startApp, untilConnection, untilPlayers } from './harness.js';
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-async function faultsOf(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const results = await page.evaluate(() => (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run());
-  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
-}
+import { faultsOf, launchBrowser, openPage, openRoom, startApp, untilConnection, untilPlayers } from './harness.js';
 
 describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
   let browser: Browser;

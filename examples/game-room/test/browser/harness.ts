@@ -1,9 +1,12 @@
 /** Owns what the browser tests stand on: the built app, a line to it that can be cut, pages. */
 
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Sandbox } from '@guildkit/sandbox';
 import { CHROMIUM_FLAGS, chromiumPath } from '@guildkit/testkit';
+import type { AxeResults } from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { Running, serve as serveApp } from '../../src/serve.js';
 
@@ -163,4 +166,13 @@ export async function untilPlayers(page: Page, names: readonly string[]): Promis
 /** The activity list, oldest first. */
 export async function activityOf(page: Page): Promise<string[]> {
   return (await page.locator('[data-testid=activity] li > span').allTextContents()).reverse();
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds wrong with a page. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  const results = await page.evaluate(() => (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run());
+  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
 }

@@ -4,7 +4,7 @@ import { CHROMIUM_FLAGS, chromiumPath } from '@guildkit/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { createLine, type Line, openPage, PATIENCE_MS, startApp, untilConnection } from './harness.js';
+import { createLine, faultsOf, type Line, openPage, PATIENCE_MS, startApp, untilConnection } from './harness.js';
 
 /** Chromium's own camera, which shows a clock, and its own microphone, which beeps. */
 const FAKES = [
@@ -68,7 +68,7 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
     );
   }
 
-  const hears = (page: Page) => page.locator('[data-testid=tile][data-speaking=true]').waitFor();
+  const hears = (page: Page) => page.locator('[data-testid=tile][data-speaking=true]').first().waitFor();
 
   test('two players see and hear each other, also after the media socket is lost', async () => {
     const channel = await sandbox().channels.create({ name: 'Cards' });
@@ -98,6 +98,7 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
 
     await anna.getByLabel('Mark what moves').check();
     await anna.locator('canvas[data-motion=true]').waitFor();
+    await Promise.all([anna, bert].map(async (page) => expect(await faultsOf(page)).toEqual([])));
 
     await bert.getByRole('button', { name: 'Turn off camera' }).click();
     await anna.locator('[data-testid=tile][data-showing=false]', { hasText: 'Willem' }).waitFor();
