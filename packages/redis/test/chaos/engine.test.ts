@@ -125,6 +125,7 @@ describe.skipIf(!hasRedis)('the engine on a Redis', () => {
     const { engine: own } = await engine(server);
     const reader = await Reader.join(own, ROOM);
     await own.publish(ROOM, event(1));
+    await eventually(() => expect(reader.seen).toEqual([1]));
     server.pause();
     const failed = await Promise.allSettled(upTo(5, 2).map((n) => own.publish(ROOM, event(n))));
     expect(failed.map((each) => each.status === 'rejected' && RedisError.is(each.reason) && each.reason.code)).toEqual(
