@@ -119,7 +119,7 @@ export class TableSession {
     client.on('stateChange', (view) => {
       // Whoever was removed does not come back by themselves.
       if (view.reason === REMOVED) queueMicrotask(() => this.client === client && this.removed());
-      else this.change({ status: statusOf(view) });
+      else this.change({ status: statusOf(view, this.shown.status) });
     });
     client.on('stream', ({ stream, userId, kind }) => {
       if (kind === 'audio') this.hear(client, stream, userId);
@@ -274,8 +274,10 @@ export class TableSession {
   }
 }
 
-function statusOf({ status, reason }: MediaView): TableStatus {
-  if (status === 'open' || status === 'connecting') return status;
+function statusOf({ status, attempt, reason }: MediaView, before: TableStatus): TableStatus {
+  if (status === 'open') return status;
+  // A try after one that failed changes nothing yet: what is said and read out stays.
+  if (status === 'connecting') return attempt > 0 ? before : status;
   if (status === 'closed') return reason === undefined ? 'off' : 'refused';
   return reason === 'ERR_MEDIA_SEAT_UNAVAILABLE' ? 'full' : 'lost';
 }
