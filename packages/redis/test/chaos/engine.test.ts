@@ -10,7 +10,7 @@ import { connectTo, hasRedis, TestRedis } from '../support/redis-server.js';
 const ROOM = 'channel:10';
 const event = (n: number, id = `id ${n}`): NewRoomEvent => ({ event: 'chat.message', payload: n, id, ts: 1 });
 const upTo = (n: number, from = 1) => Array.from({ length: n - from + 1 }, (_, index) => from + index);
-const FAST = { commandTimeoutMs: 300, tailCheckMs: 50 };
+const FAST = { commandTimeoutMs: 10_000, tailCheckMs: 50 };
 
 /** Generous: a busy machine takes long to start a server or a full copy. */
 const eventually = <T>(attempt: () => T | Promise<T>) => vi.waitFor(attempt, { timeout: 15_000, interval: 20 });
@@ -122,7 +122,7 @@ describe.skipIf(!hasRedis)('the engine on a Redis', () => {
 
   it('paused: no call succeeds, and asked again with the same id each event is there once', async () => {
     const server = await start();
-    const { engine: own } = await engine(server);
+    const { engine: own } = await engine(server, { ...FAST, commandTimeoutMs: 500 });
     const reader = await Reader.join(own, ROOM);
     await own.publish(ROOM, event(1));
     await eventually(() => expect(reader.seen).toEqual([1]));

@@ -18,7 +18,7 @@ async function start() {
   const hubs: Awaited<ReturnType<typeof startHub>>[] = [];
   let client: Awaited<ReturnType<typeof engineOn>>['client'] | undefined;
   for (let n = 0; n < 2; n += 1) {
-    const made = await engineOn(server, { commandTimeoutMs: 300, tailCheckMs: 50 });
+    const made = await engineOn(server, { commandTimeoutMs: 1_000, tailCheckMs: 50 });
     client = made.client;
     const engine: HubEngine = made.engine;
     closing.push(() => engine.close());
