@@ -15,8 +15,9 @@ export function DropoutDialog({ isOpen, isBusy, problem, onRejoin, onDismiss }: 
     if (isOpen && !dialog.current?.open) dialog.current?.showModal();
     if (!isOpen) dialog.current?.close();
   }, [isOpen]);
+  // Escape cancels. Its `close` event comes later and by every way: it might answer a question that was asked since.
   return (
-    <dialog ref={dialog} className="dialog" aria-labelledby="dropout-title" data-testid="dropout" onClose={onDismiss}>
+    <dialog ref={dialog} className="dialog" aria-labelledby="dropout-title" data-testid="dropout" onCancel={onDismiss}>
       <h2 id="dropout-title">You are no longer in voice</h2>
       <p className="quiet">You left the voice channel, or were removed from it. The others are still there.</p>
       <p className="problem" role="alert">
