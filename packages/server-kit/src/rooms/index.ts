@@ -11,14 +11,14 @@ export type { Placement } from './io/seating.js';
 export type { RoomInvites, RoomServiceOptions } from './options.js';
 export type { RoomRecord } from './protocol/room.js';
 export type { AuditOptions, ListedChannel, RoomOverwrite, RoomRest } from './room-rest.js';
-export {
-  type CreatedRoom,
-  type EndCause,
-  type JoinRequest,
-  type NewRoom,
-  type Reconciliation,
-  RoomService,
-  type RoomServiceEvents,
-  type RoomStats,
-} from './room-service.js';
+export { RoomService } from './room-service.js';
+export type {
+  CreatedRoom,
+  EndCause,
+  JoinRequest,
+  NewRoom,
+  Reconciliation,
+  RoomServiceEvents,
+  RoomStats,
+} from './room-shapes.js';
 export { memoryRoomStore, type RoomStore } from './room-store.js';
