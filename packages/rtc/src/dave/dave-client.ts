@@ -218,8 +218,9 @@ export function createDaveClient({ userId, channelId, library }: DaveClientOptio
 
   const encrypt: DaveClient['encrypt'] = (kind, codec, frame) => {
     const activity = activityOf(state);
-    const isOpen = activity === 'off' || activity === 'waiting' || (kind === 'audio' && isSilence(frame));
-    if (isOpen) return { ok: true, data: frame, ...UNTOUCHED };
+    if (activity === 'off' || (kind === 'audio' && isSilence(frame))) return { ok: true, data: frame, ...UNTOUCHED };
+    // Alone nobody hears it; a group that is there refuses it; and the server would hear what it is not meant to.
+    if (activity === 'waiting') return { ok: false, reason: 'waiting' };
     const session = sender();
     if (session === undefined) return { ok: false, reason: 'recovering' };
     const data = isEncryptable(codec, frame) ? session.encrypt(kind, codec, frame) : undefined;

@@ -299,6 +299,34 @@ describe('recovery', () => {
   });
 });
 
+describe('before the welcome', () => {
+  it('nothing but silence goes out: not alone, not while being added to a group', () => {
+    const room = new DaveRoom(library);
+    const a = room.join(1);
+    room.run(500);
+    const speech = Buffer.alloc(40, 1);
+    expect(a.client.activity).toBe('waiting');
+    expect(a.client.encrypt('audio', 'opus', speech)).toEqual({ ok: false, reason: 'waiting' });
+    expect(a.client.encrypt('audio', 'opus', Buffer.from([0xf8, 0xff, 0xfe]))).toMatchObject({ ok: true });
+    const b = room.join(2);
+    room.run(500);
+    a.speaks = true;
+    b.speaks = true;
+    const c = room.join(3);
+    // Until the session description nothing is known of DAVE, and there is no connection to send on.
+    while (c.client.activity === 'off') room.run(1);
+    c.speaks = true;
+    expect(c.client.encrypt('audio', 'opus', speech)).toEqual({ ok: false, reason: 'waiting' });
+    room.run(1_000);
+    expect(room.wrong()).toBeUndefined();
+    expect(c.notSent).toBeGreaterThan(0);
+    for (const to of [a, b]) {
+      expect(to.from(c)).toMatchObject({ wrong: 0, readable: 0, lost: {} });
+      expect(to.from(c).encrypted + to.from(c).late).toBeGreaterThan(20);
+    }
+  });
+});
+
 describe('members without DAVE', () => {
   it('turn it off for all, and on again when they leave; nothing is lost either way', () => {
     const { room, members } = roomOf(3, { policy: 'prefer' });

@@ -31,7 +31,7 @@ export type DaveInput =
 export type DaveActivity =
   /** Frames are encrypted end to end. */
   | 'active'
-  /** DAVE was agreed on, the group is not there yet: alone, or joining. Frames go out readable. */
+  /** DAVE was agreed on, the group is not there yet: alone, or joining. Frames are not sent; readable ones are taken. */
   | 'waiting'
   /** The group is lost and being joined again. Frames are not sent. */
   | 'recovering'
@@ -84,7 +84,9 @@ export type DaveEncryptResult =
   | { readonly ok: true; readonly data: Uint8Array; readonly encrypted: boolean }
   | {
       readonly ok: false;
-      readonly reason: /** The group is being recovered: drop the frame. */
+      readonly reason: /** There is no group yet: alone, or being added. Drop the frame: nobody could open it. */
+        | 'waiting'
+        /** The group is being recovered: drop the frame. */
         | 'recovering'
         /** The frame does not fit its codec, or no ciphertext without start codes was found (H.264, H.265). */
         | 'failed';
