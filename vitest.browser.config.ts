@@ -31,7 +31,7 @@ export default defineConfig({
           include: ['examples/game-room/test/browser/**/*.test.ts'],
           environment: 'node',
           // The built app is what is tested: it must not pass through vite once more.
-          server: { deps: { external: [/game-room\/dist\//] } },
+          server: { deps: { external: [/game-room\/(dist|\.cache\/[^/]+)\//] } },
           globalSetup: ['examples/game-room/test/browser/global-setup.ts'],
           // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
           testTimeout: 60_000,

@@ -38,5 +38,6 @@ export default defineConfig(({ command }) => ({
       },
     },
   },
-  build: { sourcemap: false },
+  // Elsewhere when another build is in use: a server that runs from a build does not survive its replacement.
+  build: { sourcemap: false, outDir: process.env.GAME_ROOM_DIST ?? 'dist' },
 }));

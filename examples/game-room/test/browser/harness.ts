@@ -13,7 +13,9 @@ import type { Running, serve as serveApp } from '../../src/serve.js';
 /** How long a condition may take on a busy machine. */
 export const PATIENCE_MS = 30_000;
 
-const serveUrl = new URL('../../dist/server/serve.js', import.meta.url).href;
+/** The folder of the build, from the app's own; `GAME_ROOM_DIST` names another than `dist`. */
+const DIST = process.env.GAME_ROOM_DIST ?? 'dist';
+const serveUrl = new URL(`../../${DIST}/server/serve.js`, import.meta.url).href;
 
 /** Starts the built app on a free port, silent. */
 export async function startApp(env: Readonly<Record<string, string>> = {}): Promise<Running> {
@@ -119,6 +121,14 @@ export async function openRoom(
   { url = running.url, person }: { readonly url?: string; readonly person: { readonly id: string } },
 ): Promise<Page> {
   const page = await openPage(browser, running, person, { viewport: { width: 1280, height: 800 } });
+  await watchDoubles(page);
+  await page.goto(`${url}/room/${channelId}`);
+  await untilLive(page);
+  return page;
+}
+
+/** From the next page on: remembers names that ever stand in the list of players twice. */
+export async function watchDoubles(page: Page): Promise<void> {
   await page.addInitScript(() => {
     const seen = { doubles: [] as string[] };
     Object.assign(window, { seen });
@@ -129,9 +139,6 @@ export async function openRoom(
       seen.doubles.push(...users.filter((user, at) => users.indexOf(user) !== at));
     }).observe(document, { subtree: true, childList: true });
   });
-  await page.goto(`${url}/room/${channelId}`);
-  await untilLive(page);
-  return page;
 }
 
 /** Players that stood in the list twice at any moment. */
