@@ -24,11 +24,11 @@ const lines = (frames) => frames.map((frame) => `  '${frame}',`).join('\n');
 writeFileSync(
   TARGET,
   `/**
- * Holds what simulated people send when nothing else is given: one second of a tone, and a test picture. Written by
+ * Holds what simulated people send when nothing else is given: a tone, and a test picture. Written by
  * \`node tools/sandbox-media.mjs\`.
  */
 
-/** 20 ms each of 440 Hz, Opus, stereo: begins where it ends. */
+/** 20 ms each of 440 Hz, Opus, stereo. 200 ms are 88 periods: it begins where it ends. */
 export const TONE: readonly string[] = [
 ${lines(tone)}
 ];
@@ -62,9 +62,9 @@ async function record() {
     bitrate: 32_000,
     opus: { frameDuration: 20_000, complexity: 10 },
   });
-  // Two seconds, of which the second is kept: the encoder has settled by then.
+  // Little more than a second, of which the end is kept: the encoder has settled by then.
   const samples = 960;
-  for (let n = 0; n < 101; n += 1) {
+  for (let n = 0; n < 61; n += 1) {
     const data = new Float32Array(2 * samples);
     for (let at = 0; at < samples; at += 1) {
       const value = 0.25 * Math.sin((2 * Math.PI * 440 * (n * samples + at)) / 48_000);
@@ -105,5 +105,5 @@ async function record() {
     frame.close();
   }
   await video.flush();
-  return { tone: packets.slice(50, 100), clip: frames };
+  return { tone: packets.slice(50, 60), clip: frames };
 }

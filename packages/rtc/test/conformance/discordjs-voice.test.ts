@@ -3,7 +3,6 @@
  * every packet of the other. What @discordjs/voice never sends, padding, CSRCs and more extensions, comes from a third client.
  */
 import { PassThrough } from 'node:stream';
-import tls from 'node:tls';
 import {
   createAudioPlayer,
   createAudioResource,
@@ -18,25 +17,21 @@ import {
 import { DiscordRtcClient } from '@guildkit/rtc';
 import { buildHeaderExtension } from '@guildkit/rtp';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
+import { trustAuthority } from '@guildkit/testkit';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { MediaTransport } from '../../src/media/transport.js';
 import { connectSignalling } from '../support/sandbox-signalling.js';
 import { eventually } from '../support/setup.js';
 
-/** Node 24 has these; the types are of the oldest supported Node. */
-const trust = tls as unknown as {
-  getCACertificates(type: 'default'): string[];
-  setDefaultCACertificates(certificates: readonly string[]): void;
-};
-const before = trust.getCACertificates('default');
 let sandbox: Sandbox;
+let distrust: () => void;
 
 beforeAll(async () => {
   sandbox = await createSandbox({ tls: true, seed: 17 });
-  trust.setDefaultCACertificates([...before, sandbox.certificate ?? '']);
+  distrust = trustAuthority(sandbox.certificate);
 });
 afterAll(async () => {
-  trust.setDefaultCACertificates(before);
+  distrust();
   await sandbox.close();
 });
 

@@ -1,50 +1,10 @@
 /**
- * Holds what simulated people send when nothing else is given: one second of a tone, and a test picture. Written by
+ * Holds what simulated people send when nothing else is given: a tone, and a test picture. Written by
  * `node tools/sandbox-media.mjs`.
  */
 
-/** 20 ms each of 440 Hz, Opus, stereo: begins where it ends. */
+/** 20 ms each of 440 Hz, Opus, stereo. 200 ms are 88 periods: it begins where it ends. */
 export const TONE: readonly string[] = [
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf8mu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/Kyde3fg0vBN56grNWg1bTbeN8YBzYJIJF0IWbV/p2jScCilxRZsqHlr0KpMbd2nF7gDvZnd/fUtmvk4Luwnk5Q5p7IXDGjtT96/gJfgAG2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf9uu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/KycykYzxswBKpdbnNtKw6w4Zu0+lXlW5vYcNwIeVAv45yfyDLuTGRSdG6c3kgnMoOYyCdNcCda2VgcumWyDbMF3Zcoc0/WmtnXfgJbbfm2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf8mu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/Kyde3fg0vBN56grNWg1bTbeN8YBzYJIJF0IWbV/p2jScCilxRZsqHlr0KpMbd2nF7gDvZnd/fUtmvk4Luwnk5Q5p7IXDGjtT96/gJfgAG2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf9uu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/KycykYzxswBKpdbnNtKw6w4Zu0+lXlW5vYcNwIeVAv45yfyDLuTGRSdG6c3kgnMoOYyCdNcCda2VgcumWyDbMF3Zcoc0/WmtnXfgJbbfm2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf8mu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/Kyde3fg0vBN56grNWg1bTbeN8YBzYJIJF0IWbV/p2jScCilxRZsqHlr0KpMbd2nF7gDvZnd/fUtmvk4Luwnk5Q5p7IXDGjtT96/gJfgAG2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf9uu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/KycykYzxswBKpdbnNtKw6w4Zu0+lXlW5vYcNwIeVAv45yfyDLuTGRSdG6c3kgnMoOYyCdNcCda2VgcumWyDbMF3Zcoc0/WmtnXfgJbbfm2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf8mu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/Kyde3fg0vBN56grNWg1bTbeN8YBzYJIJF0IWbV/p2jScCilxRZsqHlr0KpMbd2nF7gDvZnd/fUtmvk4Luwnk5Q5p7IXDGjtT96/gJfgAG2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
-  '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
-  '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf9uu',
-  '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',
-  '/KycykYzxswBKpdbnNtKw6w4Zu0+lXlW5vYcNwIeVAv45yfyDLuTGRSdG6c3kgnMoOYyCdNcCda2VgcumWyDbMF3Zcoc0/WmtnXfgJbbfm2u',
-  '/KxaeIJTvTXfcS3ux2OhHIHGXr9wVwPwN7EYCimmLjjC0RgObDQwHKauCgNK7BXpB1a7K88lVjPrMuZNCf6MnPv3h1nWETPaaUXPAbAJf5Ou',
   '/KytKqu33iuUE9S0rGeFyewc+HdUFncvovjDKAOVdTvfPbdwdzxucK2KkvEY1B5Ot/0rDOYLaTZeGH7RVIlobnbhASneQkIuldetqSl+AEmu',
   '/KxaeINCmqLOdlbp9qh5TPGa2CjMMi/y/td47WLHLo0vtN21+xat76MdinIMxzpkA48Uj+YpUensfVfGd0W1EfX9sUwwhtcOnwd5nyfyf8mu',
   '/Kycpck4TQwQPiz2qVKAov7v1SbvabaXN2qnE8H9Pw8HlC/0DG7m8d7mOzSJ4irm2Nqbc99AKCQVxu7jRI1lad6YTcR7jcdea/Ab1IAT/QGu',

@@ -1,6 +1,5 @@
 /** Unmodified @discordjs/voice: joins over TLS with DAVE, sends to and receives from another one. */
 import { PassThrough } from 'node:stream';
-import tls from 'node:tls';
 import {
   createAudioPlayer,
   createAudioResource,
@@ -13,25 +12,21 @@ import {
   VoiceConnectionStatus,
 } from '@discordjs/voice';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
+import { trustAuthority } from '@guildkit/testkit';
 import { Client, Events, GatewayIntentBits } from 'discord.js';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { RawClient } from '../support/gateway-client.js';
 
-/** Node 24 has these; the types are of the oldest supported Node. */
-const trust = tls as unknown as {
-  getCACertificates(type: 'default'): string[];
-  setDefaultCACertificates(certificates: readonly string[]): void;
-};
-const before = trust.getCACertificates('default');
 let sandbox: Sandbox;
+let distrust: () => void;
 
 beforeAll(async () => {
   sandbox = await createSandbox({ tls: true, seed: 31 });
-  trust.setDefaultCACertificates([...before, sandbox.certificate ?? '']);
+  distrust = trustAuthority(sandbox.certificate);
 });
 afterAll(async () => {
-  trust.setDefaultCACertificates(before);
+  distrust();
   await sandbox.close();
 });
 

@@ -3,23 +3,19 @@
  * has a certificate, and Node is told to trust its authority and which port is the default.
  */
 import { globalAgent } from 'node:https';
-import * as tls from 'node:tls';
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
+import { trustAuthority } from '@guildkit/testkit';
 import { type GatewayDispatchPayload, GatewayIntentBits } from 'discord-api-types/v10';
 import { ApiHandler, Client, Logger } from 'seyfert';
 import { afterEach, test } from 'vitest';
 import { createEar, STORY_INTENTS, type StoryClient, tellStory } from '../support/story.js';
 
-/** Node 24's, which the types of Node 20 lack. */
-const { getCACertificates, setDefaultCACertificates } = tls as unknown as {
-  getCACertificates(kind: 'default'): string[];
-  setDefaultCACertificates(authorities: readonly string[]): void;
-};
 const agent = globalAgent as unknown as { defaultPort: number };
-const before = { port: agent.defaultPort, authorities: getCACertificates('default') };
+const defaultPort = agent.defaultPort;
+let distrust: (() => void) | undefined;
 afterEach(() => {
-  agent.defaultPort = before.port;
-  setDefaultCACertificates(before.authorities);
+  agent.defaultPort = defaultPort;
+  distrust?.();
 });
 
 // It logs the cut.
@@ -82,7 +78,7 @@ function createStoryClient(sandbox: Sandbox): StoryClient {
 test('seyfert', async () => {
   await using sandbox = await createSandbox({ seed: 25, tls: true });
   agent.defaultPort = Number(new URL(sandbox.gatewayUrl).port);
-  setDefaultCACertificates([sandbox.certificate ?? '']);
+  distrust = trustAuthority(sandbox.certificate);
   const client = createStoryClient(sandbox);
   try {
     await tellStory(sandbox, client);
