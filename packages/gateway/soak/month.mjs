@@ -2,26 +2,11 @@
  * A month of faults in virtual time, with its figures: `npm run soak -- gateway [--days=30] [--seed=1] [--write]`.
  * `--write` puts them into docs/benchmarks.md.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { writeSection } from '../../../bench/lib/report.mjs';
+import { figuresOf, numberOption, runTests } from '../../../tools/lib/soak.mjs';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url));
-
-function option(name, fallback) {
-  const found = process.argv.slice(2).find((argument) => argument.startsWith(`--${name}=`));
-  const value = found === undefined ? fallback : Number(found.slice(name.length + 3));
-  if (Number.isInteger(value) && value > 0) return value;
-  console.error(`--${name} must be a whole number above 0`);
-  process.exit(2);
-}
-
-const days = option('days', 30);
-const seed = option('seed', 1);
+const days = numberOption('days', 30);
+const seed = numberOption('seed', 1);
 const count = (value) => value.toLocaleString('en');
 const seconds = (ms) => `${(ms / 1_000).toFixed(1)} s`;
 const percent = (share) => `${(share * 100).toFixed(3)} %`;
@@ -30,32 +15,20 @@ const list = (counts) =>
     .map(([name, value]) => `${name} ${count(value)}`)
     .join(', ');
 
-const folder = mkdtempSync(join(tmpdir(), 'guildkit-soak-'));
-const report = join(folder, 'gateway.json');
 console.log(`${days} days of virtual time, seed ${seed}`);
 const started = performance.now();
-const { status } = spawnSync(
-  process.execPath,
-  [vitest, 'run', '--project', 'node', 'packages/gateway/test/model/soak.test.ts'],
-  {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: {
-      ...process.env,
-      GUILDKIT_SOAK_DAYS: String(days),
-      GUILDKIT_SOAK_SEED: String(seed),
-      GUILDKIT_SOAK_REPORT: report,
-    },
-  },
+const figures = figuresOf((report) =>
+  runTests(['packages/gateway/test/model/soak.test.ts'], {
+    GUILDKIT_SOAK_DAYS: days,
+    GUILDKIT_SOAK_SEED: seed,
+    GUILDKIT_SOAK_REPORT: report,
+  }),
 );
-if (existsSync(report)) {
-  const figures = JSON.parse(readFileSync(report, 'utf8'));
+if (figures !== undefined) {
   print(figures);
-  if (status === 0 && process.argv.includes('--write')) await write(figures);
+  if (process.exitCode === undefined && process.argv.includes('--write')) await write(figures);
 }
-rmSync(folder, { recursive: true, force: true });
 console.log(`took ${seconds(performance.now() - started)}`);
-process.exitCode = status ?? 1;
 
 /** What is told of a run: what, and the figures. */
 function rowsOf(figures) {

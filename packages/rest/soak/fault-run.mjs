@@ -1,11 +1,4 @@
-// The fault run over 20,000 requests: `npm run soak -- rest [--requests=20000]`.
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+/** The fault run over 20,000 requests: `npm run soak -- rest [--requests=20000]`. */
+import { numberOption, runTests } from '../../../tools/lib/soak.mjs';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url));
-const args = ['run', '--project', 'node', 'packages/rest/test/chaos/fault-run.test.ts'];
-const [, requests = '20000'] = /^--requests=(\d+)$/.exec(process.argv[2] ?? '') ?? [];
-const env = { ...process.env, SOAK_REQUESTS: requests };
-const { status } = spawnSync(process.execPath, [vitest, ...args], { cwd: root, env, stdio: 'inherit' });
-process.exit(status ?? 1);
+runTests(['packages/rest/test/chaos/fault-run.test.ts'], { SOAK_REQUESTS: numberOption('requests', 20_000) });
