@@ -5,12 +5,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type DomainEvent, type Logger, messageOf } from '@guildkit/core';
-import { DiscordGatewayClient, fileSessionStore, type GatewayHealth } from '@guildkit/gateway';
+import { DiscordGatewayClient, fileSessionStore, type GatewayHealth, guardedSessionStore } from '@guildkit/gateway';
 import { DiscordRestClient } from '@guildkit/rest';
 import { createMetrics } from '@guildkit/server-kit/observability';
 import { createCommands } from './commands.js';
 import type { Delivery } from './delivery.js';
-import { guardSessions } from './guarded-sessions.js';
 import { createHealthServer, type WorkerHealth } from './health-server.js';
 import { createLinkDelivery, LINK_PATH } from './link-delivery.js';
 import type { Settings } from './settings.js';
@@ -46,9 +45,10 @@ export async function startWorker(settings: Settings, logger: Logger): Promise<W
   const startedAt = performance.now();
   const { topology, guildId, apiBase, host } = settings;
   const connection = { token: settings.token.reveal(), guildId, apiBase };
-  const sessions = guardSessions(fileSessionStore({ directory: settings.stateDirectory }), (error) =>
-    logger.error({ reason: messageOf(error) }, 'the session could not be stored'),
-  );
+  const sessions = guardedSessionStore({
+    store: fileSessionStore({ directory: settings.stateDirectory }),
+    onError: (error) => logger.error({ reason: messageOf(error) }, 'the session could not be stored'),
+  });
   const gateway = new DiscordGatewayClient({ ...connection, intents: INTENTS, sessionStore: sessions, logger });
   const rest = new DiscordRestClient({ ...connection, maxRetries: settings.maxRetries, logger });
   const commands = createCommands(rest, logger);

@@ -28,6 +28,11 @@ export type {
   TracedDispatch,
   TracedSend,
 } from './instrumentation.js';
+export {
+  type GuardedSessionStore,
+  type GuardedSessionStoreOptions,
+  guardedSessionStore,
+} from './io/guarded-session-store.js';
 export type { IdentifyBudgetStore } from './io/identify-budget.js';
 export {
   type IdentifyPermit,

@@ -1,9 +1,28 @@
 /**
  * Owns when the place in Discord's event stream may be stored: not before the app has taken every event up to it. So a
- * worker that is killed with events in its hands is told them again by Discord.
+ * process that is killed with events in its hands is told them again by Discord. Refuses to know what taking means.
  */
-import { setImmediate } from 'node:timers/promises';
-import type { SessionStore, StoredSession } from '@guildkit/gateway';
+import { type Clock, systemClock } from '@guildkit/core';
+import type { SessionStore, StoredSession } from './session-store.js';
+
+/** Settings of {@link guardedSessionStore}. */
+export interface GuardedSessionStoreOptions {
+  /** Where sessions are kept. */
+  readonly store: SessionStore;
+  /** Told of a write that failed after it had been put off: nobody waits for its answer any more. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** A session store that never runs ahead of the app. */
+export interface GuardedSessionStore extends SessionStore {
+  /** An event is in the app's hands, by its id. Call it in the listener, before anything is waited for. */
+  sent(eventId: string): void;
+  /** It was taken, or never will be. An unknown id is ignored. */
+  taken(eventId: string): void;
+  /** Resolves when what may be stored is stored. */
+  flush(): Promise<void>;
+}
 
 /** A session that is stored once these events were taken. */
 interface Held {
@@ -11,20 +30,24 @@ interface Held {
   readonly untaken: Set<string>;
 }
 
-/** A session store that never runs ahead of the app. */
-export interface GuardedSessions extends SessionStore {
-  /** An event is on its way to the app. */
-  sent(eventId: string): void;
-  /** It was taken, or never will be. */
-  taken(eventId: string): void;
-  /** Resolves when what may be stored is stored. */
-  flush(): Promise<void>;
-}
-
 /**
- * @param onFailure Told when the store fails after it was asked: nobody waits for that answer any more.
+ * Puts off the saves of a store until every event before them was taken. Give it to the client, and tell it of each event.
+ *
+ * @example
+ * ```ts no-check
+ * const sessions = guardedSessionStore({ store: fileSessionStore({ directory: './state' }) });
+ * const gateway = new DiscordGatewayClient({ token, intents, sessionStore: sessions });
+ * gateway.onEvent('*', (event) => {
+ *   sessions.sent(event.id);
+ *   void deliver(event).then(() => sessions.taken(event.id));
+ * });
+ * ```
  */
-export function guardSessions(store: SessionStore, onFailure: (error: unknown) => void): GuardedSessions {
+export function guardedSessionStore({
+  store,
+  onError = () => {},
+  clock = systemClock,
+}: GuardedSessionStoreOptions): GuardedSessionStore {
   const underWay = new Set<string>();
   /** By key: the one that waits, and the newest behind it. Others between them are not worth a write. */
   const held = new Map<string, { first: Held; next?: Held }>();
@@ -32,7 +55,7 @@ export function guardSessions(store: SessionStore, onFailure: (error: unknown) =
 
   const write = (action: () => Promise<void>): Promise<void> => {
     const done = writing.then(action);
-    writing = done.catch(onFailure);
+    writing = done.catch(onError);
     return done;
   };
 
@@ -48,7 +71,8 @@ export function guardSessions(store: SessionStore, onFailure: (error: unknown) =
     const { first, next } = waiting;
     if (next === undefined) held.delete(key);
     else held.set(key, { first: next });
-    void write(() => store.save(key, first.session));
+    // Its failure is told by `write`.
+    write(() => store.save(key, first.session)).catch(() => {});
     release(key);
   }
 
@@ -57,7 +81,7 @@ export function guardSessions(store: SessionStore, onFailure: (error: unknown) =
     load: (key) => store.load(key),
     async save(key, session) {
       // The event that made the client save may be told only after this call.
-      await setImmediate();
+      await new Promise<void>((resolve) => clock.setTimer(resolve, 0));
       if (underWay.size > 0) {
         hold(key, { session, untaken: new Set(underWay) });
         return;

@@ -1,6 +1,5 @@
-import { memorySessionStore, type StoredSession } from '@guildkit/gateway';
+import { guardedSessionStore, memorySessionStore, type StoredSession } from '@guildkit/gateway';
 import { expect, it } from 'vitest';
-import { guardSessions } from '../../src/guarded-sessions.js';
 
 const session = (seq: number): StoredSession => ({
   sessionId: 's',
@@ -13,7 +12,7 @@ const session = (seq: number): StoredSession => ({
 function setUp() {
   const store = memorySessionStore();
   const failures: unknown[] = [];
-  const guarded = guardSessions(store, (error) => failures.push(error));
+  const guarded = guardedSessionStore({ store, onError: (error) => failures.push(error) });
   const seq = async () => {
     await guarded.flush();
     return (await store.load('k'))?.seq;
