@@ -19,7 +19,8 @@ import { checkCommitLeaf, checkKeyPackage, keyPackageReference } from '../codec/
 import { sameBytes, uint64 } from '../protocol/dave/bytes.js';
 import { type Commit, parseCommit, parseWelcome, type Welcome, welcomeOf } from '../protocol/dave/commit.js';
 import { DAVE_VERSION } from '../protocol/dave/constants.js';
-import { areAllCapable, createDelivery, inGroup, initialDelivery } from '../protocol/dave/delivery.js';
+import { areAllCapable, createDelivery, initialDelivery } from '../protocol/dave/delivery.js';
+import { inGroup } from '../protocol/dave/delivery-draft.js';
 import type { DeliveryEffect, DeliveryInput, DeliveryRules } from '../protocol/dave/delivery-types.js';
 import { parseKeyPackage } from '../protocol/dave/key-package.js';
 import { appendPayload, revokePayload, transitionPayload } from '../protocol/dave/messages.js';

@@ -4,7 +4,8 @@
  */
 import type { Stamp, TimerInput } from '@guildkit/core';
 import { type Edge, type Exploration, explore } from '@guildkit/testkit';
-import { createDelivery, type Delivery, inGroup, initialDelivery } from '../../src/protocol/dave/delivery.js';
+import { createDelivery, type Delivery, initialDelivery } from '../../src/protocol/dave/delivery.js';
+import { inGroup } from '../../src/protocol/dave/delivery-draft.js';
 import type {
   DeliveryEffect,
   DeliveryInput,

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createDelivery, inGroup, initialDelivery } from '../../src/protocol/dave/delivery.js';
+import { createDelivery, initialDelivery } from '../../src/protocol/dave/delivery.js';
+import { inGroup } from '../../src/protocol/dave/delivery-draft.js';
 import type { DeliveryEffect, DeliveryInput, DeliveryState } from '../../src/protocol/dave/delivery-types.js';
 import { applyCommit } from '../../src/protocol/dave/leaves.js';
 import { commitOf, exploreDelivery, MODEL_RULES, SCOPES } from './delivery-model.js';

@@ -1,42 +1,31 @@
 /**
- * Owns when a channel's members are told what about their MLS group (DAVE whitepaper, "Group Key Exchange"): who is proposed
- * for adding and removal, which commit wins, when a transition is executed, when the group is made anew. Pure. Refuses bytes:
- * the shell parses, signs and checks signatures.
- *
- * One round of proposals at a time. What is wanted while a round is under way waits for the next epoch ("may delay … to
- * finalize committing a previous in-flight add proposal"), so that no stream of newcomers can outdate every commit; only a
- * round with an Add whose reason is gone is revoked at once.
+ * Owns when a channel's members are told what about their MLS group (DAVE whitepaper, "Group Key Exchange"): which commit wins,
+ * when the group is made anew, who is believed. Pure. Refuses bytes: the shell parses, signs and checks signatures.
  */
 import type { Reducer } from '@guildkit/core';
 import { announce, flagged } from './blame.js';
 import { type CommitVerdict, judgeCommit } from './commit-rules.js';
 import { DAVE_VERSION } from './constants.js';
+import { createDraft, inGroup } from './delivery-draft.js';
+import { createProposals } from './delivery-proposals.js';
+import { createTransitions } from './delivery-transitions.js';
 import type {
   CommitFacts,
-  DeliveryCount,
   DeliveryEffect,
   DeliveryInput,
   DeliveryMember,
   DeliveryRefusal,
   DeliveryRules,
   DeliveryState,
-  PendingTransition,
-  Proposal,
 } from './delivery-types.js';
 import { applyCommit } from './leaves.js';
 
 /** "When the included transition ID is 0, the transition is for (re)initialization and it can be executed immediately." */
 const IMMEDIATE = 0;
-/** Transition ids have 16 bits. */
-const LAST_TRANSITION_ID = 0xffff;
-/** Transitions under way at once; with one more the oldest is executed. */
-const MAX_TRANSITIONS = 2;
 /** How long a member waits that flagged too often; doubles with every time. A broken client must not keep all others busy. */
 const FLAG_PAUSE_MS = 1_000;
 /** Up to eight seconds: less than a client waits for an answer. */
 const MAX_PAUSE_DOUBLINGS = 3;
-/** The commit timeout doubles so often at most. */
-const MAX_DOUBLINGS = 5;
 
 /** The reducer of a channel's delivery service. */
 export type Delivery = Reducer<DeliveryState, DeliveryInput, DeliveryEffect>;
@@ -62,13 +51,6 @@ export const initialDelivery = ({ policy }: DeliveryRules): DeliveryState => ({
 /** Whether all of them speak DAVE. */
 export function areAllCapable(rules: DeliveryRules, maxVersions: readonly number[]): boolean {
   return rules.policy !== 'off' && maxVersions.every((version) => version >= DAVE_VERSION);
-}
-
-/** Members of the group whose leaf holds: they have its keys. */
-export function inGroup(state: DeliveryState): string[] {
-  return state.leaves.filter((userId, leaf): userId is string => {
-    return userId !== undefined && !state.stale.includes(leaf) && state.members.some((one) => one.userId === userId);
-  });
 }
 
 /** Creates the reducer. */
@@ -121,26 +103,10 @@ interface Work {
 
 /** One step's working copy. */
 function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Work {
-  let state = from;
-  const effects: DeliveryEffect[] = [];
-
-  const set = (change: Partial<DeliveryState>): void => {
-    state = { ...state, ...change };
-  };
-  const emit = (effect: DeliveryEffect): void => {
-    effects.push(effect);
-  };
-  const count = (what: DeliveryCount, by = 1): void => emit({ type: 'count', what, by });
-  const refuse = (reason: DeliveryRefusal): void => emit({ type: 'refuse', reason });
-  const memberOf = (userId: string) => state.members.find((member) => member.userId === userId);
-  const change = (userId: string, changes: Partial<DeliveryMember>): void =>
-    set({ members: state.members.map((member) => (member.userId === userId ? { ...member, ...changes } : member)) });
-
-  function nextTransition(): number {
-    const id = state.lastTransition >= LAST_TRANSITION_ID ? 1 : state.lastTransition + 1;
-    set({ lastTransition: id });
-    return id;
-  }
+  const draft = createDraft(from);
+  const { set, emit, count, refuse, memberOf, change } = draft;
+  const transitions = createTransitions(draft, rules, now);
+  const { markStale, withdraw, plan, flush } = createProposals(draft, rules, now);
 
   // ── Coming and going ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -152,8 +118,8 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     }
     // Replaced: nothing is turned on that the next line turns off.
     if (memberOf(userId) !== undefined) {
-      if (isCapable || state.encrypted) leave(userId);
-      else set({ members: state.members.filter((member) => member.userId !== userId) });
+      if (isCapable || draft.state.encrypted) leave(userId);
+      else set({ members: draft.state.members.filter((member) => member.userId !== userId) });
     }
     const member = {
       userId,
@@ -165,18 +131,18 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
       flags: 0,
       addFrom: now,
     };
-    set({ members: [...state.members, member] });
-    if (!state.encrypted) return;
+    set({ members: [...draft.state.members, member] });
+    if (!draft.state.encrypted) return;
     if (isCapable) tellSender(userId);
     else downgrade();
   }
 
   function leave(userId: string): void {
-    set({ members: state.members.filter((member) => member.userId !== userId) });
-    set({ barred: state.barred.filter((barred) => barred !== userId) });
-    stopWaitingFor(userId, true);
-    if (!state.encrypted) upgradeIfAll();
-    else if (state.epoch > 0 && state.members.length <= 1) reset();
+    set({ members: draft.state.members.filter((member) => member.userId !== userId) });
+    set({ barred: draft.state.barred.filter((barred) => barred !== userId) });
+    transitions.stopWaitingFor(userId, true);
+    if (!draft.state.encrypted) upgradeIfAll();
+    else if (draft.state.epoch > 0 && draft.state.members.length <= 1) reset();
     else {
       withdraw(userId);
       markStale(userId);
@@ -186,7 +152,7 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
 
   /** "When the last unsupporting client disconnects […] the remaining members will seamlessly upgrade". */
   function upgradeIfAll(): void {
-    const versions = state.members.map(({ maxVersion }) => maxVersion);
+    const versions = draft.state.members.map(({ maxVersion }) => maxVersion);
     if (!areAllCapable(rules, versions)) return;
     set({ encrypted: true, upgrading: versions.length > 1 });
     if (versions.length > 0) count('upgrades');
@@ -200,129 +166,46 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
 
   /** "Downgrade to Transport-Only Encryption": all that encrypt go on so until everyone can take readable frames. */
   function downgrade(): void {
-    const told = state.members.filter(({ maxVersion }) => maxVersion >= DAVE_VERSION);
+    const told = draft.state.members.filter(({ maxVersion }) => maxVersion >= DAVE_VERSION);
     clearGroup();
     set({ encrypted: false, upgrading: false, transitions: [] });
     if (told.length === 0) return;
     count('downgrades');
-    const id = nextTransition();
+    const id = transitions.next();
     for (const { userId } of told) emit({ type: 'prepareTransition', to: userId, version: 0, transitionId: id });
-    openTransition(id, 'downgrade', told);
+    transitions.open(id, 'downgrade', told);
   }
 
   /** Forgets the group and everything that was to change it. */
   function clearGroup(): void {
     set({ epoch: 0, leaves: [], stale: [], round: undefined, flushAt: undefined, announced: [] });
-    set({ members: state.members.map((member) => ({ ...member, keyPackage: undefined })) });
+    set({ members: draft.state.members.map((member) => ({ ...member, keyPackage: undefined })) });
   }
 
   /** Has a new group made by whoever is there ("Sole member reset", "Upgrade from Transport-Only Encryption"). */
   function reset(): void {
     clearGroup();
     set({ transitions: [] });
-    if (state.members.length > 0) count('resets');
-    for (const { userId, knowsSender } of state.members) {
+    if (draft.state.members.length > 0) count('resets');
+    for (const { userId, knowsSender } of draft.state.members) {
       emit({ type: 'prepareEpoch', to: userId, version: DAVE_VERSION, epoch: 1 });
       // After op 24: who joined a channel without DAVE has no session before it.
       if (!knowsSender) tellSender(userId);
     }
-    const [sole, other] = state.members;
+    const [sole, other] = draft.state.members;
     if (sole !== undefined && other === undefined) {
       emit({ type: 'prepareTransition', to: sole.userId, version: DAVE_VERSION, transitionId: IMMEDIATE });
     }
   }
 
-  // ── Proposals ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  function markStale(userId: string): void {
-    const leaf = state.leaves.indexOf(userId);
-    if (leaf < 0 || state.stale.includes(leaf)) return;
-    set({ stale: [...state.stale, leaf] });
-    // Who is not in the group any more can neither commit nor be waited for.
-    if (state.round !== undefined) {
-      const committers = state.round.committers.filter((committer) => committer !== userId);
-      set({ round: { ...state.round, committers } });
-    }
-  }
-
-  /**
-   * Takes back the round in which someone is added who does not want it any more; the others are proposed anew. Revoking that
-   * one Add alone would do by the whitepaper, but davey 0.1.12 then commits the rest without a Welcome.
-   */
-  function withdraw(userId: string): void {
-    const { round } = state;
-    const isAdded = round?.proposals.some((proposal) => proposal.kind === 'add' && proposal.userId === userId);
-    if (round === undefined || isAdded !== true) return;
-    count('revocations', round.proposals.length);
-    for (const to of round.committers) {
-      // Whoever sends a new key package has forgotten what it was told, and must not be told to forget it.
-      if (to !== userId && memberOf(to) !== undefined)
-        emit({ type: 'revoke', to, proposals: idsFor(to, round.proposals) });
-    }
-    set({ round: undefined });
-  }
-
-  /** A member's own Add is never sent to it: its client would add itself a second time. */
-  function idsFor(to: string, proposals: readonly Proposal[]): number[] {
-    return proposals.filter((proposal) => proposal.kind !== 'add' || proposal.userId !== to).map(({ id }) => id);
-  }
-
-  /** Has what is wanted proposed soon, unless a round is under way: then after it. */
-  function plan(): void {
-    if (state.round !== undefined || !state.encrypted) return;
-    const at = wantedAt();
-    if (at !== undefined && (state.flushAt === undefined || at < state.flushAt)) set({ flushAt: at });
-  }
-
-  function wantedAt(): number | undefined {
-    const soon = now + rules.batchMs;
-    const adds = addable().map(({ addFrom }) => Math.max(soon, addFrom));
-    adds.sort((a, b) => a - b);
-    // One alone makes no group.
-    if (state.epoch === 0) return adds[1];
-    return state.stale.length > 0 ? soon : adds[0];
-  }
-
-  /** Who has a key package and is not in the group. */
-  function addable(): DeliveryMember[] {
-    const live = inGroup(state);
-    return state.members.filter(({ userId, keyPackage }) => keyPackage !== undefined && !live.includes(userId));
-  }
-
-  /** Proposes everything that is wanted. */
-  function flush(): void {
-    set({ flushAt: undefined });
-    if (state.round !== undefined || !state.encrypted) return;
-    const live = inGroup(state);
-    let id = state.lastProposal;
-    const removes = state.stale.map((leaf): Proposal => {
-      id += 1;
-      return { id, kind: 'remove', leaf };
-    });
-    const adds: Proposal[] = [];
-    for (const { userId, keyPackage, addFrom } of addable()) {
-      if (keyPackage === undefined || now < addFrom) continue;
-      id += 1;
-      adds.push({ id, kind: 'add', userId, keyPackage });
-    }
-    const proposals = [...removes, ...adds];
-    const committers = state.epoch > 0 ? live : adds.flatMap((add) => (add.kind === 'add' ? [add.userId] : []));
-    if (proposals.length < (state.epoch > 0 ? 1 : 2)) return;
-    const patience = rules.commitTimeoutMs * 2 ** Math.min(state.deadRounds, MAX_DOUBLINGS);
-    set({ lastProposal: id, round: { proposals, committers, by: now + patience } });
-    count('proposals', proposals.length);
-    emit({ type: 'propose', epoch: state.epoch, proposals });
-    for (const to of committers) emit({ type: 'append', to, proposals: idsFor(to, proposals) });
-  }
-
   /** A group that nobody is left in, or that only barred members are left in, is made anew. */
   function ensureCommitter(): void {
-    if (!state.encrypted || state.members.length === 0) return;
-    const candidates = state.epoch > 0 ? inGroup(state) : state.members.map(({ userId }) => userId);
-    if (candidates.some((userId) => !state.barred.includes(userId))) return;
+    if (!draft.state.encrypted || draft.state.members.length === 0) return;
+    const candidates = draft.state.epoch > 0 ? inGroup(draft.state) : draft.state.members.map(({ userId }) => userId);
+    if (candidates.some((userId) => !draft.state.barred.includes(userId))) return;
     // Nobody else is there to commit: better a suspect than nobody.
     set({ barred: [] });
-    if (state.epoch > 0 && candidates.length === 0) reset();
+    if (draft.state.epoch > 0 && candidates.length === 0) reset();
   }
 
   // ── What members send ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -335,17 +218,17 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
         break;
       case 'detached':
         change(userId, { attached: false });
-        stopWaitingFor(userId, false);
+        transitions.stopWaitingFor(userId, false);
         break;
       case 'resumed':
         change(userId, { attached: true });
         break;
       case 'transitionReady':
-        ready(userId, input.transitionId);
+        transitions.ready(userId, input.transitionId);
         break;
       default:
         // These belong to a group, and there is none while frames are readable.
-        if (!state.encrypted) refuse('notMember');
+        if (!draft.state.encrypted) refuse('notMember');
         else if (input.type === 'keyPackage') takeKeyPackage(member, input.keyPackage);
         else if (input.type === 'commit') takeCommit(userId, input.facts);
         else flag(userId, input.transitionId);
@@ -357,7 +240,8 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     if (keyPackage === unused) return;
     if (keyPackage === spent) {
       // Nobody can be added with it a second time: its secrets are gone.
-      if (!inGroup(state).includes(userId)) emit({ type: 'prepareEpoch', to: userId, version: DAVE_VERSION, epoch: 1 });
+      if (!inGroup(draft.state).includes(userId))
+        emit({ type: 'prepareEpoch', to: userId, version: DAVE_VERSION, epoch: 1 });
       return;
     }
     count('keyPackages');
@@ -369,23 +253,23 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
   }
 
   function takeCommit(userId: string, facts: CommitFacts): void {
-    const verdict = judgeCommit(state, userId, facts);
+    const verdict = judgeCommit(draft.state, userId, facts);
     if (typeof verdict === 'string') refuse(verdict);
     else accept(userId, verdict);
   }
 
   /** The first valid commit of an epoch wins. */
   function accept(committer: string, { removes, adds }: CommitVerdict): void {
-    const isFirst = state.epoch === 0;
-    const before = isFirst ? [committer] : inGroup(state);
+    const isFirst = draft.state.epoch === 0;
+    const before = isFirst ? [committer] : inGroup(draft.state);
     const leaves = applyCommit(
-      isFirst ? [committer] : state.leaves,
+      isFirst ? [committer] : draft.state.leaves,
       removes,
       adds.map(({ userId }) => userId),
     );
     const added = adds.map(({ userId }) => userId);
     const told = [...before, ...added];
-    const id = isFirst && !state.upgrading ? IMMEDIATE : nextTransition();
+    const id = isFirst && !draft.state.upgrading ? IMMEDIATE : transitions.next();
     count('commits');
     for (const to of before) emit({ type: 'announce', to, transitionId: id });
     for (const { userId, keyPackage } of adds) {
@@ -395,12 +279,12 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     const others = before.filter((userId) => userId !== committer);
     set({
       leaves,
-      epoch: state.epoch + 1,
-      stale: state.stale.filter((leaf) => !removes.includes(leaf)),
+      epoch: draft.state.epoch + 1,
+      stale: draft.state.stale.filter((leaf) => !removes.includes(leaf)),
       round: undefined,
       upgrading: false,
       deadRounds: 0,
-      announced: announce(state.announced, {
+      announced: announce(draft.state.announced, {
         transitionId: id,
         committer,
         members: others,
@@ -408,13 +292,13 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
         flaggedBy: [],
       }),
       // Used up: by the welcome, or by being in the group.
-      members: state.members.map((one) => (told.includes(one.userId) ? spend(one) : one)),
+      members: draft.state.members.map((one) => (told.includes(one.userId) ? spend(one) : one)),
     });
     if (id !== IMMEDIATE) {
-      openTransition(
+      transitions.open(
         id,
         'commit',
-        state.members.filter(({ userId }) => told.includes(userId)),
+        draft.state.members.filter(({ userId }) => told.includes(userId)),
       );
     }
   }
@@ -422,15 +306,20 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
   /** "Recovery from Invalid Commit or Welcome": the flagging member is removed, and added when its key package comes. */
   function flag(userId: string, transitionId: number): void {
     count('recoveries');
-    stopWaitingFor(userId, true);
+    transitions.stopWaitingFor(userId, true);
     withdraw(userId);
     change(userId, { keyPackage: undefined, ...paused(memberOf(userId)) });
     markStale(userId);
-    const { announced, atFault } = flagged(state.announced, userId, transitionId, (one) => memberOf(one) !== undefined);
+    const { announced, atFault } = flagged(
+      draft.state.announced,
+      userId,
+      transitionId,
+      (one) => memberOf(one) !== undefined,
+    );
     set({ announced });
     if (atFault === undefined) ensureCommitter();
     else {
-      set({ barred: [...state.barred.filter((one) => one !== atFault), atFault] });
+      set({ barred: [...draft.state.barred.filter((one) => one !== atFault), atFault] });
       reset();
     }
   }
@@ -443,71 +332,23 @@ function createWork(rules: DeliveryRules, from: DeliveryState, now: number): Wor
     return { flags: flags + 1, addFrom: now + pause };
   }
 
-  // ── Transitions ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  function openTransition(id: number, kind: PendingTransition['kind'], members: readonly DeliveryMember[]): void {
-    const told = members.map(({ userId }) => userId);
-    const waiting = members.filter(({ attached }) => attached).map(({ userId }) => userId);
-    const transition = { id, kind, told, waiting, by: now + rules.transitionTimeoutMs };
-    set({ transitions: [...state.transitions, transition] });
-    const [oldest] = state.transitions;
-    if (oldest !== undefined && state.transitions.length > MAX_TRANSITIONS) execute(oldest);
-    if (waiting.length === 0) execute(transition);
-  }
-
-  function ready(userId: string, transitionId: number): void {
-    // A late or an unknown one is no mistake: the timeout may have been faster.
-    const isAwaited = state.transitions.some(({ id, kind, waiting }) => {
-      return id === transitionId && kind === 'commit' && waiting.includes(userId);
-    });
-    if (isAwaited) change(userId, { flags: 0 });
-    settle((transition) => (transition.id === transitionId ? [userId] : []), false);
-  }
-
-  function stopWaitingFor(userId: string, isGone: boolean): void {
-    settle(() => [userId], isGone);
-  }
-
-  /** Takes users off the lists, and executes what nobody is waited for any more. */
-  function settle(usersOf: (transition: PendingTransition) => readonly string[], isGone: boolean): void {
-    for (const transition of state.transitions) {
-      const users = usersOf(transition);
-      const waiting = transition.waiting.filter((userId) => !users.includes(userId));
-      const told = isGone ? transition.told.filter((userId) => !users.includes(userId)) : transition.told;
-      if (waiting.length === transition.waiting.length && told.length === transition.told.length) continue;
-      const next = { ...transition, waiting, told };
-      set({ transitions: state.transitions.map((one) => (one === transition ? next : one)) });
-      if (waiting.length === 0) execute(next);
-    }
-  }
-
-  function execute({ id, told }: PendingTransition): void {
-    set({ transitions: state.transitions.filter((one) => one.id !== id) });
-    count('transitions');
-    for (const to of told) emit({ type: 'execute', to, transitionId: id });
-  }
-
   // ── Time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   function wake(): void {
-    for (const transition of state.transitions) {
-      if (now < transition.by) continue;
-      count('transitionTimeouts');
-      execute(transition);
-    }
-    if (state.round !== undefined && now >= state.round.by) {
+    transitions.expire();
+    if (draft.state.round !== undefined && now >= draft.state.round.by) {
       count('commitTimeouts');
-      set({ deadRounds: state.deadRounds + 1, barred: [] });
+      set({ deadRounds: draft.state.deadRounds + 1, barred: [] });
       reset();
     }
-    if (state.flushAt !== undefined && now >= state.flushAt) flush();
+    if (draft.state.flushAt !== undefined && now >= draft.state.flushAt) flush();
   }
 
   return {
     get state() {
-      return state;
+      return draft.state;
     },
-    effects,
+    effects: draft.effects,
     join,
     hear,
     wake,
