@@ -30,7 +30,7 @@ export type { PermissionName } from './protocol/world/permissions.js';
 export { createSandbox, type Sandbox, type SandboxOptions } from './sandbox.js';
 export type { MainIds, SandboxState } from './state.js';
 export type { Traffic, TrafficCounters, TrafficEntry } from './traffic.js';
-export type { DaveCounters, DaveRefusal, DaveView } from './voice/dave-service.js';
+export type { DaveCounters, DaveRefusal, DaveView } from './voice/dave-service-types.js';
 export type {
   SandboxVoice,
   VoiceChannelView,

@@ -2,13 +2,13 @@
  * DAVE clients in one voice channel of the sandbox's delivery service, in process and in virtual time: signalling with a
  * latency for each client and in order, media with one of its own, and a filter for what is lost.
  */
-import {
-  createDaveService,
-  type DaveMessage,
-  type DaveService,
-  type DaveServiceInput,
-  type DaveServiceOptions,
-} from '../../../sandbox/src/voice/dave-service.js';
+import { createDaveService } from '../../../sandbox/src/voice/dave-service.js';
+import type {
+  DaveMessage,
+  DaveService,
+  DaveServiceInput,
+  DaveServiceOptions,
+} from '../../../sandbox/src/voice/dave-service-types.js';
 import {
   createDaveClient,
   type DaveClient,

@@ -1,7 +1,7 @@
 /** Owns what a sandbox shows of its voice side. */
 import type { MediaStats } from '../io/media-server.js';
 import type { VoiceCounters } from '../io/voice-hub.js';
-import type { DaveCounters, DaveView } from './dave-service.js';
+import type { DaveCounters, DaveView } from './dave-service-types.js';
 
 /** A stream of video that a client may send. */
 export interface VoiceStreamView {

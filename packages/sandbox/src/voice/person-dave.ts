@@ -1,6 +1,6 @@
 /** Owns a simulated person's part in DAVE: answers the delivery service as a client would, and encrypts what the person sends. */
 import { DAVEY_MEDIA, type DaveySession, type DaveySessionFactory } from '../codec/davey.js';
-import type { DaveMessage, DaveServiceInput } from './dave-service.js';
+import type { DaveMessage, DaveServiceInput } from './dave-service-types.js';
 
 /** What a person's DAVE side is made with. */
 export interface PersonDaveOptions {

@@ -7,13 +7,8 @@ import { ChannelType } from 'discord-api-types/v10';
 import { type RoomOutput, VoiceRoom } from '../protocol/voice/room.js';
 import type { VoiceMessage } from '../protocol/voice/session-types.js';
 import type { Guild } from '../protocol/world/types.js';
-import {
-  createDaveService,
-  type DaveMessage,
-  type DavePolicy,
-  type DaveService,
-  type DaveServiceInput,
-} from './dave-service.js';
+import { createDaveService } from './dave-service.js';
+import type { DaveMessage, DavePolicy, DaveService, DaveServiceInput } from './dave-service-types.js';
 import type { VoiceSettings } from './options.js';
 
 /** A channel in use. */

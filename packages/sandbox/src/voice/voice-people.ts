@@ -4,7 +4,7 @@ import { type DaveySessionFactory, loadDavey } from '../codec/davey.js';
 import { SandboxError } from '../errors.js';
 import type { MediaServer } from '../io/media-server.js';
 import type { Seat } from '../protocol/voice/session-types.js';
-import type { DaveMessage } from './dave-service.js';
+import type { DaveMessage } from './dave-service-types.js';
 import { PersonDave } from './person-dave.js';
 import { PersonMedia } from './person-media.js';
 import type { VoiceChannel, VoiceChannels } from './voice-channels.js';

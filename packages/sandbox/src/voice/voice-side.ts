@@ -12,7 +12,7 @@ import { createRandom, randomHex, type SeededRandom } from '../protocol/random.j
 import { type AdmissionVerdict, VoiceGrants } from '../protocol/voice/admission.js';
 import type { VoiceFrame, VoiceRequest } from '../protocol/voice/frames.js';
 import type { VoiceRoom } from '../protocol/voice/room.js';
-import type { Admission, Description, Seat, SeatStream, VoiceSession } from '../protocol/voice/session-types.js';
+import type { Admission, Description, Seat, VoiceSession } from '../protocol/voice/session-types.js';
 import type { DispatchData, WorldEvent } from '../protocol/world/events.js';
 import type { Guild, World } from '../protocol/world/types.js';
 import { changeVoice, voiceServerUpdate } from '../protocol/world/voice.js';
@@ -20,6 +20,7 @@ import type { TrafficLog } from '../traffic.js';
 import type { SandboxVoice, VoiceChannelView, VoiceSessionView } from './inspection.js';
 import { MediaFaultTable } from './media-fault-table.js';
 import type { VoiceSettings } from './options.js';
+import { Seats, ssrcsOf } from './seats.js';
 import { VoiceChannels } from './voice-channels.js';
 import { VoicePeople } from './voice-people.js';
 
@@ -53,11 +54,6 @@ const KEY_BYTES = 32;
 const MESSAGE_WINDOW_MS = 60_000;
 /** A heartbeat may be half an interval late, and never less than this, so that a busy machine does not cut. */
 const MIN_HEARTBEAT_GRACE_MS = 5_000;
-/** Streams a client may ask for in Identify. */
-const MAX_STREAMS = 3;
-const STREAM_TYPES: readonly string[] = ['video', 'screen'];
-/** As Ready has it for a client that named no stream. */
-const ONE_STREAM = [{ type: 'video', rid: '', quality: 0 }] as const;
 /** Platforms of opcode 20: desktop. */
 const DESKTOP = 0;
 /** Keeps the sources of SSRCs and keys apart from those of ids and tokens. */
@@ -83,7 +79,7 @@ export class VoiceSide implements SandboxVoice {
   private readonly channels: VoiceChannels;
   readonly people: VoicePeople;
   private readonly places = new Map<string, Place>();
-  private readonly ssrcs = new Set<number>();
+  private readonly seats: Seats;
   private readonly modes = new Map<string, string>();
   private server: VoiceServer | undefined;
 
@@ -96,6 +92,8 @@ export class VoiceSide implements SandboxVoice {
     const { world, seed, clock, traffic, settings } = options;
     this.grants = new VoiceGrants(world);
     this.random = createRandom(seed ^ SEED_SALT);
+    const { modes } = settings;
+    this.seats = new Seats(this.random, () => ({ ip: announced, port: mediaServer.port, modes }));
     this.faults = new MediaFaultTable(mediaServer, clock, seed);
     this.channels = new VoiceChannels({
       clock,
@@ -285,8 +283,8 @@ export class VoiceSide implements SandboxVoice {
       this.places.set(key, { channelId, sessionId, seat: undefined });
       return [this.grant(guild.id, userId, sessionId)];
     }
-    const seat = this.newSeat([]);
-    this.occupy(seat);
+    const seat = this.seats.make();
+    this.seats.occupy(seat);
     this.places.set(key, { channelId, sessionId, seat });
     const channel = this.channels.use(guild, channelId);
     this.channels.tell(channel, channel.room.join({ userId, seat, platform: DESKTOP }));
@@ -301,7 +299,7 @@ export class VoiceSide implements SandboxVoice {
       return;
     }
     this.people.end(guild.id, userId);
-    this.vacate(seat);
+    this.seats.vacate(seat);
     this.channels.depart(channelId, userId);
   }
 
@@ -318,30 +316,12 @@ export class VoiceSide implements SandboxVoice {
     const { guild, channelId, userId } = verdict;
     if (this.channels.refuses(guild, channelId, frame.daveVersion)) return { ok: false, code: 4017 };
     this.grants.use(guild.id, userId);
-    const asked = frame.streams.filter(({ type }) => STREAM_TYPES.includes(type)).slice(0, MAX_STREAMS);
-    return { ok: true, channelId, seat: this.newSeat(asked) };
-  }
-
-  private newSeat(asked: readonly { readonly type: string; readonly rid: string; readonly quality: number }[]): Seat {
-    const taken = new Set<number>();
-    const next = (): number => {
-      for (;;) {
-        const ssrc = Math.floor(this.random() * 2 ** 32);
-        if (ssrc === 0 || this.ssrcs.has(ssrc) || taken.has(ssrc)) continue;
-        taken.add(ssrc);
-        return ssrc;
-      }
-    };
-    const audioSsrc = next();
-    const streams = (asked.length === 0 ? ONE_STREAM : asked).map(
-      ({ type, rid, quality }): SeatStream => ({ type, rid, quality, ssrc: next(), rtxSsrc: next() }),
-    );
-    return { audioSsrc, streams, ip: this.media.address, port: this.media.port, modes: this.options.settings.modes };
+    return { ok: true, channelId, seat: this.seats.make(frame.streams) };
   }
 
   private onStart(session: VoiceSession): void {
     const { userId, seat } = session;
-    this.occupy(seat);
+    this.seats.occupy(seat);
     const peer: MediaPeer = {
       userId,
       audioSsrc: seat.audioSsrc,
@@ -426,23 +406,10 @@ export class VoiceSide implements SandboxVoice {
     const key = sessionKey(session);
     this.mediaServer.remove(key);
     this.modes.delete(key);
-    this.vacate(session.seat);
+    this.seats.vacate(session.seat);
     this.channels.depart(session.channelId, session.userId);
   }
-
-  private occupy(seat: Seat): void {
-    for (const ssrc of ssrcsOf(seat)) this.ssrcs.add(ssrc);
-  }
-
-  private vacate(seat: Seat): void {
-    for (const ssrc of ssrcsOf(seat)) this.ssrcs.delete(ssrc);
-  }
 }
-
-const ssrcsOf = ({ audioSsrc, streams }: Seat): readonly number[] => [
-  audioSsrc,
-  ...streams.flatMap(({ ssrc, rtxSsrc }) => [ssrc, rtxSsrc]),
-];
 
 function activeSsrcs(video: ReturnType<VoiceRoom['announcedBy']>['video']): readonly number[] {
   if (video === undefined) return [];

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseCommit, parseWelcome } from '../../src/protocol/dave/commit.js';
 import { parseKeyPackage } from '../../src/protocol/dave/key-package.js';
-import type { DaveServiceInput } from '../../src/voice/dave-service.js';
+import type { DaveServiceInput } from '../../src/voice/dave-service-types.js';
 import { DaveRoom, userId } from '../support/dave-room.js';
 import { dice, mutate } from '../support/mutate.js';
 

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseCommit, parseWelcome, type Welcome } from '../../src/protocol/dave/commit.js';
 import { parseKeyPackage } from '../../src/protocol/dave/key-package.js';
-import { createDaveService, type DaveServiceInput } from '../../src/voice/dave-service.js';
+import { createDaveService } from '../../src/voice/dave-service.js';
+import type { DaveServiceInput } from '../../src/voice/dave-service-types.js';
 import { CHANNEL, DaveRoom, type Member, userId } from '../support/dave-room.js';
 
 /** A channel of so many in one group. */

@@ -3,13 +3,13 @@
  * wait in order until they are delivered, so that a test decides who hears what first, and what is lost.
  */
 import davey from '@snazzah/davey';
-import {
-  createDaveService,
-  type DaveMessage,
-  type DaveService,
-  type DaveServiceInput,
-  type DaveServiceOptions,
-} from '../../src/voice/dave-service.js';
+import { createDaveService } from '../../src/voice/dave-service.js';
+import type {
+  DaveMessage,
+  DaveService,
+  DaveServiceInput,
+  DaveServiceOptions,
+} from '../../src/voice/dave-service-types.js';
 
 /** davey's MediaType. Its const enum cannot be used here. */
 const AUDIO = 0;
