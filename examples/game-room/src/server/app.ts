@@ -17,7 +17,7 @@ import { createCommands } from './commands.js';
 import { createDiscordFeed, type DiscordFeed } from './discord-feed.js';
 import { createEventSink } from './event-sink.js';
 import { createLogin, type Login } from './login.js';
-import { isAllowedOrigin } from './origins.js';
+import { isAllowedOrigin, sameOrigin } from './origins.js';
 import { createPeople, type People } from './people.js';
 import { createRoomDirectory, type RoomDirectory } from './room-directory.js';
 import { createSeats, type Seats } from './seats.js';
@@ -149,7 +149,10 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     );
   const hub: RealtimeHub = new RealtimeHub({
     // Pages alone connect here, and a page always says where it is from.
-    origins: (from, request) => from !== undefined && allowsOrigin(from, request.headers),
+    origins: (origin, { headers }) => {
+      const from = origin ?? sameOrigin(settings.baseUrl, headers);
+      return from !== undefined && allowsOrigin(from, headers);
+    },
     authenticate: ({ token, headers }) =>
       token === undefined ? login.sessions.read({ headers }) : verifier.verify(token),
     authorize: ({ userId }, room) => {

@@ -12,3 +12,12 @@ export function isAllowedOrigin(baseUrl: URL | undefined, origin: string, hostHe
   const { hostname, host } = new URL(origin);
   return LOOPBACK.has(hostname) && host === hostHeader;
 }
+
+/**
+ * Where a page is from that asks its own origin: such a GET carries no `Origin`, but a header that no page can forge.
+ * Browsers send it over https and to this machine.
+ */
+export function sameOrigin(baseUrl: URL | undefined, headers: Headers): string | undefined {
+  if (headers.get('sec-fetch-site') !== 'same-origin') return undefined;
+  return baseUrl?.origin ?? `http://${headers.get('host')}`;
+}
