@@ -1,4 +1,6 @@
 /** Owns the way of a command: known, well-formed, allowed, within limits, done once, answered. */
+
+import { createHash } from 'node:crypto';
 import {
   type Clock,
   check,
@@ -11,11 +13,12 @@ import {
 } from '@guildkit/core';
 import type { Principal } from '../principal.js';
 import type { CommandAnswer, IncomingCommand } from '../shared/command.js';
+import { type AnswerStore, memoryAnswerStore } from './answer-store.js';
 import { refusalOf, refuse } from './answers.js';
 import { type CommandContext, type CommandDefinition, type CommandLink, fieldsOf } from './definition.js';
 import { CommandError } from './errors.js';
 import { WaitingLine } from './protocol/waiting-line.js';
-import { Remembered } from './remembered.js';
+import { SingleFlight } from './single-flight.js';
 import { createTokenBucket, type TokenBucket } from './token-bucket.js';
 
 /** What is written down of each command. */
@@ -41,7 +44,7 @@ export interface CommandStats {
   readonly running: number;
   /** Counter: commands by outcome: `ok`, or the code of the refusal. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Counter: commands that were answered from memory. */
+  /** Counter: commands that were answered as before. */
   readonly repeated: number;
 }
 
@@ -87,10 +90,16 @@ export interface CommandBusOptions {
    */
   readonly rememberMs?: number | undefined;
   /**
-   * Answers that are kept.
+   * Answers that the store in memory keeps.
    * @defaultValue 10000
    */
   readonly maxRemembered?: number | undefined;
+  /**
+   * Where answers are kept. With one that several processes share, a command that is sent again to another process gets
+   * its answer there; while it is being carried out, it is waited for up to `runTimeoutMs`, then 409.
+   * @defaultValue `memoryAnswerStore()`: of this process
+   */
+  readonly answers?: AnswerStore | undefined;
   /** Called once for each command, also for those that were refused. Must not throw. */
   readonly audit?: ((entry: CommandAudit) => void) | undefined;
   readonly logger?: Logger | undefined;
@@ -119,10 +128,14 @@ const DEFAULTS = {
   runTimeoutMs: 10_000,
   rememberMs: 300_000,
   maxRemembered: 10_000,
+  answers: undefined,
   audit: undefined,
   logger: silentLogger,
   clock: systemClock,
 } as const satisfies Settings;
+
+/** Beyond the waiting line and the run: what roles and buckets may take, in ms. */
+const LEASE_MARGIN_MS = 5_000;
 
 interface Queued {
   readonly start: () => void;
@@ -162,7 +175,7 @@ export class CommandBus {
   private readonly userBucket: TokenBucket | undefined;
   private readonly channelBucket: TokenBucket | undefined;
   private readonly line: WaitingLine<Queued>;
-  private readonly remembered: Remembered;
+  private readonly flights: SingleFlight;
   private readonly outcomes: Record<string, number> = {};
   private readonly aborters = new Set<AbortController>();
   private readonly stopListening: (() => void) | undefined;
@@ -181,19 +194,30 @@ export class CommandBus {
       runTimeoutMs: check.integer(1, 600_000),
       rememberMs: check.integer(0),
       maxRemembered: check.integer(0, 10_000_000),
+      answers: (value) =>
+        value === undefined || typeof (value as Partial<AnswerStore> | null)?.claim === 'function'
+          ? undefined
+          : 'must be an answer store',
     });
-    const { commands, link, clock, userBucket, channelBucket } = this.settings;
+    const { commands, link, clock, logger, userBucket, channelBucket } = this.settings;
     for (const [name, { input, run }] of Object.entries(commands)) {
       if (typeof input?.safeParse !== 'function')
         throw new TypeError(`CommandBus: command "${name}" has no input schema`);
       if (run === undefined && link === undefined)
         throw new TypeError(`CommandBus: command "${name}" has no run, and there is no link`);
     }
-    const { maxQueued, queueTimeoutMs, maxRemembered, rememberMs } = this.settings;
+    const { maxQueued, queueTimeoutMs, runTimeoutMs, maxRemembered, rememberMs, answers } = this.settings;
     this.userBucket = userBucket === false ? undefined : (userBucket ?? createTokenBucket({ clock }));
     this.channelBucket = channelBucket === false ? undefined : (channelBucket ?? createTokenBucket({ clock }));
     this.line = new WaitingLine(maxQueued, queueTimeoutMs);
-    this.remembered = new Remembered(maxRemembered, rememberMs);
+    this.flights = new SingleFlight({
+      store: answers ?? memoryAnswerStore({ maxEntries: maxRemembered, clock }),
+      clock,
+      logger,
+      leaseMs: queueTimeoutMs + runTimeoutMs + LEASE_MARGIN_MS,
+      keepMs: rememberMs,
+      patienceMs: runTimeoutMs,
+    });
     this.stopListening = link?.onUp(() => {
       for (const { start } of this.line.drain()) start();
       this.arm();
@@ -210,6 +234,7 @@ export class CommandBus {
   /** Refuses further commands, and those that wait; what is being carried out is told by its signal. Idempotent. */
   close(): void {
     this.isClosed = true;
+    this.flights.close();
     this.stopListening?.();
     for (const { giveUp } of this.line.drain()) giveUp(new CommandError('ERR_COMMAND_CLOSED'));
     this.arm();
@@ -220,21 +245,13 @@ export class CommandBus {
     const { clock } = this.settings;
     const { principal, name, input, requestId } = command;
     const key = JSON.stringify([principal.userId, requestId]);
-    const fingerprint = JSON.stringify([name, input]);
-    const known = this.remembered.find(key, fingerprint, clock.now());
-    if (known === 'reused') return this.finish(command, clock.now(), refuse('ERR_COMMAND_ID_REUSED'), undefined);
-    if (known !== undefined) {
-      this.repeated += 1;
-      return known;
-    }
-    let wasTried = false;
-    const answer = this.carryOut(command, () => {
-      wasTried = true;
-    });
-    this.remembered.add(key, fingerprint, answer);
-    await answer;
-    // What was refused before anything was done may be tried again with the same id.
-    this.remembered.settle(key, answer, wasTried, clock.now());
+    const fingerprint = createHash('sha256')
+      .update(JSON.stringify([name, input]))
+      .digest('base64url');
+    const begun = clock.now();
+    const { answer, how } = await this.flights.take(key, fingerprint, (onTried) => this.carryOut(command, onTried));
+    if (how === 'refused') return this.finish(command, begun, answer, undefined);
+    if (how === 'repeated') this.repeated += 1;
     return answer;
   }
 

@@ -31,6 +31,24 @@ export const COMMAND_ERRORS = {
     message: 'This id belongs to another command.',
     remedy: 'Give every command an id of its own; use one again only to send the same command again.',
   },
+  ERR_COMMAND_ANSWER_PENDING: {
+    status: 409,
+    message: 'This command is being carried out.',
+    remedy: 'Send it again with the same id after retryAfterMs: it gets the answer of the first.',
+    retryable: true,
+  },
+  ERR_COMMAND_ANSWER_LOST: {
+    status: 502,
+    message: 'It is not known whether this command was carried out.',
+    remedy:
+      'The process that had it ended before its answer was kept. Look at what it was to change; a new id does it again.',
+  },
+  ERR_COMMAND_STORE_UNAVAILABLE: {
+    status: 503,
+    message: 'Commands cannot be taken now.',
+    remedy: 'Try again later. On the server: `answers` rejected; its error is in the log.',
+    retryable: true,
+  },
   ERR_COMMAND_QUEUE_FULL: {
     status: 503,
     message: 'Too many commands wait for the connection to Discord.',

@@ -6,6 +6,7 @@
 export type { ErrorEntry } from '../errors.js';
 export type { Principal } from '../principal.js';
 export type { CommandAnswer, CommandRefusal, IncomingCommand } from '../shared/command.js';
+export { type AnswerClaim, type AnswerClaimRequest, type AnswerStore, memoryAnswerStore } from './answer-store.js';
 export { type CommandAudit, CommandBus, type CommandBusOptions, type CommandStats } from './command-bus.js';
 export {
   type CommandContext,
