@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { REDIS_ERROR_REMEDIES, RedisError, type RedisErrorCode } from './errors.js';
+export { redisAnswerStore } from './io/answer-store.js';
 export { redisIdentifyQueue } from './io/identify-queue.js';
 export { redisInviteStore } from './io/invite-store.js';
 export type { RedisClient, RedisScriptClient, RedisScriptOptions, RedisSubscriber } from './io/port.js';

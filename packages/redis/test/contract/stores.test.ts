@@ -1,5 +1,6 @@
 /** The stores of server-kit under the suites that those in memory pass, and what a shared one leaves behind. */
 import {
+  redisAnswerStore,
   redisInviteStore,
   redisReplayStore,
   redisRoomStore,
@@ -8,6 +9,7 @@ import {
 } from '@guildkit/redis';
 import { createVirtualClock } from '@guildkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerStoreSuite } from '../../../server-kit/test/contract/answer-store-suite.js';
 import { inviteStoreSuite } from '../../../server-kit/test/contract/invite-store-suite.js';
 import { replayStoreSuite } from '../../../server-kit/test/contract/replay-store-suite.js';
 import { aRoom, roomStoreSuite } from '../../../server-kit/test/contract/room-store-suite.js';
@@ -50,6 +52,10 @@ describe.skipIf(!hasRedis)('on a Redis', () => {
     const { options, advance } = fresh();
     return { store: redisRoomStore(options), advance };
   });
+  answerStoreSuite('redis', async () => {
+    const { options, advance } = fresh();
+    return { store: redisAnswerStore(options), advance };
+  });
   inviteStoreSuite('redis', async () => {
     const { options, clock } = fresh();
     return { store: redisInviteStore(options), now: () => clock.wallTime() };
@@ -69,8 +75,13 @@ describe.skipIf(!hasRedis)('on a Redis', () => {
     await invites.revokeRoom('10', 0);
     await invites.use('b', '7', 1, later);
     await redisRoomStore({ client }).claim('a', 1_000);
+    const answers = redisAnswerStore({ client });
+    const request = { fingerprint: 'f', leaseMs: 1_000, keepMs: 2_000.5 };
+    await answers.claim({ ...request, key: 'claimed' });
+    const claim = await answers.claim({ ...request, key: 'answered' });
+    if (claim.kind === 'claimed') await answers.settle('answered', claim.ticket, { ok: true, latencyMs: 1 }, 1_000.5);
     const keys = await client.keys('*');
-    expect(keys).toHaveLength(7);
+    expect(keys).toHaveLength(9);
     for (const key of keys) expect(await client.pTTL(key)).toBeGreaterThan(0);
     expect(await invites.isRevoked('a', '11')).toBe(true);
   });
@@ -86,6 +97,11 @@ describe.skipIf(!hasRedis)('on a Redis', () => {
     expect((await there.get('10'))?.holders).toHaveLength(20);
     await client.hSet(`${options.prefix}:rooms`, '11', 'not a room');
     await expect(here.get('11')).rejects.toMatchObject({ code: 'ERR_REDIS_REPLY_MALFORMED' });
+    const answers = redisAnswerStore(options);
+    await client.hSet(`${options.prefix}:answer:a`, { fingerprint: 'f', ends: '99999999999999', answer: 'no answer' });
+    await expect(answers.claim({ key: 'a', fingerprint: 'f', leaseMs: 1, keepMs: 1 })).rejects.toMatchObject({
+      code: 'ERR_REDIS_REPLY_MALFORMED',
+    });
     other.destroy();
     await expect(there.list()).rejects.toMatchObject({ code: 'ERR_REDIS_SERVER_UNAVAILABLE' });
   });
