@@ -3,7 +3,7 @@ import type { Driver, Unsubscribe } from '@guildkit/core';
 import type { CommandInput, CommandOptions, CommandQueue, CommandResult } from './commands.js';
 import type { RealtimeError, RealtimeErrorCode } from './errors.js';
 import { badOption, type RealtimeClientOptions, resolveClientOptions } from './options.js';
-import type { ConnectionInput, ConnectionState } from './protocol/connection.js';
+import type { ConnectionInput, ConnectionState } from './protocol/connection-state.js';
 import { NEVER } from './protocol/room.js';
 import { CHANGE, createRoom, type Handle, type Room } from './room.js';
 import { createShell } from './shell.js';

@@ -6,16 +6,13 @@ import { createDriver, type Driver } from '@guildkit/core';
 import type { TransportConnection } from './io/transport.js';
 import { type WebSocketTransportOptions, webSocketTransport } from './io/web-socket-transport.js';
 import type { ResolvedOptions } from './options.js';
+import { createStep, deadline, type Handlers, INITIAL } from './protocol/connection.js';
 import {
   type ConnectionEffect,
   type ConnectionInput,
   type ConnectionState,
-  createStep,
-  deadline,
-  type Handlers,
   hasReached,
-  INITIAL,
-} from './protocol/connection.js';
+} from './protocol/connection-state.js';
 import { parseFrame, textOf } from './protocol/frame.js';
 
 /** What the shell leaves to the client. None of it may throw. */

@@ -1,7 +1,7 @@
 /** Every rule of the connection, on every step that can be reached. */
 import { explore } from '@guildkit/testkit';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionEffect, ConnectionState } from '../../src/protocol/connection.js';
+import type { ConnectionEffect, ConnectionState } from '../../src/protocol/connection-state.js';
 import { NEVER } from '../../src/protocol/room.js';
 import { connectionModel, honestStep, type RULES } from '../support/connection-model.js';
 

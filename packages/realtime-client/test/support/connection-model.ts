@@ -1,14 +1,8 @@
 /** The connection's reducer as a model for exhaustive search: one room, two tries, every input in every state. */
 import type { Envelope } from '@guildkit/core/wire';
 import type { Edge, Model } from '@guildkit/testkit';
-import {
-  type ConnectionEffect,
-  type ConnectionInput,
-  type ConnectionState,
-  createStep,
-  deadline,
-  INITIAL,
-} from '../../src/protocol/connection.js';
+import { createStep, deadline, INITIAL } from '../../src/protocol/connection.js';
+import type { ConnectionEffect, ConnectionInput, ConnectionState } from '../../src/protocol/connection-state.js';
 import { NEVER, type RoomState } from '../../src/protocol/room.js';
 import { SETTINGS } from './world.js';
 

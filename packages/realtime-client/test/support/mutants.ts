@@ -1,6 +1,6 @@
 /** The reducer with one mistake each. A test that lets one of them pass tests nothing. */
 import type { Envelope, SubscribeAck } from '@guildkit/core/wire';
-import type { ConnectionEffect, ConnectionState } from '../../src/protocol/connection.js';
+import type { ConnectionEffect, ConnectionState } from '../../src/protocol/connection-state.js';
 import { NEVER, type RoomState } from '../../src/protocol/room.js';
 import { type Machine, machine } from './world.js';
 

@@ -5,14 +5,8 @@
  * is a hub that misbehaves within one epoch.
  */
 import type { Envelope, Position } from '@guildkit/core/wire';
-import {
-  type ConnectionEffect,
-  type ConnectionInput,
-  type ConnectionState,
-  createStep,
-  deadline,
-  INITIAL,
-} from '../../src/protocol/connection.js';
+import { createStep, deadline, INITIAL } from '../../src/protocol/connection.js';
+import type { ConnectionEffect, ConnectionInput, ConnectionState } from '../../src/protocol/connection-state.js';
 import { type HubConnection, type HubOptions, ScriptedHub } from './scripted-hub.js';
 
 /** What is under test: the reducer or a mutant of it. */
