@@ -78,6 +78,7 @@ export const ERROR_FACTS = {
   ERR_REDIS_COMMAND_FAILED: yes('Redis answered with an error, or the connection broke before the answer.'),
   ERR_REDIS_REPLY_MALFORMED: no('An entry of a log is none of this package.'),
   ERR_REDIS_ENGINE_CLOSED: no('The call came after `close()`.'),
+  ERR_REDIS_OWNER_DEPOSED: no('A write of an owner whose term is not the latest. Nothing was written.'),
 
   // rtc: client.ts, errors.ts (FATAL_CLOSE_ERRORS), codec/dave, media, files
   ERR_RTC_CLIENT_CLOSED: no('A call came after the client was disposed of.'),

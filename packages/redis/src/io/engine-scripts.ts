@@ -8,6 +8,7 @@
  * The state is not written with each event: it is `snap` and what follows it in the log, read in one step, so it is as
  * exact, and two publishers never contend for it. Nothing after `snapSeq` is trimmed.
  */
+import { luaFence } from './fence.js';
 import { LUA_BASICS, script } from './scripts.js';
 
 /**
@@ -33,8 +34,11 @@ elseif m[4] ~= replid then
 end
 `;
 
-/** ARGV: new epoch, event id, body, time, max events, max ids, `1` when the room has no state, ttl or 0, channel. */
-export const PUBLISH = script(`${OPEN}
+/**
+ * ARGV: new epoch, event id, body, time, max events, max ids, `1` when the room has no state, ttl or 0, channel. May be
+ * fenced: an owner that was deposed changes nothing, not even the epoch.
+ */
+export const PUBLISH = script(`${luaFence(3, 9)}${OPEN}
 local known = redis.call('ZSCORE', ids, ARGV[2])
 if known then return {epoch, int(tonumber(known)), 1, 0} end
 local now = clock(ARGV[4])
@@ -47,8 +51,8 @@ if keep > 0 then redis.call('XTRIM', log, 'MINID', int(keep + 1)) end
 redis.call('ZADD', ids, seq, ARGV[2])
 local extra = redis.call('ZCARD', ids) - tonumber(ARGV[6])
 if extra > 0 then redis.call('ZREMRANGEBYRANK', ids, 0, extra - 1) end
-for _, key in ipairs(KEYS) do
-  if ARGV[8] == '0' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[8]) end
+for n = 1, 3 do
+  if ARGV[8] == '0' then redis.call('PERSIST', KEYS[n]) else redis.call('PEXPIRE', KEYS[n], ARGV[8]) end
 end
 redis.call('SPUBLISH', ARGV[9], epoch .. ' ' .. int(seq) .. ' ' .. ARGV[3])
 return {epoch, int(seq), 0, int(seq - snapSeq)}
@@ -110,8 +114,8 @@ if keep > 0 then redis.call('XTRIM', KEYS[2], 'MINID', int(keep + 1)) end
 return 1
 `);
 
-/** Adds a room to a group. ARGV: room. */
-export const JOIN_GROUP = script(`return redis.call('SADD', KEYS[1], ARGV[1])`);
+/** Adds a room to a group. ARGV: room. May be fenced. */
+export const JOIN_GROUP = script(`${luaFence(1, 1)}return redis.call('SADD', KEYS[1], ARGV[1])`);
 
 /** The rooms of a group. */
 export const GROUP = script(`return redis.call('SMEMBERS', KEYS[1])`);

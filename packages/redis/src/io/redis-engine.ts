@@ -2,16 +2,28 @@
  * Owns the hub's engine on Redis: room logs and states that several processes share. Refuses to publish where Redis is
  * not: what was not appended there is an error, never a local event.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
 import type { Position, RoomSnapshot } from '@guildkit/core/wire';
 import type { HubEngine, NewRoomEvent, RoomListener, RoomRead, RoomRecord } from '@guildkit/server-kit/hub';
 import { RedisError } from '../errors.js';
 import { CHECKPOINT, GROUP, JOIN_GROUP, PUBLISH, READ, SET_VIEWERS, VIEWERS } from './engine-scripts.js';
+import { fenceOf, type RedisFence, throwFenced } from './fence.js';
 import type { RedisClient, RedisSubscriber } from './port.js';
 import { RoomFeed } from './room-feed.js';
 import { type ApplyRoomEvent, fold } from './room-tail.js';
-import { ScriptRunner, within } from './scripts.js';
+import { type Script, ScriptRunner, within } from './scripts.js';
+
+/** The hub's engine on Redis. */
+export interface RedisEngine extends HubEngine {
+  /**
+   * Runs work whose publishes are those of an owner: as soon as another was elected they reject with
+   * `ERR_REDIS_OWNER_DEPOSED` and change nothing. Holds for what the work awaits, too: a hub's `publishDiscordEvent`.
+   * Publishes outside of it are nobody's, and always taken.
+   */
+  fenced<T>(ownership: RedisFence, work: () => T): T;
+}
 
 /** What an engine tells beside events. */
 export interface RedisEngineFilled {
@@ -78,7 +90,7 @@ const isFunction = (value: unknown) => (typeof value === 'function' ? undefined 
  *
  * @throws TypeError on options out of range.
  */
-export function redisEngine(options: RedisEngineOptions): HubEngine {
+export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const settings = resolveOptions('redisEngine', DEFAULTS, options, {
     client: (value) => (typeof value === 'object' && value !== null ? undefined : 'must be a client'),
     applyRoomEvent: isFunction,
@@ -89,12 +101,12 @@ export function redisEngine(options: RedisEngineOptions): HubEngine {
     commandTimeoutMs: check.integer(1),
     tailCheckMs: check.integer(1),
   });
-  return new RedisEngine(settings as RedisEngineSettings);
+  return new EngineOnRedis(settings as RedisEngineSettings);
 }
 
 type RedisEngineSettings = typeof DEFAULTS & Pick<RedisEngineOptions, 'client' | 'applyRoomEvent' | 'initialRoomState'>;
 
-class RedisEngine implements HubEngine {
+class EngineOnRedis implements RedisEngine {
   private readonly settings: RedisEngineSettings;
   private readonly clock: Clock;
   private readonly runner: ScriptRunner;
@@ -102,6 +114,8 @@ class RedisEngine implements HubEngine {
   /** Room → the group and epoch it was last seen in: added again when the room has begun anew. */
   private readonly grouped = new Map<string, string>();
   private readonly checkpoints = new Set<string>();
+  /** For whom a publish is made: a hub lies between the owner's call and ours. */
+  private readonly fence = new AsyncLocalStorage<RedisFence>();
   private subscriber: Promise<RedisSubscriber> | undefined;
   private tailTimer: unknown;
   private isClosed = false;
@@ -110,6 +124,10 @@ class RedisEngine implements HubEngine {
     this.settings = settings;
     this.clock = settings.clock ?? systemClock;
     this.runner = new ScriptRunner(settings.client, settings.commandTimeoutMs, this.clock);
+  }
+
+  fenced<T>(ownership: RedisFence, work: () => T): T {
+    return this.fence.run(ownership, work);
   }
 
   async publish(room: string, event: NewRoomEvent): Promise<{ epoch: string; seq: number; duplicate: boolean }> {
@@ -124,11 +142,7 @@ class RedisEngine implements HubEngine {
     // Before the event: a group that names a room too many is read in vain, one too few is a room that is not read.
     if (group !== undefined && !grouped?.startsWith(`${group} `)) await this.joinGroup(group, room);
     const args = [newEpoch(), event.id, body, this.time(), maxEvents, maxIds, isStateless ? 1 : 0];
-    const reply = await this.runner.run(PUBLISH, this.keys(room), [
-      ...args,
-      isEnd ? maxAgeMs * 2 : 0,
-      this.channel(room),
-    ]);
+    const reply = await this.write(PUBLISH, this.keys(room), [...args, isEnd ? maxAgeMs * 2 : 0, this.channel(room)]);
     const [epoch, seq, duplicate, behind] = reply as [string, string, number, string | number];
     if (group !== undefined && grouped !== `${group} ${epoch}`) {
       await this.joinGroup(group, room);
@@ -328,7 +342,18 @@ class RedisEngine implements HubEngine {
   }
 
   private async joinGroup(group: string, room: string): Promise<void> {
-    await this.runner.run(JOIN_GROUP, [this.groupKey(group)], [room]);
+    await this.write(JOIN_GROUP, [this.groupKey(group)], [room]);
+  }
+
+  /** Runs a script for the owner whose work this is, if it is one's. */
+  private async write(what: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    const ownership = this.fence.getStore();
+    const fence = fenceOf(ownership, keys[0] as string);
+    try {
+      return await this.runner.run(what, [...keys, ...fence.keys], [...args, ...fence.args]);
+    } catch (error) {
+      return throwFenced(error, ownership);
+    }
   }
 
   private isStateless(room: string): boolean {

@@ -1,0 +1,63 @@
+/**
+ * Owns the atomic steps of an election, as Lua. An election is two keys of one hash tag:
+ * - `fence`, `term holder`: the latest term and who got it; the holder is empty when it was given back;
+ * - `lease`, a hash: `until`, `ms` (how long it was) and `ask` (the number of the question that it answered).
+ *
+ * A term is at least the server's time in ms, so that terms grow even when Redis has lost the last one.
+ */
+import { LUA_BASICS, script } from './scripts.js';
+
+/** ARGV: holder, number of the question, lease in ms, floor, time. Answers 1 and the term; 0, the term, and the ms left. */
+export const ACQUIRE = script(`${LUA_BASICS}
+local term, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (.*)$')
+term = tonumber(term or 0)
+local lease = redis.call('HMGET', KEYS[2], 'until', 'ms', 'ask')
+local now, ms = clock(ARGV[5]), tonumber(ARGV[3])
+local left = tonumber(lease[1] or 0) - now
+if holder == ARGV[1] then
+  -- A question that was overtaken by a later one must not end the term which that one got.
+  if tonumber(lease[3] or 0) >= tonumber(ARGV[2]) then return {0, int(term), '0'} end
+elseif holder and holder ~= '' and left > 0 then
+  local longest = tonumber(lease[2] or ms)
+  if left > longest then
+    -- The server's clock went back: the lease ends no later than if it began now.
+    left = longest
+    redis.call('HSET', KEYS[2], 'until', int(now + left))
+  end
+  return {0, int(term), int(left)}
+end
+term = math.max(term + 1, tonumber(ARGV[4]) + 1, now)
+redis.call('SET', KEYS[1], int(term) .. ' ' .. ARGV[1])
+redis.call('HSET', KEYS[2], 'until', int(now + ms), 'ms', int(ms), 'ask', ARGV[2])
+return {1, int(term), '0'}
+`);
+
+/** ARGV: token, lease in ms, time. Answers the token that stands. */
+export const RENEW = script(`${LUA_BASICS}
+local standing = redis.call('GET', KEYS[1]) or ''
+if standing == ARGV[1] then
+  redis.call('HSET', KEYS[2], 'until', int(clock(ARGV[3]) + tonumber(ARGV[2])), 'ms', ARGV[2])
+end
+return standing
+`);
+
+/** The term stays, so that the next is higher. ARGV: holder. */
+export const RELEASE = script(`
+local term, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (.*)$')
+if holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], term .. ' ')
+redis.call('DEL', KEYS[2])
+return 1
+`);
+
+/** Sets the fence of one slot of a cluster, unless a later one stands. ARGV: token. Answers the token that stands. */
+export const SEAL = script(`
+local standing = redis.call('GET', KEYS[1]) or ''
+local theirs, ours = tonumber(string.match(standing, '^%d+') or 0), tonumber(string.match(ARGV[1], '^%d+'))
+if theirs > ours or (theirs == ours and standing > ARGV[1]) then return standing end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]
+`);
+
+/** Two keys that no cluster has on one slot: only a single server runs it. */
+export const PROBE = script(`return #KEYS`);
