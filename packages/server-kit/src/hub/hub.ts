@@ -150,10 +150,14 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       },
     });
     this.upgrader = createUpgrader(maxFrameBytes);
-    this.feeds = new RoomFeeds(this.engine, ({ event, room }) => {
-      // A room that has ended may be open to others than before.
-      if (event === 'room.deleted') this.roster.revalidate(room);
-    });
+    this.feeds = new RoomFeeds(
+      this.engine,
+      ({ event, room }) => {
+        // A room that has ended may be open to others than before.
+        if (event === 'room.deleted') this.roster.revalidate(room);
+      },
+      (spread) => this.batcher.gather(spread),
+    );
     this.host = this.createHost();
     const gate = new HttpGate(settings, counters, this.access, () => this.closing !== undefined);
     this.streamHost = this.createStreamHost(gate);
@@ -273,6 +277,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
    * @param target A user's id, or a room such as `channel:1` for everyone in it; without one, all subscriptions.
    */
   revalidate(target?: string): void {
+    // What was published before was for those who were allowed then.
+    this.batcher.flush();
     this.roster.revalidate(target);
   }
 
@@ -319,6 +325,8 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
   private async drain(drainMs: number): Promise<void> {
     const { logger } = this.settings;
     logger.info({ connections: this.roster.size, drainMs }, 'hub drains');
+    // What was published before is told before.
+    this.batcher.flush();
     // The listeners stay until the end: a request that nobody answers would hang.
     await this.roster.drain({ ...this.settings, drainMs });
     for (const detach of [...this.detachers]) detach();

@@ -430,7 +430,7 @@ describe('Web-standard handlers', () => {
       const name = `${n} ${'x'.repeat(5_000)}`;
       await hub.publish('guild:1', 'room.created', { channelId: '1', guildId: '1', name });
     }
-    expect(hub.stats().closes).toEqual({ 4408: 1 });
+    await vi.waitFor(() => expect(hub.stats().closes).toEqual({ 4408: 1 }));
     const text = await response.text();
     expect(text.endsWith('\n\n')).toBe(true);
     expect(text).toContain('"sys.closed"');

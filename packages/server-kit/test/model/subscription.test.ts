@@ -17,8 +17,8 @@ type Op =
   | { readonly type: 'flush' }
   /** The feed loses one event. */
   | { readonly type: 'lose' }
-  /** The oldest live event on its way arrives. */
-  | { readonly type: 'arrive' }
+  /** The oldest live events on their way arrive, so many together. */
+  | { readonly type: 'arrive'; readonly count: number }
   /** The oldest read is answered, with what the log held when it was asked. */
   | { readonly type: 'answer' };
 
@@ -59,12 +59,22 @@ function play(ops: readonly Op[], make: Make, maxWaiting: number): string | unde
     told = item;
     return undefined;
   };
-  const arrive = (): string | undefined => {
-    const item = feed.shift();
-    if (item === undefined) return undefined;
+  const take = (item: Item): string | undefined => {
     const verdict: Verdict = subscription.push(item);
     if (verdict === 'hole') ask();
     return verdict === 'deliver' ? send(item) : undefined;
+  };
+  const arrive = (count: number): string | undefined => {
+    const items = feed.splice(0, count);
+    const [first, last] = [items[0], items.at(-1)];
+    if (first === undefined || last === undefined) return undefined;
+    const isRun = items.every((item, at) => item.epoch === first.epoch && item.seq === first.seq + at);
+    const one = isRun && subscription.pushRun(first, last) ? send : take;
+    for (const item of items) {
+      const broken = one(item);
+      if (broken !== undefined) return broken;
+    }
+    return undefined;
   };
   const answer = (): string | undefined => {
     const read = answers.shift();
@@ -85,7 +95,7 @@ function play(ops: readonly Op[], make: Make, maxWaiting: number): string | unde
   };
 
   ask();
-  const steps: Record<Op['type'], () => string | undefined> = {
+  const steps: Record<Exclude<Op['type'], 'arrive'>, () => string | undefined> = {
     publish: () => void feed.push(publish()),
     lose: () => void publish(),
     flush: () => {
@@ -93,16 +103,15 @@ function play(ops: readonly Op[], make: Make, maxWaiting: number): string | unde
       log = [];
       return undefined;
     },
-    arrive,
     answer,
   };
-  for (const { type } of ops) {
-    const broken = steps[type]();
+  for (const op of ops) {
+    const broken = op.type === 'arrive' ? arrive(op.count) : steps[op.type]();
     if (broken !== undefined) return broken;
   }
   const settle = (): string | undefined => {
     let broken: string | undefined;
-    while (broken === undefined && (feed.length > 0 || reading)) broken = arrive() ?? answer();
+    while (broken === undefined && (feed.length > 0 || reading)) broken = arrive(2) ?? answer();
     return broken;
   };
   const early = settle();
@@ -121,7 +130,10 @@ function play(ops: readonly Op[], make: Make, maxWaiting: number): string | unde
 const ops = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.constant<Op>({ type: 'publish' }) },
-    { weight: 5, arbitrary: fc.constant<Op>({ type: 'arrive' }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({ type: fc.constant('arrive' as const), count: fc.integer({ min: 1, max: 4 }) }),
+    },
     { weight: 3, arbitrary: fc.constant<Op>({ type: 'answer' }) },
     { weight: 1, arbitrary: fc.constant<Op>({ type: 'lose' }) },
     { weight: 1, arbitrary: fc.constant<Op>({ type: 'flush' }) },
@@ -185,6 +197,22 @@ class Blind extends Subscription<Item> {
   }
 }
 
+/** Takes every run for the next one. */
+class Hasty extends Subscription<Item> {
+  override pushRun(first: Item, last: Item): boolean {
+    if (this.position === undefined) return false;
+    return super.pushRun({ ...first, seq: this.position.seq + 1 }, last);
+  }
+}
+
+/** Does not notice that a run is of another life of the log. */
+class Mixing extends Subscription<Item> {
+  override pushRun(first: Item, last: Item): boolean {
+    const epoch = this.position?.epoch ?? first.epoch;
+    return super.pushRun({ ...first, epoch }, { ...last, epoch });
+  }
+}
+
 /** Goes live though events had to be thrown away. */
 class Careless extends Subscription<Item> {
   override start(position: Item) {
@@ -202,7 +230,7 @@ describe('a subscription', () => {
     });
   });
 
-  for (const Mutant of [Impatient, Forgetful, Doubling, Timeless, Blind, Careless]) {
+  for (const Mutant of [Impatient, Forgetful, Doubling, Timeless, Blind, Hasty, Mixing, Careless]) {
     it(`is checked well enough to catch the ${Mutant.name.toLowerCase()} one`, () => {
       expect(check((max) => new Mutant(max)).failed).toBe(true);
     });

@@ -81,7 +81,7 @@ describe('an outbox', () => {
     const { outbox, texts, clock } = setup(40);
     const one = outbox();
     for (const letter of 'abc') {
-      one.push(Buffer.from(`${letter}:`), true);
+      one.push(Buffer.from(`${letter}:`), 0);
       one.push(Buffer.from(letter));
       await Promise.resolve();
       await turn();
@@ -100,6 +100,38 @@ describe('an outbox', () => {
     batcher.flush();
     expect(lists.map((list) => list.map(String))).toEqual([['xyz'], ['xyz'], ['xyz!']]);
     expect(lists[0]?.[0]).toBe(lists[1]?.[0]);
+  });
+
+  it('is filled by rooms just before it is written, also while writes wait, and by who hears of it', async () => {
+    const { outbox, batcher, texts, clock } = setup(20);
+    const [one, other] = [outbox(), outbox()];
+    const room = (...letters: string[]) =>
+      batcher.gather(() => {
+        for (const box of [one, other]) box.push(Buffer.from(letters.join('')), letters.length);
+      });
+    room('a', 'b');
+    one.push(Buffer.from('c'));
+    expect(texts()).toEqual([]);
+    await Promise.resolve();
+    expect(texts()).toEqual(['cab', 'ab']);
+    await turn();
+    room('d', 'e');
+    await clock.advance(39);
+    expect(texts()).toHaveLength(2);
+    await clock.advance(1);
+    expect(texts().slice(2)).toEqual(['de', 'de']);
+    await clock.advance(50);
+    await turn();
+    batcher.gather(() => {
+      one.push(Buffer.from('f'));
+      room('g');
+    });
+    for (let n = 0; n < 3; n += 1) {
+      await turn();
+      await clock.advance(50);
+    }
+    expect(texts().slice(4)).toEqual(['f', 'g', 'g']);
+    expect(clock.pending).toBe(0);
   });
 
   it('that is discarded writes nothing more, and the others do', async () => {

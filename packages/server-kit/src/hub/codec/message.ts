@@ -22,8 +22,9 @@ export class Message {
   private wsFrame: Buffer | undefined;
   private sseEvent: Buffer | undefined;
   private sseChunk: Buffer | undefined;
-  private soloEvent: Buffer | undefined;
+  private soloBytes: Buffer | undefined;
   private soloChunk: Buffer | undefined;
+  private cursorText: string | undefined;
 
   constructor(json: string, at?: RoomPosition) {
     this.json = json;
@@ -44,11 +45,17 @@ export class Message {
     return this.sseChunk;
   }
 
+  /** What a cursor says of the room after it; empty for a message that is no part of a log. */
+  get cursor(): string {
+    this.cursorText ??= this.at === undefined ? '' : cursorPart(this.at.room, this.at);
+    return this.cursorText;
+  }
+
   /** As a server-sent event of a stream that has only this room: its id is the same for all such streams. */
-  soloEventAt(at: RoomPosition, chunked: boolean): Buffer {
-    this.soloEvent ??= Buffer.from(`id: ${cursorPart(at.room, at)}\n${eventText(this.json)}`);
-    if (!chunked) return this.soloEvent;
-    this.soloChunk ??= httpChunk(this.soloEvent);
+  soloEvent(chunked: boolean): Buffer {
+    this.soloBytes ??= Buffer.from(`id: ${this.cursor}\n${eventText(this.json)}`);
+    if (!chunked) return this.soloBytes;
+    this.soloChunk ??= httpChunk(this.soloBytes);
     return this.soloChunk;
   }
 }

@@ -5,10 +5,11 @@ import { HUB_ERRORS } from '../../errors.js';
 import type { Principal } from '../../principal.js';
 import type { CommandAnswer, CommandRefusal } from '../../shared/command.js';
 import { envelopeMessage, type Message, type RoomPosition, recordMessage } from '../codec/message.js';
+import type { RecordBatch } from '../codec/record-batch.js';
 import type { HubEngine } from '../engine.js';
 import { parseClientFrame } from '../protocol/client-frame.js';
 import { parseCursor } from '../protocol/cursor.js';
-import type { RoomRead, RoomRecord } from '../protocol/records.js';
+import type { RoomRead } from '../protocol/records.js';
 import { newSession } from '../protocol/session.js';
 import type {
   SessionEffect,
@@ -18,8 +19,8 @@ import type {
   SessionReducer,
   SessionState,
 } from '../protocol/session-types.js';
-import { Subscription } from '../protocol/subscription.js';
 import type { HubCounters } from '../stats.js';
+import { Place, type PlaceOwner } from './place.js';
 import type { RoomFeeds } from './room-feeds.js';
 import type { Transport, TransportListener } from './transport.js';
 
@@ -73,19 +74,8 @@ export type Carriage =
   /** What a stream subscribes to, and from where. */
   | { readonly kind: 'stream'; readonly rooms: ReadonlyMap<string, Position | undefined> };
 
-interface Place {
-  readonly ticket: number;
-  /** Who it counts for as a viewer. */
-  readonly userId: string;
-  readonly subscription: Subscription<RoomRecord>;
-  onRecord(record: RoomRecord, message: Message): void;
-}
-
-/** Live events kept while one subscription's history is read. */
-const MAX_WAITING = 1_024;
-
 /** One client. */
-export class Connection {
+export class Connection implements PlaceOwner {
   readonly id: string;
   private readonly host: ConnectionHost;
   private readonly transport: Transport;
@@ -177,6 +167,22 @@ export class Connection {
     }
     host.counters.framesOut += 1;
     transport.send(message);
+  }
+
+  /** Sends events that were joined for several connections. */
+  sendBatch(batch: RecordBatch): void {
+    if (this.overflowed) return;
+    const { transport, host } = this;
+    const { limits, counters } = host;
+    const { records } = batch;
+    // Each counts by itself against the bound where they do not all fit.
+    const fits = transport.bufferedBytes + batch.maxBytes <= limits.maxBufferedBytes;
+    if (fits && transport.sendBatch?.(batch) === true) counters.framesOut += records.length;
+    else for (const message of batch.messages()) this.send(message);
+  }
+
+  holeFound(room: string, ticket: number): void {
+    this.dispatch({ type: 'holeFound', room, ticket });
   }
 
   /** Whether the connection hears a room. */
@@ -363,18 +369,8 @@ export class Connection {
   }
 
   private join(room: string, ticket: number, since: Position | undefined): void {
-    const subscription = new Subscription<RoomRecord>(MAX_WAITING);
     const userId = this.userId as string;
-    const place: Place = {
-      ticket,
-      userId,
-      subscription,
-      onRecord: (record, message) => {
-        const verdict = subscription.push(record);
-        if (verdict === 'deliver') this.send(message);
-        else if (verdict === 'hole') this.dispatch({ type: 'holeFound', room, ticket });
-      },
-    };
+    const place = new Place(room, ticket, userId, this);
     this.places.set(room, place);
     this.host.enter(room, userId);
     // Live first, history second: what is published in between is kept, and nothing slips through.

@@ -20,9 +20,10 @@ const LOAD_MS = 1;
 /** Longest wait between two flushes. Half the delay that people notice. */
 const MAX_HOLD_MS = 50;
 
-/** The outboxes of one hub, flushed together. */
+/** The outboxes of one hub, and the rooms that fill them, flushed together. */
 export class Batcher {
   private readonly clock: Clock;
+  private rooms: (() => void)[] = [];
   private dirty: Outbox[] = [];
   private holdUntil = Number.NEGATIVE_INFINITY;
   private timer: unknown;
@@ -38,12 +39,13 @@ export class Batcher {
   /** An outbox has something. */
   add(outbox: Outbox): void {
     this.dirty.push(outbox);
-    if (this.isScheduled) return;
-    this.isScheduled = true;
-    const holdMs = this.holdUntil - this.clock.now();
-    if (holdMs > 0) this.timer = this.clock.setTimer(() => this.flush(), holdMs);
-    // The first of a turn goes at once; what follows in the same turn goes at its end.
-    else if (this.turn === undefined) queueMicrotask(() => this.flush());
+    this.schedule();
+  }
+
+  /** A room has something: `spread` puts it into outboxes, just before they are flushed. */
+  gather(spread: () => void): void {
+    this.rooms.push(spread);
+    this.schedule();
   }
 
   /** One buffer of several. */
@@ -59,11 +61,19 @@ export class Batcher {
   flush(): void {
     this.clock.clearTimer(this.timer);
     this.timer = undefined;
-    this.isScheduled = false;
-    const { dirty } = this;
-    if (dirty.length === 0) return;
-    this.dirty = [];
+    const { rooms } = this;
+    if (rooms.length + this.dirty.length === 0) {
+      this.isScheduled = false;
+      return;
+    }
     const begun = this.clock.now();
+    // What is put into outboxes now leaves now.
+    this.isScheduled = true;
+    this.rooms = [];
+    for (const spread of rooms) spread();
+    const { dirty } = this;
+    this.dirty = [];
+    this.isScheduled = false;
     let most = 0;
     for (const outbox of dirty) most = Math.max(most, outbox.flush());
     this.joined = undefined;
@@ -73,6 +83,17 @@ export class Batcher {
       this.turn = undefined;
       if (this.isScheduled && this.timer === undefined) this.flush();
     });
+    // Published by who heard of something just now.
+    if (this.rooms.length > 0) this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    const holdMs = this.holdUntil - this.clock.now();
+    if (holdMs > 0) this.timer = this.clock.setTimer(() => this.flush(), holdMs);
+    // The first of a turn goes at once; what follows in the same turn goes at its end.
+    else if (this.turn === undefined) queueMicrotask(() => this.flush());
   }
 }
 
@@ -94,10 +115,10 @@ export class Outbox {
     return this.bytes + this.sink.waiting;
   }
 
-  /** @param isPart More of the same message follows. */
-  push(bytes: Buffer, isPart = false): void {
+  /** @param messages How many messages it is: 0 when more of the same one follows. */
+  push(bytes: Buffer, messages = 1): void {
     this.bytes += bytes.length;
-    if (!isPart) this.messages += 1;
+    this.messages += messages;
     if (this.list.push(bytes) === 1) this.batcher.add(this);
   }
 

@@ -5,7 +5,8 @@
 import type { Clock } from '@guildkit/core';
 import type { Position } from '@guildkit/core/wire';
 import { httpChunk } from '../codec/frames.js';
-import { envelopeMessage, type Message } from '../codec/message.js';
+import { envelopeMessage, type Message, recordMessage } from '../codec/message.js';
+import type { RecordBatch } from '../codec/record-batch.js';
 import { cursorPart, joinCursor } from '../protocol/cursor.js';
 import { type Batcher, type ByteSink, Outbox } from './outbox.js';
 import type { Transport } from './transport.js';
@@ -94,14 +95,25 @@ export class StreamTransport implements Transport {
       outbox.push(message.event(chunked));
       return;
     }
-    this.parts.set(at.room, cursorPart(at.room, at));
+    this.parts.set(at.room, message.cursor);
     if (this.parts.size === 1) {
-      outbox.push(message.soloEventAt(at, chunked));
+      outbox.push(message.soloEvent(chunked));
       return;
     }
     // The event itself is shared by all streams; only the line before it is this one's.
-    outbox.push(text(`id: ${joinCursor(this.parts.values())}\n`, chunked), true);
+    outbox.push(text(`id: ${joinCursor(this.parts.values())}\n`, chunked), 0);
     outbox.push(message.event(chunked));
+  }
+
+  sendBatch(batch: RecordBatch): boolean {
+    const { outbox, parts } = this;
+    const { room } = batch.last;
+    // Of several rooms each event has the cursor of this stream alone.
+    if (this.isEnding || outbox === undefined || parts.size !== 1 || !parts.has(room)) return false;
+    this.spokeAt = this.settings.clock.now();
+    parts.set(room, recordMessage(batch.last).cursor);
+    outbox.push(batch.soloEvents(this.output.chunked), batch.records.length);
+    return true;
   }
 
   resume(): void {
@@ -111,7 +123,7 @@ export class StreamTransport implements Transport {
     const { clock, retryMs, pingMs } = this.settings;
     // Lines before the first event: a reader that came with a cursor keeps it though nothing happens.
     const id = this.parts.size === 0 ? '' : `id: ${joinCursor(this.parts.values())}\n`;
-    this.outbox.push(text(`retry: ${retryMs}\n${id}`, this.output.chunked), true);
+    this.outbox.push(text(`retry: ${retryMs}\n${id}`, this.output.chunked), 0);
     const { early } = this;
     this.early = [];
     for (const message of early) this.send(message);
@@ -124,7 +136,7 @@ export class StreamTransport implements Transport {
   }
 
   retryIn(ms: number): void {
-    if (!this.isEnding) this.outbox?.push(text(`retry: ${ms}\n`, this.output.chunked), true);
+    if (!this.isEnding) this.outbox?.push(text(`retry: ${ms}\n`, this.output.chunked), 0);
   }
 
   close(code: number, cause: string, retryAfterMs?: number): void {

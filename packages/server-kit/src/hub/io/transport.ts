@@ -1,5 +1,6 @@
 /** Owns the seam between a connection and what carries it. */
 import type { Message } from '../codec/message.js';
+import type { RecordBatch } from '../codec/record-batch.js';
 
 /** What a connection asks of what carries it. */
 export interface Transport {
@@ -9,6 +10,8 @@ export interface Transport {
   sizeOf(message: Message): number;
   /** Sends one message; ignored once it is closing. */
   send(message: Message): void;
+  /** Sends events that follow each other, in one go. `false`: it cannot, send them one by one. */
+  sendBatch?(batch: RecordBatch): boolean;
   /** The connection has been welcomed: starts to read, or to answer. */
   resume(): void;
   close(code: number, reason: string, retryAfterMs?: number): void;

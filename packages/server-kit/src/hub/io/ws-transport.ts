@@ -96,6 +96,10 @@ function bindSocket(ws: WebSocket, socket: Duplex, batcher: Batcher, listener: T
       if (isDirect) outbox.push(message.frame);
       else if (ws.readyState === WebSocket.OPEN) ws.send(message.json);
     },
+    sendBatch(batch) {
+      if (isDirect) outbox.push(batch.frames, batch.records.length);
+      return isDirect;
+    },
     resume: () => ws.resume(),
     close(code, reason) {
       outbox.flush();

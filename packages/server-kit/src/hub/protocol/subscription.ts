@@ -64,6 +64,14 @@ export class Subscription<Item extends Position> {
     return 'hole';
   }
 
+  /** Takes live events that follow each other, if they are all that is missing; `false`: take them one by one. */
+  pushRun(first: Item, last: Item): boolean {
+    const { at } = this;
+    if (this.waiting !== undefined || at?.epoch !== first.epoch || at.seq + 1 !== first.seq) return false;
+    this.at = last;
+    return true;
+  }
+
   /** The history up to `position` has been told: gives the kept events that follow it, and goes live. */
   start(position: Position): Resumption<Item> {
     const items: Item[] = [];
