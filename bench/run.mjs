@@ -18,6 +18,7 @@ const ALL = [
   'rtp',
   'rtc',
   'rtc-join',
+  'scale',
   'table',
 ];
 

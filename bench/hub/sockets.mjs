@@ -33,6 +33,15 @@ const HELLO = {
   },
 };
 
+/** What a client says to be in a room of its own choice. */
+export function helloTo(speaks, room) {
+  if (speaks === 'hub') {
+    const payload = JSON.stringify({ v: 1, type: 'subscribe', id: 's', payload: { room } });
+    return { request: upgrade('/ws'), after: textFrame(payload) };
+  }
+  return { ...HELLO[speaks], request: upgrade(`/socket.io/?EIO=4&transport=websocket&room=${room}`) };
+}
+
 /** Length of the head and of the body of the frame or chunk at an offset; `undefined` when it is not whole yet. */
 function wsHead(bytes, at) {
   const length = bytes[at + 1] & 127;
@@ -55,8 +64,7 @@ export class Client {
   events = 0;
   ended = false;
 
-  constructor(port, speaks, isSampled, onEvent) {
-    const { request, after } = HELLO[speaks];
+  constructor(port, speaks, isSampled, onEvent, { request, after } = HELLO[speaks]) {
     const headOf = speaks === 'sse' ? chunkHead : wsHead;
     let isOpen = false;
     let rest;
