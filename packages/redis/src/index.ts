@@ -8,6 +8,7 @@ export { redisAnswerStore } from './io/answer-store.js';
 export type { RedisFence } from './io/fence.js';
 export { redisIdentifyQueue } from './io/identify-queue.js';
 export { redisInviteStore } from './io/invite-store.js';
+export { type OwnedGateway, type OwnedGatewayOptions, runOwnedGateway } from './io/owned-gateway.js';
 export type { RedisClient, RedisScriptClient, RedisScriptOptions, RedisSubscriber } from './io/port.js';
 export { redisRateLimitStore } from './io/rate-limit-store.js';
 export { type RedisEngine, type RedisEngineFilled, type RedisEngineOptions, redisEngine } from './io/redis-engine.js';
