@@ -179,7 +179,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     logger,
   });
   const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
-  const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub, onWhole: isBack });
+  const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub, onWhole: isBack, logger });
   const feed: DiscordFeed = createDiscordFeed({
     topology: settings.topology,
     connection,

@@ -96,6 +96,7 @@ export function createCommands({ rest, rooms, chat, isIn, isHost, link, logger }
       }),
     },
     link,
+    audit: (entry) => logger.info({ ...entry }, 'command of a player'),
     logger,
   });
 }

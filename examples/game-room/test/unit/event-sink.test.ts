@@ -10,6 +10,7 @@ const snapshot = (id: string, guildId: string) =>
 function setUp() {
   const heard: string[] = [];
   const outcomes: string[] = [];
+  const lines: [string, object][] = [];
   const note = (who: string) => (event: DomainEvent) => void heard.push(`${who} ${event.id}`);
   const sink = createEventSink({
     guildId: GUILD,
@@ -25,8 +26,12 @@ function setUp() {
       },
     },
     onWhole: () => heard.push('whole'),
+    logger: {
+      info: (fields: object) => void lines.push(['info', fields]),
+      debug: (fields: object) => void lines.push(['debug', fields]),
+    },
   });
-  return { sink, heard, outcomes };
+  return { sink, heard, outcomes, lines };
 }
 
 test('every part hears of an event once, the directory first, the hub last', async () => {
@@ -52,4 +57,21 @@ test('the whole of this server, once published, is told of; that of another is n
   expect(heard).not.toContain('whole');
   await sink(snapshot('s3', GUILD));
   expect(heard.at(-1)).toBe('whole');
+});
+
+test('each event is one line with its trace id and without what people wrote: of voice at INFO, of chat at DEBUG', async () => {
+  const { sink, lines } = setUp();
+  const facts = {
+    traceId: 't-1',
+    payload: { guildId: GUILD, channelId: '1', userId: '2', username: 'Eve\n', content: 'hi' },
+  };
+  await sink({ ...facts, event: 'voice.left', id: 'a' } as unknown as DomainEvent);
+  await sink({ ...facts, event: 'message.created', id: 'b' } as unknown as DomainEvent);
+  await sink({ ...snapshot('c', GUILD), traceId: 't-1' });
+  const same = { traceId: 't-1', guildId: GUILD, outcome: 'published' };
+  expect(lines).toEqual([
+    ['info', { ...same, event: 'voice.left', eventId: 'a', channelId: '1', userId: '2' }],
+    ['debug', { ...same, event: 'message.created', eventId: 'b', channelId: '1', userId: '2' }],
+    ['info', { ...same, event: 'voice.snapshot', eventId: 'c', members: 0 }],
+  ]);
 });
