@@ -11,6 +11,11 @@ import { type ReactNode, useState } from 'react';
 
 async function fetchToken(): Promise<string> {
   const response = await fetch('/api/token', { method: 'POST' });
+  if (response.status === 401) {
+    // The session has ended, and could not be renewed unseen: through the login, and back here.
+    const { pathname, search } = location;
+    location.assign(`/auth/discord/login?returnTo=${encodeURIComponent(pathname + search)}`);
+  }
   if (!response.ok) throw new Error(`The server gave no token (${response.status}).`);
   const { token } = (await response.json()) as { token: string };
   return token;
