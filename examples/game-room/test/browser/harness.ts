@@ -32,13 +32,20 @@ export interface Line {
   readonly url: string;
   cut(): void;
   mend(): void;
+  /** From now on nothing of the app comes through, while its connections stay. */
+  stall(): void;
+  /** What was held up comes through. */
+  flow(): void;
   close(): Promise<void>;
 }
 
+/** @param target Asked for its address with each connection: the line may be there first. */
 export async function createLine(target: Server | { address(): AddressInfo | string | null }): Promise<Line> {
-  const { port } = target.address() as AddressInfo;
   const sockets = new Set<Socket>();
+  /** From the app's end of each connection to the page's. */
+  const ways = new Map<Socket, Socket>();
   let whole = true;
+  let flowing = true;
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => {}).on('close', () => sockets.delete(socket));
@@ -49,11 +56,16 @@ export async function createLine(target: Server | { address(): AddressInfo | str
       near.destroy();
       return;
     }
-    const far = connect(port, '127.0.0.1');
+    const far = connect((target.address() as AddressInfo | null)?.port ?? 0, '127.0.0.1');
     keep(far);
-    near.pipe(far).pipe(near);
+    near.pipe(far);
+    ways.set(far, near);
+    if (flowing) far.pipe(near);
     near.on('close', () => far.destroy());
-    far.on('close', () => near.destroy());
+    far.on('close', () => {
+      ways.delete(far);
+      near.destroy();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = () => {
@@ -65,6 +77,14 @@ export async function createLine(target: Server | { address(): AddressInfo | str
     cut,
     mend: () => {
       whole = true;
+    },
+    stall: () => {
+      flowing = false;
+      for (const [far, near] of ways) far.unpipe(near);
+    },
+    flow: () => {
+      flowing = true;
+      for (const [far, near] of ways) far.pipe(near);
     },
     close: () => {
       cut();
