@@ -27,6 +27,7 @@ export async function bundle(file: string): Promise<Program> {
       '@guildkit/core': source('core/src'),
       '@guildkit/core/wire': source('core/src/wire'),
       '@guildkit/core/wire/schema': source('core/src/wire/schema'),
+      '@guildkit/gateway': source('gateway/src'),
       '@guildkit/redis': source('redis/src'),
       '@guildkit/rest': source('rest/src'),
       '@guildkit/server-kit/hub': source('server-kit/src/hub'),
