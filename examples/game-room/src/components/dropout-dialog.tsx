@@ -4,12 +4,14 @@ import { useEffect, useRef } from 'react';
 interface DropoutDialogProps {
   readonly isOpen: boolean;
   readonly isBusy: boolean;
+  /** Whether anybody is still there. */
+  readonly hasOthers: boolean;
   readonly problem: string | undefined;
   readonly onRejoin: () => void;
   readonly onDismiss: () => void;
 }
 
-export function DropoutDialog({ isOpen, isBusy, problem, onRejoin, onDismiss }: DropoutDialogProps) {
+export function DropoutDialog({ isOpen, isBusy, hasOthers, problem, onRejoin, onDismiss }: DropoutDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (isOpen && !dialog.current?.open) dialog.current?.showModal();
@@ -19,7 +21,9 @@ export function DropoutDialog({ isOpen, isBusy, problem, onRejoin, onDismiss }: 
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby="dropout-title" data-testid="dropout" onCancel={onDismiss}>
       <h2 id="dropout-title">You are no longer in voice</h2>
-      <p className="quiet">You left the voice channel, or were removed from it. The others are still there.</p>
+      <p className="quiet">
+        You left the voice channel, or were removed from it.{hasOthers && ' The others are still there.'}
+      </p>
       <p className="problem" role="alert">
         {problem}
       </p>

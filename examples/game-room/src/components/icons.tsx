@@ -60,6 +60,12 @@ export const PlusIcon = () => (
   </Icon>
 );
 
+export const MoreIcon = () => (
+  <Icon>
+    <path d="M4.5 10h.01M10 10h.01M15.5 10h.01" strokeWidth="2.6" />
+  </Icon>
+);
+
 /** The mark of the app: seats around a table. */
 export const TableMark = () => (
   <svg className="table-mark" viewBox="0 0 32 32" aria-hidden="true">

@@ -1,14 +1,28 @@
 /** Owns the live list of who is in a room. */
 import type { VoiceRoomMember } from '@guildkit/core/wire';
+import { useRef } from 'react';
+import type { SeatedPlayer } from '../room/seat-events.js';
 import { useNow } from '../room/use-now.js';
 import { elapsed } from '../room/words.js';
 import { Avatar } from './avatar.js';
 import { CameraIcon, DeafIcon, MicIcon, MicOffIcon } from './icons.js';
+import { PlayerMenu } from './player-menu.js';
 
-export function PlayerList({ members }: { readonly members: readonly VoiceRoomMember[] }) {
+interface PlayerListProps {
+  readonly channelId: string;
+  readonly members: readonly VoiceRoomMember[];
+  readonly seats: readonly SeatedPlayer[];
+  readonly viewerId: string;
+  /** Whether the viewer may mute, remove and move the others. */
+  readonly isHost: boolean;
+}
+
+export function PlayerList({ channelId, members, seats, viewerId, isHost }: PlayerListProps) {
   const now = useNow(15_000);
+  const list = useRef<HTMLUListElement>(null);
+  const seatOf = (userId: string) => seats.find((seat) => seat.userId === userId);
   return (
-    <ul className="players" aria-label="People in voice" data-testid="players">
+    <ul ref={list} className="players" aria-label="People in voice" data-testid="players" tabIndex={-1}>
       {members.map((member) => (
         <li key={member.userId} className="player" data-user={member.userId}>
           <Avatar id={member.userId} name={member.username} />
@@ -22,13 +36,28 @@ export function PlayerList({ members }: { readonly members: readonly VoiceRoomMe
               >
                 {elapsed(member.joinedAt, now)}
               </time>
+              {wayWords(seatOf(member.userId))}
             </p>
           </div>
           <VoiceState member={member} />
+          {isHost && member.userId !== viewerId && (
+            <PlayerMenu
+              channelId={channelId}
+              member={member}
+              canMove={seatOf(member.userId)?.isTwice !== false}
+              onRemove={() => list.current?.focus()}
+            />
+          )}
         </li>
       ))}
     </ul>
   );
+}
+
+/** How somebody is in voice, where it is not by Discord alone. */
+function wayWords(seat: SeatedPlayer | undefined): string {
+  if (seat === undefined) return '';
+  return seat.isTwice ? ' · in Discord and on the web' : ' · on the web';
 }
 
 function VoiceState({ member: { mute, deaf, video } }: { readonly member: VoiceRoomMember }) {

@@ -2,23 +2,28 @@
 import { imageDataOf } from '@guildkit/realtime-client/media';
 import { type RefObject, useCallback, useEffect, useId, useRef, useState } from 'react';
 import { type Box, createMotionDetector } from '../room/motion.js';
+import type { SeatedPlayer } from '../room/seat-events.js';
+import { tilesOf } from '../room/table-people.js';
 import { tableWords } from '../room/table-words.js';
-import { useTable } from '../room/use-table.js';
+import type { TablePlace } from '../room/use-table.js';
 import { Avatar } from './avatar.js';
 import { CameraIcon, MicIcon, MicOffIcon } from './icons.js';
 
 interface TableProps {
-  readonly channelId: string;
+  readonly place: TablePlace;
+  readonly seats: readonly SeatedPlayer[];
   readonly viewer: { readonly userId: string; readonly username: string };
   readonly nameOf: (userId: string) => string | undefined;
   readonly simulated: boolean;
+  /** Told before the player gets up, so that nobody asks why. */
+  readonly onLeave: () => void;
 }
 
 /** Looks at a picture as it is shown. What it draws on goes over the picture. */
 type Look = (frame: VideoFrame, overlay: HTMLCanvasElement) => void;
 
-export function Table({ channelId, viewer, nameOf, simulated }: TableProps) {
-  const { session, view, isSupported } = useTable(channelId);
+export function Table({ place, seats, viewer, nameOf, simulated, onLeave }: TableProps) {
+  const { session, view, isSupported } = place;
   const [marksMotion, setMarksMotion] = useState(false);
   const titleId = useId();
   const { status, microphone, camera, people, preview, problem } = view;
@@ -43,31 +48,28 @@ export function Table({ channelId, viewer, nameOf, simulated }: TableProps) {
             )}
             <TileName name={`${viewer.username} (you)`} speaking={view.speaking} />
           </li>
-          {people.map(({ userId, video, showing, speaking }) => {
-            const name = nameOf(userId) ?? 'Somebody';
-            return (
-              <li
-                key={userId}
-                className="tile"
-                data-user={userId}
-                data-speaking={speaking}
-                data-showing={showing}
-                data-testid="tile"
-              >
-                {video !== undefined && (
-                  <Picture
-                    key={video}
-                    name={name}
-                    isShown={showing}
-                    play={(canvas, onFrame) => session.play(video, canvas, onFrame)}
-                    look={marksMotion ? markMotion : undefined}
-                  />
-                )}
-                {!showing && <Avatar id={userId} name={name} />}
-                <TileName name={name} speaking={speaking} />
-              </li>
-            );
-          })}
+          {tilesOf(people, seats, viewer.userId, nameOf).map(({ userId, name, video, showing, speaking }) => (
+            <li
+              key={userId}
+              className="tile"
+              data-user={userId}
+              data-speaking={speaking}
+              data-showing={showing}
+              data-testid="tile"
+            >
+              {video !== undefined && (
+                <Picture
+                  key={video}
+                  name={name}
+                  isShown={showing}
+                  play={(canvas, onFrame) => session.play(video, canvas, onFrame)}
+                  look={marksMotion ? markMotion : undefined}
+                />
+              )}
+              {!showing && <Avatar id={userId} name={name} />}
+              <TileName name={name} speaking={speaking} />
+            </li>
+          ))}
         </ul>
       )}
       {status === 'full' && (
@@ -95,7 +97,14 @@ export function Table({ channelId, viewer, nameOf, simulated }: TableProps) {
             onClick={() => void session.toggleCamera()}
           />
           {isOn ? (
-            <button type="button" className="button" onClick={() => session.leave()}>
+            <button
+              type="button"
+              className="button"
+              onClick={() => {
+                onLeave();
+                session.leave();
+              }}
+            >
               Leave the table
             </button>
           ) : (

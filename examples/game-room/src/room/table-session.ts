@@ -81,6 +81,7 @@ interface Device {
 
 export class TableSession {
   private readonly url: string;
+  private readonly ownId: string;
   private readonly listeners = new Set<() => void>();
   private shown: TableView = OFF;
   private client: MediaClient | undefined;
@@ -93,8 +94,10 @@ export class TableSession {
   private camera: Device | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(channelId: string) {
+  /** @param ownId Of whose page this is: what they say in Discord themselves is not played back to them. */
+  constructor(channelId: string, ownId: string) {
     this.url = `/api/media?room=channel:${channelId}`;
+    this.ownId = ownId;
   }
 
   /** Whether this browser can do it at all. */
@@ -122,6 +125,7 @@ export class TableSession {
       else this.change({ status: statusOf(view, this.shown.status) });
     });
     client.on('stream', ({ stream, userId, kind }) => {
+      if (userId === this.ownId) return;
       if (kind === 'audio') this.hear(client, stream, userId);
       else this.seen.set(userId, { stream, at: performance.now() });
       this.look();

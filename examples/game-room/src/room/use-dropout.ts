@@ -19,9 +19,9 @@ export function useDropout(isInVoice: boolean, known: boolean) {
   return {
     hasDropped,
     dismiss: useCallback(() => setDropped(false), []),
-    /** The player leaves by themselves. */
-    expect: useCallback(() => {
-      isExpected.current = true;
+    /** The player leaves by themselves, or has changed their mind. */
+    expect: useCallback((leaves = true) => {
+      isExpected.current = leaves;
     }, []),
   };
 }

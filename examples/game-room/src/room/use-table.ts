@@ -1,13 +1,17 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { TableSession, type TableView } from './table-session.js';
 
-/** The page's place at a room's table. It is given back when the page goes elsewhere. */
-export function useTable(channelId: string): {
+/** A page's place at a table, and how it is. */
+export interface TablePlace {
   readonly session: TableSession;
   readonly view: TableView;
+  /** Whether this browser can show and send. */
   readonly isSupported: boolean;
-} {
-  const [session] = useState(() => new TableSession(channelId));
+}
+
+/** The page's place at a room's table. It is given back when the page goes elsewhere. */
+export function useTable(channelId: string, ownId: string): TablePlace {
+  const [session] = useState(() => new TableSession(channelId, ownId));
   // The server knows nothing of the browser: it draws the usual one.
   const [isSupported, setSupported] = useState(true);
   useEffect(() => setSupported(TableSession.isSupported()), []);

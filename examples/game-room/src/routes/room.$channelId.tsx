@@ -1,9 +1,8 @@
-import type { VoiceRoomMember } from '@guildkit/core/wire';
 import type { RoomStatus } from '@guildkit/realtime-client';
 import { useCommand, useVoiceChannelMembers } from '@guildkit/realtime-client/react';
 import { createFileRoute, Link } from '@tanstack/react-router';
 import { useServerFn } from '@tanstack/react-start';
-import { useCallback, useState } from 'react';
+import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react';
 import { Activity } from '../components/activity.js';
 import { Chat } from '../components/chat.js';
 import { ClosingNotice } from '../components/closing-notice.js';
@@ -17,8 +16,12 @@ import { Table } from '../components/table.js';
 import { getRoom } from '../functions/rooms.js';
 import { simulate } from '../functions/simulator.js';
 import { commandProblem } from '../room/command-words.js';
+import type { SeatedPlayer } from '../room/seat-events.js';
+import { tableWords } from '../room/table-words.js';
 import { useDropout } from '../room/use-dropout.js';
 import { useMemberChanges } from '../room/use-member-changes.js';
+import { useSeats } from '../room/use-seats.js';
+import { type TablePlace, useTable } from '../room/use-table.js';
 import { useViewer } from '../room/use-viewer.js';
 import { countPeople } from '../room/words.js';
 
@@ -43,8 +46,10 @@ function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHos
   const known = status === 'live' || status === 'recovering';
   const activity = useMemberChanges(members, status === 'live');
   const isInVoice = members.some(({ userId }) => userId === viewer.userId);
-  const dropout = useDropout(isInVoice, status === 'live');
+  const seats = useSeats(channelId, status === 'live');
+  const table = useTable(channelId, viewer.userId);
   const voice = useJoinVoice({ channelId, guildId, viewerId: viewer.userId, simulated });
+  const dropout = useRoomDropout({ viewerId: viewer.userId, isInVoice, known: status === 'live', seats, table, voice });
   const nameOf = useCallback((userId: string) => members.find((each) => each.userId === userId)?.username, [members]);
 
   return (
@@ -78,8 +83,25 @@ function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHos
           </p>
         )}
         {isRoom && known && <ClosingNotice channelId={channelId} isEmpty={members.length === 0} />}
-        <RoomBody status={status} members={members} simulated={simulated} />
-        {known && hasSeats && <Table channelId={channelId} viewer={viewer} nameOf={nameOf} simulated={simulated} />}
+        <RoomBody status={status} isEmpty={members.length === 0} simulated={simulated}>
+          <PlayerList
+            channelId={channelId}
+            members={members}
+            seats={seats}
+            viewerId={viewer.userId}
+            isHost={isHost && status === 'live'}
+          />
+        </RoomBody>
+        {known && hasSeats && (
+          <Table
+            place={table}
+            seats={seats}
+            viewer={viewer}
+            nameOf={nameOf}
+            simulated={simulated}
+            onLeave={dropout.expectFromTable}
+          />
+        )}
         {known && isRoom && <RoomActions channelId={channelId} isHost={isHost} onLeave={dropout.expect} />}
         {known && isRoom && <Chat channelId={channelId} viewer={viewer} live={status === 'live'} nameOf={nameOf} />}
         {known && <Activity lines={activity} />}
@@ -87,13 +109,53 @@ function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHos
       {simulated && <Simulator channelId={channelId} members={members} deleted={status === 'deleted'} />}
       <DropoutDialog
         isOpen={dropout.hasDropped && status === 'live'}
-        isBusy={voice.isBusy}
-        problem={voice.problem}
-        onRejoin={voice.join}
+        isBusy={dropout.isBusy}
+        hasOthers={members.length > 0}
+        problem={dropout.problem}
+        onRejoin={dropout.rejoin}
         onDismiss={dropout.dismiss}
       />
     </div>
   );
+}
+
+interface RoomDropout {
+  readonly viewerId: string;
+  readonly isInVoice: boolean;
+  /** Whether the list of people is as the hub has it. */
+  readonly known: boolean;
+  readonly seats: readonly SeatedPlayer[];
+  readonly table: TablePlace;
+  readonly voice: ReturnType<typeof useJoinVoice>;
+}
+
+/** Whether the player is asked to come back, and how they do: as they were there last. */
+function useRoomDropout({ viewerId, isInVoice, known, seats, table, voice }: RoomDropout) {
+  const { session, view } = table;
+  const isSeated = view.status === 'open';
+  // While the page looks for its seat by itself there is nothing to ask.
+  const isLooking = view.status === 'connecting' || view.status === 'lost';
+  const { hasDropped, expect, dismiss } = useDropout(isInVoice || isSeated, known && !isLooking);
+  const own = seats.filter(({ userId }) => userId === viewerId);
+  const isByDiscord = isInVoice && (own.length === 0 ? !isSeated : own.some(({ isTwice }) => isTwice));
+  const wasSeated = useRef(false);
+  useEffect(() => {
+    if (isInVoice) wasSeated.current = !isByDiscord;
+  }, [isInVoice, isByDiscord]);
+  useEffect(() => {
+    if (isSeated) expect(false);
+  }, [isSeated, expect]);
+  const atTable = wasSeated.current;
+  return {
+    hasDropped,
+    dismiss,
+    expect: useCallback(() => expect(), [expect]),
+    /** Who gets up from the table and is in voice by Discord as well has not left it. */
+    expectFromTable: () => isByDiscord || expect(),
+    rejoin: () => (wasSeated.current ? session.listen() : voice.join()),
+    isBusy: atTable ? isLooking : voice.isBusy,
+    problem: atTable ? (view.status === 'full' ? `${tableWords('full').label}.` : undefined) : voice.problem,
+  };
 }
 
 interface JoinVoice {
@@ -151,12 +213,14 @@ function headline(status: RoomStatus, count: number): string {
 /** The list of people, or what stands in its place. */
 function RoomBody({
   status,
-  members,
+  isEmpty,
   simulated,
+  children,
 }: {
   readonly status: RoomStatus;
-  readonly members: readonly VoiceRoomMember[];
+  readonly isEmpty: boolean;
   readonly simulated: boolean;
+  readonly children: ReactNode;
 }) {
   if (status === 'loading') return <PlayerListLoading />;
   if (status === 'deleted') {
@@ -181,7 +245,7 @@ function RoomBody({
       </section>
     );
   }
-  if (members.length === 0) {
+  if (isEmpty) {
     return (
       <section className="empty" data-testid="empty">
         <h2>Nobody is in voice yet</h2>
@@ -193,5 +257,5 @@ function RoomBody({
       </section>
     );
   }
-  return <PlayerList members={members} />;
+  return children;
 }

@@ -11,7 +11,7 @@ import { RealtimeHub } from '@guildkit/server-kit/hub';
 import { createInvites, type Invites } from '@guildkit/server-kit/invites';
 import { createJwtIssuer, createJwtVerifier } from '@guildkit/server-kit/jwt';
 import { createMetrics, type Metrics } from '@guildkit/server-kit/observability';
-import { type RoomRecord, RoomService } from '@guildkit/server-kit/rooms';
+import { RoomService } from '@guildkit/server-kit/rooms';
 import { type Chat, type ChatMessage, createChat } from './chat.js';
 import { createCommands } from './commands.js';
 import { createDiscordFeed, type DiscordFeed } from './discord-feed.js';
@@ -134,12 +134,6 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
   };
   const maySee = async (userId: string, channelId: string): Promise<boolean> =>
     (await rooms.get(channelId)) === undefined ? directory.knows(channelId) : isIn(userId, channelId);
-  const isHost = async (hostId: string, userId: string): Promise<boolean> => {
-    const open: readonly RoomRecord[] = await rooms.list();
-    // Who talks from a page is in voice as their seat.
-    const playerId = seats.playerOf(userId)?.userId ?? userId;
-    return open.some(({ creatorId, holders }) => creatorId === hostId && holders.includes(playerId));
-  };
 
   const allowsOrigin: App['allowsOrigin'] = (from, headers) =>
     isAllowedOrigin(
@@ -176,19 +170,32 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     origins: (from, request) => from !== undefined && allowsOrigin(from, request.headers),
     authenticate: ({ headers }) => login.sessions.read({ headers }),
     allows: maySee,
+    onSeats: (channelId) =>
+      void hub
+        .publish(`channel:${channelId}`, 'table.seats', { channelId, seats: seats.presence.seatsIn(channelId) })
+        .catch((error: unknown) => logger.warn({ channelId, reason: messageOf(error) }, 'seats were not told of')),
     logger,
   });
+  /** Pages are told of players, not of their seats. */
+  const pages: Pick<RealtimeHub, 'publishDiscordEvent'> = {
+    async publishDiscordEvent(event) {
+      const outcomes = seats.presence.shown(event).map((shown) => hub.publishDiscordEvent(shown));
+      moderation.apply(event);
+      const all = await Promise.all(outcomes);
+      return all.find((outcome) => outcome === 'failed') ?? all.at(-1) ?? 'ignored';
+    },
+  };
   const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
-  const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub, onWhole: isBack, logger });
+  const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub: pages, onWhole: isBack, logger });
   const feed: DiscordFeed = createDiscordFeed({
     topology: settings.topology,
     connection,
-    sink: (event) => sink(seats.shown(event)),
+    sink,
     onAway: (reason) => hub.setDegraded(true, reason),
     onBack: isBack,
     logger,
   });
-  const bus = createCommands({ rest, rooms, chat, isIn, isHost, link: feed.link, logger });
+  const { bus, moderation } = createCommands({ rest, rooms, chat, isIn, maySee, seats, link: feed.link, logger });
   metrics.onCollect(() => {
     metrics.set('connections', { transport: 'ws' }, hub.stats().connections);
   });

@@ -6,6 +6,8 @@ import type { RoomService } from '@guildkit/server-kit/rooms';
 import * as z from 'zod';
 import type { Chat } from './chat.js';
 import { overLink, overRest } from './command-ways.js';
+import { createModeration, type Moderation } from './moderation.js';
+import type { Seats } from './seats.js';
 
 const snowflake = z.string().regex(/^[0-9]{1,20}$/);
 /** Discord takes 2000 characters; the mention of who says it is among them. */
@@ -17,22 +19,34 @@ export interface CommandsOptions {
   readonly chat: Chat;
   /** Whether somebody has a seat in the channel's room. */
   readonly isIn: (userId: string, channelId: string) => Promise<boolean>;
-  /** The room that somebody sits in, if the given player opened it. */
-  readonly isHost: (hostId: string, userId: string) => Promise<boolean>;
+  /** Whether somebody may be in a channel. */
+  readonly maySee: (userId: string, channelId: string) => Promise<boolean>;
+  readonly seats: Pick<Seats, 'presence' | 'end'>;
   /** To the worker that carries them out; without it they go over `rest`. */
   readonly link: CommandLink | undefined;
   readonly logger: Logger;
 }
 
-export function createCommands({ rest, rooms, chat, isIn, isHost, link, logger }: CommandsOptions): CommandBus {
+export function createCommands(options: CommandsOptions): {
+  readonly bus: CommandBus;
+  readonly moderation: Moderation;
+} {
+  const { rest, rooms, chat, isIn, maySee, seats, link, logger } = options;
   const carryOut = link === undefined ? overRest(rest) : overLink(link);
+  // Who may moderate is a matter of the room, not of a role: its host may.
+  const moderation = createModeration({
+    rooms,
+    presence: seats.presence,
+    maySee,
+    carryOut,
+    setMute: (userId, mute) => rest.modifyGuildMember({ userId, mute }, { reason: 'as the host of the room asked' }),
+    endSeat: seats.end,
+    logger,
+  });
   const commands = createDiscordCommands({
     ...(link === undefined && { rest }),
-    // Who may moderate is a matter of the room, not of a role: its host may.
-    roles: { moveMember: [], muteMember: [], disconnectMember: [] },
     async allow(name, input, { principal }) {
       const { userId } = principal;
-      if (name.endsWith('Member')) return isHost(userId, String(input.userId));
       if (!(await isIn(userId, String(input.channelId)))) return false;
       const isOfOneself = name === 'editMessage' || name === 'deleteMessage';
       return !isOfOneself || chat.isBy(userId, String(input.messageId)) === true;
@@ -50,9 +64,10 @@ export function createCommands({ rest, rooms, chat, isIn, isHost, link, logger }
     { channelId }: { readonly channelId: string },
     context: { readonly principal: { readonly userId: string } },
   ) => isIn(context.principal.userId, channelId);
-  return new CommandBus({
+  const bus = new CommandBus({
     commands: {
       ...commands,
+      ...moderation.commands,
       sendMessage: defineCommand({
         input: z.object({ channelId: snowflake, content }),
         roles: ['chat:write'],
@@ -99,4 +114,5 @@ export function createCommands({ rest, rooms, chat, isIn, isHost, link, logger }
     audit: (entry) => logger.info({ ...entry }, 'command of a player'),
     logger,
   });
+  return { bus, moderation };
 }

@@ -1,9 +1,10 @@
 /** Owns voice and video of pages: the relay that they connect to, and the seats that speak for them. */
-import type { DiscordPerson, DomainEvent, Logger } from '@guildkit/core';
+import type { Logger } from '@guildkit/core';
 import { parseRoom } from '@guildkit/core/wire';
 import type { Sandbox } from '@guildkit/sandbox';
 import { type AuthContext, MediaRelay, type Origins, type Principal } from '@guildkit/server-kit/media';
 import type { People } from './people.js';
+import { createPresence, type Presence } from './presence.js';
 import { createSeatPool } from './seat-pool.js';
 import { createVoiceSeat } from './voice-seat.js';
 
@@ -18,6 +19,8 @@ export interface SeatsOptions {
   readonly authenticate: (context: AuthContext) => Principal | null | Promise<Principal | null>;
   /** Whether somebody may speak in a channel. */
   readonly allows: (userId: string, channelId: string) => Promise<boolean>;
+  /** The seats of a channel have changed. */
+  readonly onSeats?: ((channelId: string) => void) | undefined;
   readonly logger: Logger;
 }
 
@@ -25,10 +28,8 @@ export interface Seats {
   readonly relay: MediaRelay;
   /** How many seats there are. */
   readonly size: number;
-  /** An event as people are to see it: a seat bears the name and the face of its player. */
-  shown(event: DomainEvent): DomainEvent;
-  /** Whom a seat stands for. */
-  playerOf(seatUserId: string): DiscordPerson | undefined;
+  /** Who is in voice, with players in the place of their seats. */
+  readonly presence: Presence;
   /** Ends what a player has in a room. */
   end(userId: string, channelId: string): void;
   /** Closes the pages' connections, then the seats. */
@@ -39,7 +40,7 @@ export interface Seats {
 const SANDBOX_SEATS = 25;
 
 export function createSeats(options: SeatsOptions): Seats {
-  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, logger } = options;
+  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, onSeats, logger } = options;
   const size = sandbox === undefined ? tokens.length : SANDBOX_SEATS;
   const tokenOf = async (index: number): Promise<string> =>
     sandbox === undefined
@@ -63,27 +64,10 @@ export function createSeats(options: SeatsOptions): Seats {
     logger,
   });
 
-  const shownAs = <T extends { readonly userId: string }>(person: T): T => {
-    const player = pool.playerOf(person.userId);
-    return player === undefined ? person : { ...person, username: player.username, avatar: player.avatar };
-  };
   return {
     relay,
     size,
-    shown(event) {
-      switch (event.event) {
-        case 'voice.joined':
-        case 'voice.updated':
-        case 'voice.left':
-        case 'voice.moved':
-          return { ...event, payload: shownAs(event.payload) } as DomainEvent;
-        case 'voice.snapshot':
-          return { ...event, payload: { ...event.payload, members: event.payload.members.map(shownAs) } };
-        default:
-          return event;
-      }
-    },
-    playerOf: (seatUserId) => pool.playerOf(seatUserId),
+    presence: createPresence({ playerOf: (discordId) => pool.playerOf(discordId), onSeats }),
     end: (userId, channelId) => pool.end(userId, channelId),
     async close() {
       await relay.close();

@@ -133,7 +133,8 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
     const shown = page.locator('[data-testid=players] .player', { hasText: 'Rune' });
     await shown.waitFor();
     const { apiBase, guildId, token } = sandbox().connection;
-    const response = await fetch(`${apiBase}/guilds/${guildId}/members/${await shown.getAttribute('data-user')}`, {
+    const [seat] = running.app.seats.presence.waysOf((await shown.getAttribute('data-user')) as string);
+    const response = await fetch(`${apiBase}/guilds/${guildId}/members/${seat?.discordId}`, {
       method: 'PATCH',
       headers: { authorization: `Bot ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ channel_id: null }),
