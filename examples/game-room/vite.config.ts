@@ -6,7 +6,7 @@ import { defineConfig, type Plugin } from 'vite';
  * Bundled, they would run twice: once inside the server's bundle, once from node_modules for whoever else asks. Then two
  * `GuildkitError` classes exist, and two of every registry.
  */
-const SERVER_PACKAGES = ['core', 'gateway', 'rest', 'rtc', 'sandbox', 'server-kit'].map((name) => `@guildkit/${name}`);
+const SERVER_PACKAGES = ['core', 'gateway', 'redis', 'rest', 'rtc', 'sandbox', 'server-kit'].map((name) => `@guildkit/${name}`);
 /** React and all that calls its hooks go into one bundle: one React, and its fast build whatever NODE_ENV is at run time. */
 const RENDERING = ['react', 'react-dom', /^@tanstack\//, '@guildkit/realtime-client'];
 

@@ -1,28 +1,35 @@
 /**
- * Owns the app's parts and how they are wired: sandbox (when it stands in for Discord), gateway, REST, login, rooms, chat,
- * commands, hub, metrics. One call makes one app; nothing lives in a module, so two apps in one process do not meet.
+ * Owns the app's parts and how they are wired: stores, gateway, REST, login, rooms, chat, commands, hub, metrics. One call
+ * makes one app; nothing lives in a module, so two apps in one process do not meet.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Logger, messageOf } from '@guildkit/core';
+import { type DomainEvent, type Logger, messageOf } from '@guildkit/core';
 import { parseRoom } from '@guildkit/core/wire';
 import { DiscordRestClient } from '@guildkit/rest';
-import { createSandbox, type Sandbox } from '@guildkit/sandbox';
+import type { Sandbox } from '@guildkit/sandbox';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
 import { createInvites, type Invites } from '@guildkit/server-kit/invites';
 import { createJwtIssuer, createJwtVerifier } from '@guildkit/server-kit/jwt';
 import { createMetrics, type Metrics } from '@guildkit/server-kit/observability';
 import { RoomService } from '@guildkit/server-kit/rooms';
-import { type Chat, type ChatMessage, createChat } from './chat.js';
+import { createAccess } from './access.js';
+import { type ApiMessage, type Chat, type ChatMessage, createChat } from './chat.js';
 import { createCommands } from './commands.js';
-import { createDiscordFeed, type DiscordFeed } from './discord-feed.js';
+import { createSandboxWithTables, discordOf } from './discord.js';
+import { createDiscordFeed } from './discord-feed.js';
 import { createEventSink } from './event-sink.js';
+import type { DiscordFeed } from './feed.js';
 import { createLogin, type Login } from './login.js';
 import { isAllowedOrigin, sameOrigin } from './origins.js';
 import { createPeople, type People } from './people.js';
+import { aloneInTheWorld, createProcesses, type Deed, type Processes } from './processes.js';
 import { createRoomDirectory, type RoomDirectory } from './room-directory.js';
+import { createSeatLeases } from './seat-leases.js';
 import { createSeats, type Seats } from './seats.js';
 import type { Settings } from './settings.js';
 import { createSimulation, type Simulation } from './simulation.js';
+import { openStores } from './stores.js';
+import { createTroubles } from './troubles.js';
 
 /** How long a browser's token is good for. The hub asks for a new one before. */
 const TOKEN_SECONDS = 10 * 60;
@@ -37,11 +44,14 @@ const HISTORY = 50;
 
 /** What `/health` says. */
 interface AppHealth {
-  readonly status: 'ok' | 'degraded';
+  /** `stopping`: a load balancer sends nobody here any more. */
+  readonly status: 'ok' | 'degraded' | 'stopping';
   readonly discord: {
     readonly simulated: boolean;
     readonly topology: Settings['topology']['kind'];
     readonly state: string;
+    /** Of several processes: whether this one is connected to Discord, or ready to be. */
+    readonly role: 'owner' | 'standby' | undefined;
   };
   readonly rooms: number;
   readonly connections: number;
@@ -106,19 +116,30 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
   const sandbox = settings.discord === undefined ? await createSandboxWithTables() : undefined;
   const { connection, clientId, clientSecret } = discordOf(settings, sandbox);
   const { guildId, apiBase } = connection;
+  const stores = await openStores(settings.redisUrl, guildId, logger);
+  const { shared } = stores;
 
-  const rest = new DiscordRestClient({ ...connection, logger });
+  const rest = new DiscordRestClient({ ...connection, rateLimitStore: stores.rateLimitStore, logger });
   const metrics = createMetrics();
   const directory = createRoomDirectory(guildId);
-  const people = createPeople();
-  const login = createLogin({ clientId, clientSecret, apiBase, secrets: settings.sessionSecrets, origin, logger });
-  const chat = createChat(people, () => feed.botUserId() ?? botUserId);
-  const invites = createInvites({ secrets: settings.inviteSecrets, logger });
+  const people = createPeople(stores.notes);
+  const login = createLogin({
+    clientId,
+    clientSecret,
+    apiBase,
+    secrets: settings.sessionSecrets,
+    origin,
+    store: stores.successors,
+    logger,
+  });
+  const chat = createChat(people, () => feed.botUserId() ?? botUserId, stores.notes);
+  const invites = createInvites({ secrets: settings.inviteSecrets, store: stores.invites, logger });
   let { id: botUserId } = await rest.getCurrentUser().catch(() => ({ id: undefined }));
   const rooms = new RoomService({
     guildId,
     rest,
     invites,
+    store: stores.rooms,
     botUserId,
     maxUserLimit: SEATS,
     // The bots that speak for players: Move Members brings them in beside the people that a room takes.
@@ -127,13 +148,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     publish: (room, event, payload) => hub.publish(room, event, payload),
     logger,
   });
-
-  const isIn = async (userId: string, channelId: string): Promise<boolean> => {
-    const room = await rooms.get(channelId);
-    return room !== undefined && (room.creatorId === userId || room.holders.includes(userId));
-  };
-  const maySee = async (userId: string, channelId: string): Promise<boolean> =>
-    (await rooms.get(channelId)) === undefined ? directory.knows(channelId) : isIn(userId, channelId);
+  const { isIn, maySee } = createAccess(rooms, directory);
 
   const allowsOrigin: App['allowsOrigin'] = (from, headers) =>
     isAllowedOrigin(
@@ -156,53 +171,137 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       return name?.id === userId;
     },
     onCommand: (command) => bus.handle(command),
+    engine: shared?.engine,
     maxReconnectAttempts: settings.maxReconnectAttempts,
     // The page of all rooms listens to each of them. Discord allows 500 channels in a server.
     maxSubscriptions: 500,
     logger,
   });
+  const seatTokens = settings.seats.tokens.map((token) => token.reveal());
+  const leases = shared && createSeatLeases({ ...shared, size: seatTokens.length, logger });
   const seats = createSeats({
     guildId,
     apiBase,
-    tokens: settings.seats.tokens.map((token) => token.reveal()),
+    tokens: seatTokens,
+    leases,
     sandbox,
     people,
     origins: (from, request) => from !== undefined && allowsOrigin(from, request.headers),
     authenticate: ({ headers }) => login.sessions.read({ headers }),
     allows: maySee,
-    onSeats: (channelId) =>
-      void hub
+    onSeats(channelId) {
+      // Every process follows; the one that is connected to Discord tells.
+      if (feed.role() === 'standby') return;
+      hub
         .publish(`channel:${channelId}`, 'table.seats', { channelId, seats: seats.presence.seatsIn(channelId) })
-        .catch((error: unknown) => logger.warn({ channelId, reason: messageOf(error) }, 'seats were not told of')),
+        .catch((error: unknown) => logger.warn({ channelId, reason: messageOf(error) }, 'seats were not told of'));
+    },
     logger,
   });
-  /** Pages are told of players, not of their seats. */
-  const pages: Pick<RealtimeHub, 'publishDiscordEvent'> = {
-    async publishDiscordEvent(event) {
-      const outcomes = seats.presence.shown(event).map((shown) => hub.publishDiscordEvent(shown));
-      moderation.apply(event);
-      const all = await Promise.all(outcomes);
-      return all.find((outcome) => outcome === 'failed') ?? all.at(-1) ?? 'ignored';
-    },
+
+  const troubles = createTroubles((reason) => hub.setDegraded(reason !== undefined, reason));
+  const isOwner = (): boolean => feed.role() === 'owner';
+  const setAway = (reason: string | undefined): void => {
+    if (isOwner()) processes.tellAway(reason);
+    else troubles.set('discord', reason);
   };
-  const isBack = (): void => hub.setDegraded(false, 'Discord is connected');
-  const sink = createEventSink({ guildId, directory, people, rooms, metrics, chat, hub: pages, onWhole: isBack, logger });
+  const isBack = (): void => setAway(undefined);
+  /** What another process has heard of Discord. */
+  const follow = (event: DomainEvent): void => {
+    directory.apply(event);
+    people.apply(event);
+    rooms.applyEvent(event);
+    seats.presence.shown(event);
+    moderation.apply(event);
+  };
+  /** What another process has done. */
+  const onDeed = (deed: Deed): void => {
+    if (deed.kind === 'kept') {
+      void rooms.keepOpen(deed.channelId).catch(() => {});
+      return;
+    }
+    if (deed.kind !== 'seated') seats.end(deed.userId, deed.channelId);
+    if (deed.kind !== 'speaks') hub.revalidate(deed.userId);
+  };
+  const processes: Processes =
+    shared === undefined
+      ? aloneInTheWorld
+      : createProcesses({ shared, guildId, follow, onDeed, isOwner, troubles, logger });
+  /** The other processes first: whoever hears of a room from the hub may ask any of them for it. */
+  const before = async (event: DomainEvent): Promise<void> => {
+    await Promise.all([chat.prepare(event), event.event.startsWith('voice.') ? leases?.refresh() : undefined]);
+    await processes.tellEvent(event);
+  };
+  /** Pages are told of players, not of their seats. */
+  const publishDiscordEvent: RealtimeHub['publishDiscordEvent'] = async (event) => {
+    const outcomes = seats.presence.shown(event).map((shown) => hub.publishDiscordEvent(shown));
+    moderation.apply(event);
+    const all = await Promise.all(outcomes);
+    return all.find((outcome) => outcome === 'failed') ?? all.at(-1) ?? 'ignored';
+  };
+  const sink = createEventSink({
+    guildId,
+    directory,
+    people,
+    rooms,
+    metrics,
+    chat,
+    before: shared && before,
+    hub: { publishDiscordEvent },
+    onWhole: isBack,
+    logger,
+  });
   const feed: DiscordFeed = createDiscordFeed({
     topology: settings.topology,
     connection,
     sink,
-    onAway: (reason) => hub.setDegraded(true, reason),
+    onAway: setAway,
     onBack: isBack,
+    stores,
+    // A sandbox of one's own ends with the app: there is no session to come back to.
+    stateDirectory: sandbox === undefined ? settings.stateDirectory : undefined,
+    isHeard: processes.isHeard,
     logger,
   });
-  const { bus, moderation } = createCommands({ rest, rooms, chat, isIn, maySee, seats, link: feed.link, logger });
+
+  const endSeat = (userId: string, channelId: string): void => {
+    seats.end(userId, channelId);
+    processes.tell({ kind: 'unseated', userId, channelId });
+  };
+  /** What this process does not know of a message, Discord does. */
+  const isBy = async (userId: string, { channelId, messageId }: { channelId: string; messageId: string }) => {
+    const known = chat.isBy(userId, messageId);
+    if (known !== undefined) return known;
+    chat.fromApi(await rest.request<ApiMessage>('GET', `/channels/${channelId}/messages/${messageId}`));
+    return chat.isBy(userId, messageId) === true;
+  };
+  const { bus, moderation } = createCommands({
+    rest,
+    rooms,
+    chat,
+    isIn,
+    isBy,
+    maySee,
+    seats,
+    endSeat,
+    onKept: (channelId) => processes.tell({ kind: 'kept', channelId }),
+    stores,
+    link: feed.link,
+    logger,
+  });
   metrics.onCollect(() => {
     metrics.set('connections', { transport: 'ws' }, hub.stats().connections);
   });
 
   // A seat that is given or taken changes what somebody may see.
-  rooms.on('joined', ({ userId }) => hub.revalidate(userId));
-  rooms.on('left', ({ room, userId }) => seats.end(userId, room.channelId));
+  rooms.on('joined', ({ room, userId }) => {
+    hub.revalidate(userId);
+    processes.tell({ kind: 'seated', userId, channelId: room.channelId });
+  });
+  rooms.on('left', ({ room, userId }) => {
+    endSeat(userId, room.channelId);
+    hub.revalidate(userId);
+  });
   rooms.on('ended', ({ room }) => hub.revalidate(`channel:${room.channelId}`));
 
   /** Rooms of before a restart are found in Discord itself; while it is away, later. */
@@ -215,19 +314,23 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       logger.warn({ reason: messageOf(error) }, 'rooms not compared with Discord yet');
     }
   };
-  const ready = feed.start().then(takeStock, (error: unknown) => {
+  await processes.start();
+  const ready = Promise.all([feed.start(), processes.known]).then(takeStock, (error: unknown) => {
     logger.error({ reason: messageOf(error) }, 'Discord cannot be reached');
-    hub.setDegraded(true, 'Discord cannot be reached');
+    setAway('Discord cannot be reached');
   });
-  await withPatience(ready, CONNECT_PATIENCE_MS, () => hub.setDegraded(true, 'Discord has not answered yet'));
+  await withPatience(ready, CONNECT_PATIENCE_MS, () => setAway('Discord has not answered yet'));
 
   let closing: Promise<void> | undefined;
   const close = async () => {
+    // First: what happens from here on is for the next process, or for another one at once.
+    await feed.close();
     await Promise.all([hub.close({ drainMs: DRAIN_MS }), seats.close()]);
     bus.close();
     await rooms.close();
-    await feed.close();
     await rest.close();
+    processes.close();
+    await shared?.close();
     await sandbox?.close();
   };
 
@@ -261,8 +364,8 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     health() {
       const state = feed.state();
       return {
-        status: state === 'ready' ? 'ok' : 'degraded',
-        discord: { simulated: sandbox !== undefined, topology: settings.topology.kind, state },
+        status: closing !== undefined ? 'stopping' : state === 'ready' ? 'ok' : 'degraded',
+        discord: { simulated: sandbox !== undefined, topology: settings.topology.kind, state, role: feed.role() },
         rooms: directory.list().length,
         connections: hub.stats().connections,
         uptimeSeconds: Math.round((performance.now() - startedAt) / 1000),
@@ -273,25 +376,6 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       return closing;
     },
   };
-}
-
-/** Where Discord is, and the application that people log in to. */
-function discordOf({ discord }: Settings, sandbox: Sandbox | undefined) {
-  if (discord === undefined) {
-    const { connection, oauth } = sandbox as Sandbox;
-    return { connection, clientId: oauth.clientId, clientSecret: oauth.clientSecret };
-  }
-  const { token, guildId, apiBase, clientId, clientSecret } = discord;
-  return { connection: { token: token.reveal(), guildId, apiBase }, clientId, clientSecret };
-}
-
-/** A server with an open table, and people to log in as. */
-async function createSandboxWithTables(): Promise<Sandbox> {
-  // Ids that carry the time, as Discord's: pages read from them when something was said.
-  const sandbox = await createSandbox({ ids: 'clock' });
-  await sandbox.channels.create({ name: 'Lounge' });
-  for (const name of ['Anna', 'Björn', 'Chloe', 'Dev']) await sandbox.people.create({ name });
-  return sandbox;
 }
 
 /** Waits for a promise, but not longer than so; then says so and lets it run on. */

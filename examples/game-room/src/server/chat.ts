@@ -3,6 +3,7 @@
  * of them, which pings nobody, and is shown in the app as theirs. Holds over restarts: it stands in Discord itself.
  */
 import type { DiscordPerson, DomainEvent } from '@guildkit/core';
+import { type Notes, noNotes } from './notes.js';
 import type { People } from './people.js';
 
 /** A message as a page shows it. */
@@ -30,22 +31,26 @@ export interface ApiMessage {
 export interface Chat {
   /** What the bot sends for a player. */
   outgoing(userId: string, text: string): string;
+  /** Looks up what {@link incoming} needs of other processes: who a player is, for whom the bot types. */
+  prepare(event: DomainEvent): Promise<void>;
   /** An event with the player in the place of the bot, where it is a player's. */
   incoming(event: DomainEvent): DomainEvent;
   fromApi(message: ApiMessage): ChatMessage;
   /** Whether a message is that player's. `undefined`: it is not known here. */
   isBy(userId: string, messageId: string): boolean | undefined;
-  /** The bot will be seen to type, or to react, for that player. */
-  expect(what: 'typing' | 'reaction', where: string, userId: string): void;
+  /** The bot will be seen to type, or to react, for that player. Resolves when every process can know. */
+  expect(what: 'typing' | 'reaction', where: string, userId: string): Promise<void>;
 }
 
 const SIGNED = /^<@([0-9]{1,20})> ([\s\S]*)$/;
 /** How many messages are remembered as somebody's. */
 const MAX_MESSAGES = 5_000;
 const MAX_EXPECTED = 1_000;
+/** How long Discord may take to show that the bot types or reacts. */
+const EXPECTED_MS = 60_000;
 
 /** @param botUserId Asked at each use: it is known once the gateway is. */
-export function createChat(people: People, botUserId: () => string | undefined): Chat {
+export function createChat(people: People, botUserId: () => string | undefined, notes: Notes = noNotes): Chat {
   const authors = new Map<string, string>();
   const expected = new Map<string, string>();
 
@@ -55,6 +60,13 @@ export function createChat(people: People, botUserId: () => string | undefined):
     const [oldest] = map.keys();
     if (map.size > max && oldest !== undefined) map.delete(oldest);
   };
+
+  /** Where the bot does something for somebody. */
+  function placeOf(event: DomainEvent): string | undefined {
+    if (event.event === 'typing.started') return `typing ${event.payload.channelId}`;
+    if (event.event === 'reaction.added') return `reaction ${event.payload.messageId} ${event.payload.emoji}`;
+    return undefined;
+  }
 
   /** Who said it, and what. */
   function authorOf(messageId: string, author: DiscordPerson, content: string): DiscordPerson & { content: string } {
@@ -67,6 +79,17 @@ export function createChat(people: People, botUserId: () => string | undefined):
 
   return {
     outgoing: (userId, text) => `<@${userId}> ${text}`,
+    async prepare(event) {
+      if (!('userId' in event.payload) || event.payload.userId !== botUserId()) return;
+      if (event.event === 'message.created' || event.event === 'message.updated') {
+        const [, userId] = SIGNED.exec(event.payload.content) ?? [];
+        if (userId !== undefined) await people.find(userId);
+        return;
+      }
+      const place = placeOf(event);
+      const userId = place === undefined ? undefined : await notes.get(place);
+      if (place !== undefined && userId !== undefined) keep(expected, place, userId, MAX_EXPECTED);
+    },
     incoming(event) {
       switch (event.event) {
         case 'message.created':
@@ -78,11 +101,7 @@ export function createChat(people: People, botUserId: () => string | undefined):
         case 'typing.started':
         case 'reaction.added': {
           if (event.payload.userId !== botUserId()) return event;
-          const where =
-            event.event === 'typing.started'
-              ? `typing ${event.payload.channelId}`
-              : `reaction ${event.payload.messageId} ${event.payload.emoji}`;
-          const userId = expected.get(where);
+          const userId = expected.get(placeOf(event) ?? '');
           if (userId === undefined) return event;
           return { ...event, payload: { ...event.payload, userId } } as DomainEvent;
         }
@@ -106,6 +125,10 @@ export function createChat(people: People, botUserId: () => string | undefined):
       const author = authors.get(messageId);
       return author === undefined ? undefined : author === userId;
     },
-    expect: (what, where, userId) => keep(expected, `${what} ${where}`, userId, MAX_EXPECTED),
+    async expect(what, where, userId) {
+      const place = `${what} ${where}`;
+      keep(expected, place, userId, MAX_EXPECTED);
+      await notes.put(place, userId, EXPECTED_MS);
+    },
   };
 }

@@ -1,13 +1,20 @@
 /** Owns what a page may ask for over its connection: chat, coming back into voice, keeping a room open, moderation. */
 import type { Logger } from '@guildkit/core';
 import type { DiscordRestClient } from '@guildkit/rest';
-import { CommandBus, type CommandLink, createDiscordCommands, defineCommand } from '@guildkit/server-kit/commands';
+import {
+  CommandBus,
+  type CommandLink,
+  createDiscordCommands,
+  createTokenBucket,
+  defineCommand,
+} from '@guildkit/server-kit/commands';
 import type { RoomService } from '@guildkit/server-kit/rooms';
 import * as z from 'zod';
 import type { Chat } from './chat.js';
 import { overLink, overRest } from './command-ways.js';
 import { createModeration, type Moderation } from './moderation.js';
 import type { Seats } from './seats.js';
+import type { Stores } from './stores.js';
 
 const snowflake = z.string().regex(/^[0-9]{1,20}$/);
 /** Discord takes 2000 characters; the mention of who says it is among them. */
@@ -21,7 +28,15 @@ export interface CommandsOptions {
   readonly isIn: (userId: string, channelId: string) => Promise<boolean>;
   /** Whether somebody may be in a channel. */
   readonly maySee: (userId: string, channelId: string) => Promise<boolean>;
-  readonly seats: Pick<Seats, 'presence' | 'end'>;
+  /** Whether a message is somebody's. */
+  readonly isBy: (userId: string, message: { channelId: string; messageId: string }) => Promise<boolean>;
+  readonly seats: Pick<Seats, 'presence'>;
+  /** Ends what a player has at the table of a channel. */
+  readonly endSeat: (userId: string, channelId: string) => void;
+  /** A player keeps a room that is empty. */
+  readonly onKept: (channelId: string) => void;
+  /** Where answers and limits are kept. */
+  readonly stores: Pick<Stores, 'answers' | 'buckets'>;
   /** To the worker that carries them out; without it they go over `rest`. */
   readonly link: CommandLink | undefined;
   readonly logger: Logger;
@@ -31,7 +46,7 @@ export function createCommands(options: CommandsOptions): {
   readonly bus: CommandBus;
   readonly moderation: Moderation;
 } {
-  const { rest, rooms, chat, isIn, maySee, seats, link, logger } = options;
+  const { rest, rooms, chat, isIn, isBy, maySee, seats, endSeat, onKept, stores, link, logger } = options;
   const carryOut = link === undefined ? overRest(rest) : overLink(link);
   // Who may moderate is a matter of the room, not of a role: its host may.
   const moderation = createModeration({
@@ -40,7 +55,7 @@ export function createCommands(options: CommandsOptions): {
     maySee,
     carryOut,
     setMute: (userId, mute) => rest.modifyGuildMember({ userId, mute }, { reason: 'as the host of the room asked' }),
-    endSeat: seats.end,
+    endSeat,
     logger,
   });
   const commands = createDiscordCommands({
@@ -49,7 +64,8 @@ export function createCommands(options: CommandsOptions): {
       const { userId } = principal;
       if (!(await isIn(userId, String(input.channelId)))) return false;
       const isOfOneself = name === 'editMessage' || name === 'deleteMessage';
-      return !isOfOneself || chat.isBy(userId, String(input.messageId)) === true;
+      const message = { channelId: String(input.channelId), messageId: String(input.messageId) };
+      return !isOfOneself || isBy(userId, message);
     },
     async rejoinVoice({ channelId }, { principal }) {
       const { placement } = await rooms.join({ channelId, userId: principal.userId });
@@ -57,6 +73,7 @@ export function createCommands(options: CommandsOptions): {
     },
     async keepRoomOpen({ channelId }) {
       await rooms.keepOpen(channelId);
+      onKept(channelId);
     },
     ackDropout: () => undefined,
   });
@@ -80,8 +97,7 @@ export function createCommands(options: CommandsOptions): {
         input: z.object({ channelId: snowflake, messageId: snowflake, content }),
         roles: ['chat:write'],
         channel: ({ channelId }) => channelId,
-        allow: async (input, context) =>
-          (await inRoom(input, context)) && chat.isBy(context.principal.userId, input.messageId) === true,
+        allow: async (input, context) => (await inRoom(input, context)) && isBy(context.principal.userId, input),
         run: ({ channelId, messageId, content: text }, context) =>
           carryOut(
             'editMessage',
@@ -94,8 +110,8 @@ export function createCommands(options: CommandsOptions): {
         roles: ['chat:write'],
         channel: ({ channelId }) => channelId,
         allow: inRoom,
-        run({ channelId, messageId, emoji }, context) {
-          chat.expect('reaction', `${messageId} ${emoji}`, context.principal.userId);
+        async run({ channelId, messageId, emoji }, context) {
+          await chat.expect('reaction', `${messageId} ${emoji}`, context.principal.userId);
           return carryOut('addReaction', { channelId, messageId, emoji }, context);
         },
       }),
@@ -104,13 +120,16 @@ export function createCommands(options: CommandsOptions): {
         roles: ['chat:write'],
         channel: ({ channelId }) => channelId,
         allow: inRoom,
-        run({ channelId }, context) {
-          chat.expect('typing', channelId, context.principal.userId);
+        async run({ channelId }, context) {
+          await chat.expect('typing', channelId, context.principal.userId);
           return carryOut('typingStart', { channelId }, context);
         },
       }),
     },
     link,
+    answers: stores.answers,
+    userBucket: createTokenBucket({ store: stores.buckets }),
+    channelBucket: createTokenBucket({ store: stores.buckets }),
     audit: (entry) => logger.info({ ...entry }, 'command of a player'),
     logger,
   });

@@ -1,6 +1,12 @@
 /** Owns how people log in: with Discord, or with the sandbox's own consent page in its place. */
 import type { Logger, Redacted } from '@guildkit/core';
-import { createDiscordOAuth, createSessions, type Session, type Sessions } from '@guildkit/server-kit/oauth';
+import {
+  createDiscordOAuth,
+  createSessions,
+  type Session,
+  type Sessions,
+  type SuccessorStore,
+} from '@guildkit/server-kit/oauth';
 
 /** Where the login's routes are. */
 export const LOGIN_PATH = '/auth/discord/login';
@@ -16,6 +22,8 @@ export interface LoginOptions {
   readonly secrets: readonly Redacted[];
   /** The app's public origin: known when it listens, so it is asked late. */
   readonly origin: () => string;
+  /** Where several processes agree on sessions. */
+  readonly store: SuccessorStore | undefined;
   readonly logger: Logger;
 }
 
@@ -34,7 +42,8 @@ export interface Login {
   begin(request: Request): Promise<Response>;
 }
 
-export function createLogin({ clientId, clientSecret, apiBase, secrets, origin, logger }: LoginOptions): Login {
+export function createLogin(options: LoginOptions): Login {
+  const { clientId, clientSecret, apiBase, secrets, origin, store, logger } = options;
   let made: Sessions | undefined;
   const sessions = (): Sessions => {
     made ??= createSessions({
@@ -43,6 +52,7 @@ export function createLogin({ clientId, clientSecret, apiBase, secrets, origin, 
       origin: origin(),
       loginPath: LOGIN_PATH,
       rolesOf: () => PLAYER_ROLES,
+      store,
       logger,
     });
     return made;

@@ -4,12 +4,15 @@
  */
 import { type Clock, type DiscordPerson, type Logger, messageOf, systemClock } from '@guildkit/core';
 import type { MediaSeat } from '@guildkit/server-kit/media';
+import { ownSeats, type SeatLeases } from './seat-leases.js';
 
 /** One bot of the pool. */
 export interface Seat {
   readonly media: MediaSeat;
   /** As whom Discord shows it, once it has been connected. */
   readonly userId: string | undefined;
+  /** Connects, so that its id is known. */
+  connect(): Promise<void>;
   /** Goes into a voice channel. */
   join(channelId: string): Promise<void>;
   leave(): Promise<void>;
@@ -27,6 +30,8 @@ export interface SeatPoolOptions {
   readonly size: number;
   /** Makes a seat when it is first needed. */
   readonly open: (index: number) => Promise<Seat>;
+  /** Keeps other processes off a seat that is in use here. @defaultValue there are none */
+  readonly leases?: SeatLeases | undefined;
   readonly logger: Logger;
   readonly clock?: Clock | undefined;
 }
@@ -67,8 +72,11 @@ interface Place {
 }
 
 const DONE = Promise.resolve();
+/** Another process has that bot. */
+const ELSEWHERE = new Error('the seat is in use in another process');
 
-export function createSeatPool({ size, open, logger, clock = systemClock }: SeatPoolOptions): SeatPool {
+export function createSeatPool(options: SeatPoolOptions): SeatPool {
+  const { size, open, leases = ownSeats, logger, clock = systemClock } = options;
   const places: Place[] = [];
   const placeOf = new Map<MediaSeat, Place>();
   let isClosed = false;
@@ -100,8 +108,8 @@ export function createSeatPool({ size, open, logger, clock = systemClock }: Seat
     return place;
   }
 
-  function find(): Place | undefined {
-    const free = places.find(({ holder }) => holder === undefined);
+  function find(refused: ReadonlySet<Place>): Place | undefined {
+    const free = places.find((place) => place.holder === undefined && !refused.has(place));
     if (free !== undefined) return free;
     if (places.length < size) return add();
     // Better somebody who is here than somebody who may come back.
@@ -110,13 +118,41 @@ export function createSeatPool({ size, open, logger, clock = systemClock }: Seat
     return waiting;
   }
 
+  /** A place for a player that no other process has. */
+  async function claim(holder: SeatHolder): Promise<Place | undefined> {
+    const refused = new Set<Place>();
+    for (let place = find(refused); place !== undefined; place = find(refused)) {
+      place.holder = holder;
+      place.isOver = false;
+      place.ready = join(place, holder);
+      try {
+        await place.ready;
+        return place;
+      } catch (error) {
+        if (error !== ELSEWHERE) {
+          if (place.holder === holder) vacate(place);
+          throw error;
+        }
+        if (place.holder === holder) place.holder = undefined;
+        refused.add(place);
+      }
+    }
+    return undefined;
+  }
+
   function vacate(place: Place): void {
     stopWaiting(place);
     place.holder = undefined;
     place.speaker = undefined;
     const { opened } = place;
-    if (opened === undefined) return;
-    place.leaving = opened.leave().catch((error) => logger.warn({ reason: messageOf(error) }, 'a seat did not leave'));
+    if (opened === undefined) {
+      void leases.release(place.index);
+      return;
+    }
+    place.leaving = opened
+      .leave()
+      .catch((error) => logger.warn({ reason: messageOf(error) }, 'a seat did not leave'))
+      .then(() => (place.holder === undefined ? leases.release(place.index) : undefined));
     // The one that was used last is used last again: one that does not work does not stand before those that do.
     places.push(...places.splice(places.indexOf(place), 1));
   }
@@ -135,11 +171,25 @@ export function createSeatPool({ size, open, logger, clock = systemClock }: Seat
   }
 
   async function join(place: Place, holder: SeatHolder): Promise<void> {
-    const seat = await place.seat;
+    const check = (): void => {
+      if (place.holder !== holder) throw new Error('the seat was taken back');
+    };
     await place.leaving;
-    if (place.holder !== holder) throw new Error('the seat was taken back');
+    check();
+    if (!(await leases.take(place.index))) throw ELSEWHERE;
+    const seat = await place.seat;
+    check();
+    await seat.connect();
+    // Before it joins: whoever is told by Discord that it is there has to know for whom.
+    if (seat.userId !== undefined) await leases.name(place.index, { seatUserId: seat.userId, player: holder.player });
+    check();
     await seat.join(holder.channelId);
   }
+
+  leases.onLost((index) => {
+    const place = places.find((each) => each.index === index);
+    if (place !== undefined) over(place);
+  });
 
   function lease(place: Place, { media }: Seat): MediaSeat {
     const enders = new Set<() => void>();
@@ -170,25 +220,24 @@ export function createSeatPool({ size, open, logger, clock = systemClock }: Seat
         (place) =>
           !place.isOver && place.holder?.player.userId === player.userId && place.holder.channelId === channelId,
       );
-      const place = same ?? find();
-      if (place === undefined) return null;
-      stopWaiting(place);
       if (same === undefined) {
-        place.holder = holder;
-        place.isOver = false;
-        place.ready = join(place, holder);
+        const place = await claim(holder);
+        if (place?.holder !== holder || place.isOver || isClosed) return null;
+        stopWaiting(place);
+        return lease(place, await place.seat);
       }
-      const current = place.holder;
+      stopWaiting(same);
+      const current = same.holder;
       try {
-        await place.ready;
+        await same.ready;
       } catch (error) {
-        if (place.holder === holder) vacate(place);
+        if (error === ELSEWHERE) return this.take(holder);
         throw error;
       }
       // Taken back while it joined.
-      if (place.holder !== current || place.isOver || isClosed) return null;
-      stopWaiting(place);
-      return lease(place, await place.seat);
+      if (same.holder !== current || same.isOver || isClosed) return null;
+      stopWaiting(same);
+      return lease(same, await same.seat);
     },
     release(given) {
       const place = placeOf.get(given);
@@ -205,11 +254,13 @@ export function createSeatPool({ size, open, logger, clock = systemClock }: Seat
         if (place.holder?.player.userId === userId && place.holder.channelId === channelId) over(place);
       }
     },
-    playerOf: (seatUserId) => places.find(({ opened }) => opened?.userId === seatUserId)?.holder?.player,
+    playerOf: (seatUserId) =>
+      places.find(({ opened }) => opened?.userId === seatUserId)?.holder?.player ?? leases.playerOf(seatUserId),
     async close() {
       isClosed = true;
       for (const place of places) stopWaiting(place);
       await Promise.all(places.map(({ seat }) => seat.then((each) => each.close()).catch(() => {})));
+      await leases.close();
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Sandbox } from '@guildkit/sandbox';
 import { type AuthContext, MediaRelay, type Origins, type Principal } from '@guildkit/server-kit/media';
 import type { People } from './people.js';
 import { createPresence, type Presence } from './presence.js';
+import type { SeatLeases } from './seat-leases.js';
 import { createSeatPool } from './seat-pool.js';
 import { createVoiceSeat } from './voice-seat.js';
 
@@ -21,6 +22,8 @@ export interface SeatsOptions {
   readonly allows: (userId: string, channelId: string) => Promise<boolean>;
   /** The seats of a channel have changed. */
   readonly onSeats?: ((channelId: string) => void) | undefined;
+  /** Where several processes share the bots. */
+  readonly leases?: SeatLeases | undefined;
   readonly logger: Logger;
 }
 
@@ -40,7 +43,7 @@ export interface Seats {
 const SANDBOX_SEATS = 25;
 
 export function createSeats(options: SeatsOptions): Seats {
-  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, onSeats, logger } = options;
+  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, onSeats, leases, logger } = options;
   const size = sandbox === undefined ? tokens.length : SANDBOX_SEATS;
   const tokenOf = async (index: number): Promise<string> =>
     sandbox === undefined
@@ -49,6 +52,7 @@ export function createSeats(options: SeatsOptions): Seats {
   const pool = createSeatPool({
     size,
     open: async (index) => createVoiceSeat({ token: await tokenOf(index), guildId, apiBase, logger }),
+    leases,
     logger,
   });
   const relay = new MediaRelay({

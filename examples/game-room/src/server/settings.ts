@@ -80,6 +80,8 @@ const SETTINGS = z.object({
   HUB_SECRET: secretList.optional(),
   LINK_URL: z.url({ protocol: /^wss?$/ }).optional(),
   LINK_TOKEN: secretList.optional(),
+  STATE_DIRECTORY: z.string().min(1).optional(),
+  REDIS_URL: z.url({ protocol: /^(rediss?|unix)$/ }).optional(),
   NODE_ENV: z.string().optional(),
 });
 
@@ -106,7 +108,8 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
     'Set 32 characters or more, from `openssl rand -hex 32`. To change it, put the new one before the old one with a comma.',
   JWT_ISSUER: 'Set the name that stands as issuer in tokens, or leave it out.',
   JWT_AUDIENCE: 'Set the name that stands as audience in tokens, or leave it out.',
-  JWT_PRIVATE_JWK: 'Set a private key as JSON Web Key, on one line, or leave it out for a key per start.',
+  JWT_PRIVATE_JWK:
+    'Set a private key as JSON Web Key, on one line, from generatePrivateJwk() of @guildkit/server-kit/jwt; a single process may leave it out for a key per start.',
   MAX_WS_RECONNECT_ATTEMPTS: 'Set a whole number from 1 to 100.',
   TOPOLOGY:
     'Set inline (this process is connected to Discord), webhook or link (a gateway worker is, see examples/gateway-worker).',
@@ -114,6 +117,9 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
     'Set 32 characters or more, from `openssl rand -hex 32`, the same as the gateway worker. To change it, put the new one before the old one with a comma.',
   LINK_URL: "Set the gateway worker's address: ws://127.0.0.1:8081/link, or wss:// when it is on another machine.",
   LINK_TOKEN: 'Set 32 characters or more, from `openssl rand -hex 32`, the same as the gateway worker.',
+  STATE_DIRECTORY: 'Set a directory that this process may write and that is still there after a restart.',
+  REDIS_URL:
+    'Set redis://host:6379, rediss:// with TLS, or unix:///path for a socket file, with name and password where there are any.',
   NODE_ENV: 'Set production or development.',
 };
 
@@ -130,6 +136,18 @@ const REQUIRED_IN_PRODUCTION = [
 
 /** Needed with a bot of one's own: to know its server, and to let people log in. */
 const REQUIRED_WITH_BOT = ['PRIMARY_GUILD_ID', 'DISCORD_CLIENT_ID', 'DISCORD_CLIENT_SECRET'] as const;
+
+/**
+ * Needed where several processes are one app: what one seals or signs the others have to open, and all of them have to see
+ * the same Discord.
+ */
+const REQUIRED_WITH_REDIS = [
+  'DISCORD_BOT_TOKEN',
+  'SESSION_SECRET',
+  'INVITE_SECRET',
+  'JWT_PRIVATE_JWK',
+  'VITE_BASE_URL',
+] as const;
 
 /** Needed where a worker is connected to Discord. */
 const REQUIRED_BY_TOPOLOGY = { inline: [], webhook: ['HUB_SECRET'], link: ['LINK_URL', 'LINK_TOKEN'] } as const;
@@ -173,6 +191,10 @@ export interface Settings {
     readonly privateJwk: Redacted<{ readonly kty: string; readonly [member: string]: unknown }> | undefined;
   };
   readonly maxReconnectAttempts: number;
+  /** Where the place in Discord's event stream is kept for the next process, while there is no Redis; `undefined`: nowhere. */
+  readonly stateDirectory: string | undefined;
+  /** What several processes share; `undefined`: this one is alone. May hold a password. */
+  readonly redisUrl: Redacted | undefined;
 }
 
 /**
@@ -196,6 +218,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     for (const name of REQUIRED_WITH_BOT) {
       if (given[name] === undefined) problems.set(name, 'is missing: DISCORD_BOT_TOKEN needs it beside it.');
     }
+  }
+  if (given.REDIS_URL !== undefined) {
+    for (const name of REQUIRED_WITH_REDIS) {
+      if (given[name] === undefined)
+        problems.set(name, 'is missing: with REDIS_URL every process needs the same, so nothing stands in for it.');
+    }
+    if (given.TOPOLOGY === 'link')
+      problems.set('TOPOLOGY', 'is link, and a worker is linked to one process: with REDIS_URL it cannot be.');
   }
   const topology = given.TOPOLOGY as keyof typeof REQUIRED_BY_TOPOLOGY;
   for (const name of REQUIRED_BY_TOPOLOGY[topology] ?? []) {
@@ -241,6 +271,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       privateJwk: s.JWT_PRIVATE_JWK === undefined ? undefined : new Redacted(s.JWT_PRIVATE_JWK),
     },
     maxReconnectAttempts: s.MAX_WS_RECONNECT_ATTEMPTS,
+    stateDirectory: s.STATE_DIRECTORY ?? (production ? './state' : undefined),
+    redisUrl: s.REDIS_URL === undefined ? undefined : new Redacted(s.REDIS_URL),
   };
 }
 

@@ -136,10 +136,8 @@ export function createVoiceSeat({ token, guildId, apiBase, logger }: VoiceSeatOp
     get userId() {
       return gateway.signalling.userId;
     },
-    async join(channelId) {
-      await gateway.connect();
-      await rtc.connect(channelId);
-    },
+    connect: () => gateway.connect(),
+    join: (channelId) => rtc.connect(channelId),
     async leave() {
       quiet();
       await rtc.disconnect();

@@ -1,7 +1,9 @@
 import { Redacted, silentLogger } from '@guildkit/core';
 import { signWebhook } from '@guildkit/server-kit/hmac';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createDiscordFeed, type DiscordFeed } from '../../src/server/discord-feed.js';
+import { createDiscordFeed } from '../../src/server/discord-feed.js';
+import type { DiscordFeed } from '../../src/server/feed.js';
+import { noNotes } from '../../src/server/notes.js';
 
 const SECRET = 'a-secret-of-32-characters-or-more-for-tests';
 const told: string[] = [];
@@ -16,6 +18,9 @@ beforeEach(() => {
     sink: async () => 'published',
     onAway: () => told.push('away'),
     onBack: () => told.push('back'),
+    stores: { shared: undefined, notes: noNotes },
+    stateDirectory: undefined,
+    isHeard: () => false,
     logger: silentLogger,
   });
 });

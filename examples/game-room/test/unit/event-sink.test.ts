@@ -29,6 +29,7 @@ function setUp() {
     logger: {
       info: (fields: object) => void lines.push(['info', fields]),
       debug: (fields: object) => void lines.push(['debug', fields]),
+      warn: (fields: object) => void lines.push(['warn', fields]),
     },
   });
   return { sink, heard, outcomes, lines };

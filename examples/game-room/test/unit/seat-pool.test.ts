@@ -38,6 +38,7 @@ function start(
       steps,
       said,
       kick: () => ended.forEach((listener) => void listener()),
+      connect: async () => {},
       async join(channelId) {
         steps.push(`join ${channelId}`);
         await joining(`bot${index} ${channelId}`);
