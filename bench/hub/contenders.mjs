@@ -1,4 +1,4 @@
-// Five ways to send one event to many sockets, behind one shape: `{ publish(n, at), connections() }`. Each gets the same
+// Ways to send one event to many sockets, behind one shape: `{ publish(n, at), connections() }`. Each gets the same
 // envelope of about 300 bytes, without compression; heartbeats are far enough apart to stay out of the measurement.
 import { createServer } from 'node:http';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
@@ -42,6 +42,14 @@ function guildkit(server, { heartbeatMs = BEAT_MS, ...options } = {}) {
     },
     connections: () => hub.stats().subscriptions,
   };
+}
+
+/** The same hub behind another library's sockets. */
+function guildkitCrossws(server) {
+  const { hub, ...made } = guildkit(createServer());
+  const ws = crossws({ hooks: hub.crosswsHooks });
+  server.on('upgrade', (request, socket, head) => void ws.handleUpgrade(request, socket, head));
+  return { hub, ...made };
 }
 
 function rawWs(server) {
@@ -96,6 +104,7 @@ export const CONTENDERS = {
   ws: { speaks: 'ws', create: rawWs },
   'socket.io': { speaks: 'socket.io', create: socketIo },
   crossws: { speaks: 'ws', create: crossWs },
+  'guildkit crossws': { speaks: 'hub', create: guildkitCrossws },
   'guildkit SSE': { speaks: 'sse', create: guildkit },
   'better-sse': { speaks: 'sse', create: betterSse },
 };

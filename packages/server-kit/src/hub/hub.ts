@@ -164,6 +164,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     this.crosswsHooks = crosswsHooks({
       gate,
       maxFrameBytes,
+      batcher: this.batcher,
       isFull: this.streamHost.isFull,
       open: (request, bind) => this.open(bind, request),
     });

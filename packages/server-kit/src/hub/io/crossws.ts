@@ -1,10 +1,12 @@
 /**
  * Owns the hub behind crossws: its hooks on one side, a transport on the other. Refuses to depend on it: the shapes are
- * those of its peers. Where the runtime is node, `attach` does the same with less work for each event.
+ * those of its peers.
  */
+import type { Socket } from 'node:net';
 import type { OriginRequest } from '../../shared/upgrade.js';
 import { type HttpAnswer, hubRefusal } from './http-answers.js';
 import type { HttpGate } from './http-gate.js';
+import { type Batcher, type ByteSink, Outbox } from './outbox.js';
 import type { Transport, TransportListener } from './transport.js';
 import { webAnswer } from './web-http.js';
 
@@ -42,6 +44,7 @@ export interface CrosswsHooks {
 export interface CrosswsHost {
   readonly gate: HttpGate;
   readonly maxFrameBytes: number;
+  readonly batcher: Batcher;
   isFull(): boolean;
   open(request: OriginRequest, bind: (listener: TransportListener) => Transport): void;
 }
@@ -52,6 +55,7 @@ const NO_CODE = 1005;
 /** Creates the hooks. */
 export function crosswsHooks(host: CrosswsHost): CrosswsHooks {
   const listeners = new WeakMap<CrosswsPeer, TransportListener>();
+  const outboxes = new WeakMap<CrosswsPeer, Outbox>();
   return {
     upgrade({ url, headers }) {
       const passed = host.gate.pass({ method: 'GET', url: pathOf(url), headers }, 'GET');
@@ -67,7 +71,11 @@ export function crosswsHooks(host: CrosswsHost): CrosswsHooks {
       const { url, headers } = peer.request;
       host.open({ url: pathOf(url), headers }, (listener) => {
         listeners.set(peer, listener);
-        return peerTransport(peer);
+        const raw = rawSinkOf(peer);
+        if (raw === undefined) return peerTransport(peer);
+        const outbox = new Outbox(raw, host.batcher);
+        outboxes.set(peer, outbox);
+        return batchedTransport(peer, outbox);
       });
     },
 
@@ -84,8 +92,54 @@ export function crosswsHooks(host: CrosswsHost): CrosswsHooks {
     close(peer, { code = NO_CODE }) {
       const listener = listeners.get(peer);
       listeners.delete(peer);
+      outboxes.get(peer)?.discard();
       listener?.onClosed(code);
     },
+  };
+}
+
+/** WebSocket.OPEN. */
+const OPEN = 1;
+
+/**
+ * The socket under a peer of the node adapter: `ws` keeps it there, though not for others. Then frames that were built once
+ * leave several in one write, as with `attach`; peers of other runtimes, and sockets with extensions, get `send`.
+ */
+function rawSinkOf({ websocket }: CrosswsPeer): ByteSink | undefined {
+  const { _socket: socket, _extensions: extensions } = websocket as {
+    readonly _socket?: Partial<Pick<Socket, 'write' | 'writableLength'>> | null;
+    readonly _extensions?: object;
+  };
+  const isKnown = typeof socket?.write === 'function' && typeof socket.writableLength === 'number';
+  // Compressed frames of its own would wait while ours pass them.
+  if (!isKnown || extensions === undefined || Object.keys(extensions).length > 0) return undefined;
+  return {
+    get waiting() {
+      return socket.writableLength ?? 0;
+    },
+    write(bytes) {
+      if ((websocket as { readonly readyState?: number }).readyState === OPEN) socket.write?.(bytes);
+    },
+  };
+}
+
+function batchedTransport(peer: CrosswsPeer, outbox: Outbox): Transport {
+  return {
+    get bufferedBytes() {
+      return outbox.waiting;
+    },
+    sizeOf: ({ frame }) => frame.length,
+    send: ({ frame }) => outbox.push(frame),
+    sendBatch({ frames, records }) {
+      outbox.push(frames, records.length);
+      return true;
+    },
+    resume: () => {},
+    close(code, reason) {
+      outbox.flush();
+      peer.close(code, reason);
+    },
+    terminate: () => peer.terminate(),
   };
 }
 
