@@ -1,7 +1,7 @@
 /**
  * Owns the atomic steps of the engine, as Lua. A room is three keys of one hash tag:
  * - `meta`, a hash: `epoch`, `seq`, `base` (the seq at which the epoch began), `replid`, `snap` and `snapSeq` (the room's
- *   state as JSON and the seq it holds at; empty: the state before the first event);
+ *   state as JSON and the seq it holds at; empty: the state before the first event), `ends` (the keys expire);
  * - `log`, a stream whose ids are the seqs, each entry `b` (what JS wrote) and `a` (when, unix ms);
  * - `ids`, a sorted set of event ids by seq.
  *
@@ -19,7 +19,7 @@ import { LUA_BASICS, script } from './scripts.js';
 const OPEN = `${LUA_BASICS}
 local meta, log, ids = KEYS[1], KEYS[2], KEYS[3]
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
-local m = redis.call('HMGET', meta, 'epoch', 'seq', 'base', 'replid', 'snapSeq')
+local m = redis.call('HMGET', meta, 'epoch', 'seq', 'base', 'replid', 'snapSeq', 'ends')
 local epoch, seq, base, snapSeq = m[1], tonumber(m[2] or 0), tonumber(m[3] or 0), tonumber(m[5] or 0)
 local function renew()
   epoch, base = ARGV[1], seq
@@ -39,23 +39,33 @@ end
  * fenced: an owner that was deposed changes nothing, not even the epoch.
  */
 export const PUBLISH = script(`${luaFence(3, 9)}${OPEN}
-local known = redis.call('ZSCORE', ids, ARGV[2])
-if known then return {epoch, int(tonumber(known)), 1, 0} end
 local now = clock(ARGV[4])
+local nextSeq = int(seq + 1)
+if redis.call('ZADD', ids, 'NX', nextSeq, ARGV[2]) == 0 then
+  return {epoch, int(tonumber(redis.call('ZSCORE', ids, ARGV[2]))), 1, 0}
+end
 seq = seq + 1
-redis.call('XADD', log, int(seq) .. '-0', 'b', ARGV[3], 'a', int(now))
-redis.call('HSET', meta, 'seq', int(seq))
 if ARGV[7] == '1' then snapSeq = seq end
 local keep = math.min(seq - tonumber(ARGV[5]), snapSeq)
-if keep > 0 then redis.call('XTRIM', log, 'MINID', int(keep + 1)) end
-redis.call('ZADD', ids, seq, ARGV[2])
-local extra = redis.call('ZCARD', ids) - tonumber(ARGV[6])
-if extra > 0 then redis.call('ZREMRANGEBYRANK', ids, 0, extra - 1) end
-for n = 1, 3 do
-  if ARGV[8] == '0' then redis.call('PERSIST', KEYS[n]) else redis.call('PEXPIRE', KEYS[n], ARGV[8]) end
+if keep > 0 then
+  redis.call('XADD', log, 'MINID', int(keep + 1), nextSeq .. '-0', 'b', ARGV[3], 'a', int(now))
+else
+  redis.call('XADD', log, nextSeq .. '-0', 'b', ARGV[3], 'a', int(now))
 end
-redis.call('SPUBLISH', ARGV[9], epoch .. ' ' .. int(seq) .. ' ' .. ARGV[3])
-return {epoch, int(seq), 0, int(seq - snapSeq)}
+-- One id for each seq: the ids up to that one are more than are remembered.
+if seq > tonumber(ARGV[6]) then redis.call('ZREMRANGEBYSCORE', ids, '-inf', int(seq - tonumber(ARGV[6]))) end
+if ARGV[8] ~= '0' then
+  redis.call('HSET', meta, 'seq', nextSeq, 'ends', 1)
+  for n = 1, 3 do redis.call('PEXPIRE', KEYS[n], ARGV[8]) end
+else
+  redis.call('HSET', meta, 'seq', nextSeq)
+  if m[6] then
+    redis.call('HDEL', meta, 'ends')
+    for n = 1, 3 do redis.call('PERSIST', KEYS[n]) end
+  end
+end
+redis.call('SPUBLISH', ARGV[9], epoch .. ' ' .. nextSeq .. ' ' .. ARGV[3])
+return {epoch, nextSeq, 0, int(seq - snapSeq)}
 `);
 
 /**
@@ -91,6 +101,22 @@ if not isBrief and not isStateless then out[5] = redis.call('HGET', meta, 'snap'
 for i, entry in ipairs(list) do
   out[6][2 * i - 1] = string.match(entry[1], '^%d+')
   out[6][2 * i] = entry[2][2]
+end
+return out
+`);
+
+/**
+ * Which rooms are not as somebody knows them. KEYS: meta and log of each. ARGV: epoch and seq of each. Answers their places
+ * in the list, from 1. Where it finds nothing, a read would bring nothing.
+ */
+export const TAILS = script(`
+local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
+local out = {}
+for n = 1, #KEYS, 2 do
+  local m = redis.call('HMGET', KEYS[n], 'epoch', 'seq', 'replid', 'snapSeq')
+  local isSame = m[1] == ARGV[n] and m[2] == ARGV[n + 1] and m[3] == replid
+  if isSame and tonumber(m[2]) > tonumber(m[4] or 0) then isSame = redis.call('EXISTS', KEYS[n + 1]) == 1 end
+  if not isSame then out[#out + 1] = (n + 1) / 2 end
 end
 return out
 `);

@@ -6,7 +6,7 @@ import { RedisError } from '../errors.js';
 
 /** What makes writes those of one ownership: `ShardOwnership` is one. */
 export interface RedisFence {
-  /** The token that Redis has to hold: term and holder. */
+  /** The token that Redis has to hold. */
   readonly fenceToken: string;
   /** The key that holds it, on the node of another key. */
   fenceKeyFor(key: string): string;

@@ -1,22 +1,27 @@
 /**
  * Owns the atomic steps of an election, as Lua. An election is two keys of one hash tag:
- * - `fence`, `term holder`: the latest term and who got it; the holder is empty when it was given back;
- * - `lease`, a hash: `until`, `ms` (how long it was) and `ask` (the number of the question that it answered).
+ * - `fence`, the latest token: `term holder question`; `term` and a space when it was given back. The number of the
+ *   question that was answered with it makes it another token even where Redis has lost the last term;
+ * - `lease`, a hash: `until` and `ms`, how long it was.
  *
- * A term is at least the server's time in ms, so that terms grow even when Redis has lost the last one.
+ * A term is at least the server's time in ms, so that terms grow even then.
  */
 import { LUA_BASICS, script } from './scripts.js';
 
+const STANDING = `
+local standing = redis.call('GET', KEYS[1]) or ''
+local term, holder, question = string.match(standing, '^(%d+) (%S*) ?(%d*)$')
+term, question = tonumber(term or 0), tonumber(question or 0) or 0
+`;
+
 /** ARGV: holder, number of the question, lease in ms, floor, time. Answers 1 and the term; 0, the term, and the ms left. */
-export const ACQUIRE = script(`${LUA_BASICS}
-local term, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (.*)$')
-term = tonumber(term or 0)
-local lease = redis.call('HMGET', KEYS[2], 'until', 'ms', 'ask')
+export const ACQUIRE = script(`${LUA_BASICS}${STANDING}
+local lease = redis.call('HMGET', KEYS[2], 'until', 'ms')
 local now, ms = clock(ARGV[5]), tonumber(ARGV[3])
 local left = tonumber(lease[1] or 0) - now
 if holder == ARGV[1] then
-  -- A question that was overtaken by a later one must not end the term which that one got.
-  if tonumber(lease[3] or 0) >= tonumber(ARGV[2]) then return {0, int(term), '0'} end
+  -- A question that was overtaken by a later one must not end what that one got.
+  if question >= tonumber(ARGV[2]) then return {0, int(term), '0'} end
 elseif holder and holder ~= '' and left > 0 then
   local longest = tonumber(lease[2] or ms)
   if left > longest then
@@ -27,8 +32,8 @@ elseif holder and holder ~= '' and left > 0 then
   return {0, int(term), int(left)}
 end
 term = math.max(term + 1, tonumber(ARGV[4]) + 1, now)
-redis.call('SET', KEYS[1], int(term) .. ' ' .. ARGV[1])
-redis.call('HSET', KEYS[2], 'until', int(now + ms), 'ms', int(ms), 'ask', ARGV[2])
+redis.call('SET', KEYS[1], int(term) .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
+redis.call('HSET', KEYS[2], 'until', int(now + ms), 'ms', int(ms))
 return {1, int(term), '0'}
 `);
 
@@ -41,11 +46,13 @@ end
 return standing
 `);
 
-/** The term stays, so that the next is higher. ARGV: holder. */
-export const RELEASE = script(`
-local term, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (.*)$')
-if holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], term .. ' ')
+/**
+ * Gives back what was granted for questions before this one; the term stays, so that the next is higher. ARGV: holder,
+ * number of the question.
+ */
+export const RELEASE = script(`${LUA_BASICS}${STANDING}
+if holder ~= ARGV[1] or question >= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], int(term) .. ' ')
 redis.call('DEL', KEYS[2])
 return 1
 `);

@@ -14,6 +14,7 @@ import type { RedisClient, RedisSubscriber } from './port.js';
 import { RoomFeed } from './room-feed.js';
 import { type ApplyRoomEvent, fold } from './room-tail.js';
 import { type Script, ScriptRunner, within } from './scripts.js';
+import { type OpenRoom, TailChecks } from './tail-checks.js';
 
 /** The hub's engine on Redis. */
 export interface RedisEngine extends HubEngine {
@@ -117,13 +118,21 @@ class EngineOnRedis implements RedisEngine {
   /** For whom a publish is made: a hub lies between the owner's call and ours. */
   private readonly fence = new AsyncLocalStorage<RedisFence>();
   private subscriber: Promise<RedisSubscriber> | undefined;
-  private tailTimer: unknown;
+  private readonly checks: TailChecks;
   private isClosed = false;
 
   constructor(settings: RedisEngineSettings) {
     this.settings = settings;
     this.clock = settings.clock ?? systemClock;
     this.runner = new ScriptRunner(settings.client, settings.commandTimeoutMs, this.clock);
+    this.checks = new TailChecks({
+      clock: this.clock,
+      runner: this.runner,
+      everyMs: settings.tailCheckMs,
+      retryMs: RETRY_MS,
+      maxAgeMs: settings.maxAgeMs,
+      rooms: () => this.openRooms(),
+    });
   }
 
   fenced<T>(ownership: RedisFence, work: () => T): T {
@@ -134,7 +143,7 @@ class EngineOnRedis implements RedisEngine {
     this.assertOpen();
     const { maxEvents, maxIds, maxAgeMs } = this.settings;
     const payload = event.json ?? JSON.stringify(event.payload ?? null);
-    const body = JSON.stringify([event.event, payload, event.id, event.ts, event.traceId]);
+    const body = `${JSON.stringify([event.event, event.id, event.ts, event.traceId])}\n${payload}`;
     const isStateless = this.isStateless(room);
     const isEnd = isStateless || (event.event === 'room.deleted' && room.startsWith('channel:'));
     const grouped = this.grouped.get(room);
@@ -206,7 +215,7 @@ class EngineOnRedis implements RedisEngine {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.clock.clearTimer(this.tailTimer);
+    this.checks.close();
     for (const { feed } of this.feeds.values()) feed.close();
     this.feeds.clear();
     this.grouped.clear();
@@ -254,30 +263,22 @@ class EngineOnRedis implements RedisEngine {
   private async makeSubscriber(): Promise<RedisSubscriber> {
     const subscriber = this.settings.client.duplicate();
     subscriber.on('error', (error) => {
-      for (const { feed } of this.feeds.values()) feed.doubt();
+      this.checks.doubt();
       this.settings.onError(error);
     });
-    subscriber.on('ready', () => this.checkTails());
+    subscriber.on('ready', () => this.checks.check());
     try {
       await within(subscriber.connect(), this.settings.commandTimeoutMs, this.clock);
     } catch (error) {
       subscriber.destroy();
       throw error;
     }
-    this.armTailCheck();
+    this.checks.start();
     return subscriber;
   }
 
-  private armTailCheck(): void {
-    if (this.isClosed) return;
-    this.tailTimer = this.clock.setTimer(() => {
-      this.checkTails();
-      this.armTailCheck();
-    }, this.settings.tailCheckMs);
-  }
-
-  private checkTails(): void {
-    for (const { feed } of this.feeds.values()) if (feed.position !== undefined) feed.check();
+  private *openRooms(): Iterable<OpenRoom> {
+    for (const [room, { feed }] of this.feeds) yield { feed, keys: [this.key(room, 'meta'), this.key(room, 'log')] };
   }
 
   private async readLog(room: string, since: Position | undefined, isBrief: boolean): Promise<RoomRead> {
@@ -401,9 +402,13 @@ function parseMessage(room: string, message: string): RoomRecord | undefined {
 
 function parseRecord(room: string, epoch: string, seq: number, body: string): RoomRecord | undefined {
   if (!Number.isSafeInteger(seq) || seq < 1) return undefined;
+  // The payload stands as it is, behind the line with the rest: JSON within JSON would be written and read twice.
+  const line = body.indexOf('\n');
+  if (line < 0) return undefined;
+  const payload = body.slice(line + 1);
   try {
-    const [event, payload, id, ts, traceId] = JSON.parse(body) as [string, string, string, number, string | null];
-    if (typeof event !== 'string' || typeof payload !== 'string' || typeof id !== 'string') return undefined;
+    const [event, id, ts, traceId] = JSON.parse(body.slice(0, line)) as [string, string, number, string | null];
+    if (typeof event !== 'string' || typeof id !== 'string') return undefined;
     const record = { room, epoch, seq, event, payload, id, ts };
     return Object.freeze(typeof traceId === 'string' ? { ...record, traceId } : record);
   } catch {

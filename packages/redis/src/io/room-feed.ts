@@ -40,6 +40,8 @@ export class RoomFeed {
   private retry: unknown;
   /** The last event that this process published: a reader here must not be shown less. */
   private published: Position | undefined;
+  /** Where the room was when old events were last forgotten. */
+  private mark: Position | undefined;
 
   constructor(host: RoomFeedHost, room: string) {
     this.host = host;
@@ -75,9 +77,26 @@ export class RoomFeed {
     else if (verdict === 'hole') this.check();
   }
 
-  /** The connection is gone: readers ask the log until a read has succeeded. */
+  /** The connection is gone: readers ask the log until it was compared. */
   doubt(): void {
     this.isUnsure = true;
+  }
+
+  /**
+   * Somebody has compared the log with a position that was this room's then: it ends there, or it does not.
+   * What came over the connection meanwhile says by itself whether it follows.
+   */
+  onCompared(asked: Position, isSame: boolean): void {
+    if (isSame) {
+      if (this.filling === undefined) this.isUnsure = false;
+    } else if (this.isUnsure || this.tail?.position === asked) this.check();
+  }
+
+  /** Drops the events that were there at the call before. */
+  forgetOld(): void {
+    const at = this.tail?.position;
+    if (at !== undefined && this.mark?.epoch === at.epoch) this.tail?.forget(this.mark.seq);
+    this.mark = at;
   }
 
   /** Compares with the log. What is missing is told; a failure is tried again. */

@@ -66,6 +66,14 @@ export class RoomTail {
     return { epoch, seq, recovered: since !== undefined, events, snapshot: this.state };
   }
 
+  /** Drops the events up to that one. */
+  forget(seq: number): void {
+    const left = Math.max(0, this.at.seq - seq);
+    if (left >= this.ring.length) return;
+    this.catchUp();
+    this.ring = this.ring.slice(this.ring.length - left);
+  }
+
   private catchUp(): void {
     const behind = this.at.seq - this.stateSeq;
     if (behind === 0) return;

@@ -125,7 +125,7 @@ export class ShardOwnership implements RedisFence {
     this.name = host.name;
     this.term = term;
     this.signal = signal;
-    this.fenceToken = tokenOf(term, host.holder);
+    this.fenceToken = host.token;
   }
 
   /** Whether the lease holds by this process's own clock. Still `true` while the work of a hand-over ends. */
@@ -151,7 +151,7 @@ export class ShardOwnership implements RedisFence {
 
 interface OwnershipHost {
   readonly name: string;
-  readonly holder: string;
+  readonly token: string;
   isValid(term: number): boolean;
   resign(): void;
   fenceKeyFor(key: string): string;
@@ -246,16 +246,16 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
         void this.answer(effect.id, this.ask(effect.id, effect.floor));
         return;
       case 'renew':
-        void this.answer(effect.id, this.renew(effect.id, effect.term));
+        void this.answer(effect.id, this.renew(effect));
         return;
       case 'release':
         void this.answer(
           effect.id,
-          this.runner.run(RELEASE, this.keys, [this.holder]).then(() => ({ type: 'released', id: effect.id })),
+          this.runner.run(RELEASE, this.keys, [this.holder, effect.id]).then(() => ({ type: 'released', id: effect.id })),
         );
         return;
       case 'elect':
-        this.begin(effect.term);
+        this.begin(effect.term, effect.lease);
         return;
       case 'end':
         this.settings.logger.info({ name: this.settings.name, term: effect.term, reason: effect.reason }, 'deposed');
@@ -291,14 +291,14 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
     const [granted, termText, left] = reply as [number, string, string];
     const term = Number(termText);
     if (granted !== 1) return { type: 'held', id, term, remainingMs: Number(left) };
-    const standing = this.isCluster ? await this.seal(tokenOf(term, this.holder)) : undefined;
+    const standing = this.isCluster ? await this.seal(this.tokenOf(term, id)) : undefined;
     return standing === undefined
       ? { type: 'granted', id, term }
       : { type: 'held', id, term: standing, remainingMs: 0 };
   }
 
-  private async renew(id: number, term: number): Promise<ElectionInput> {
-    const token = tokenOf(term, this.holder);
+  private async renew({ id, term, lease }: Extract<ElectionEffect, { type: 'renew' }>): Promise<ElectionInput> {
+    const token = this.tokenOf(term, lease);
     const standing = await this.runner.run(RENEW, this.keys, [token, this.settings.leaseMs, this.time()]);
     return standing === token ? { type: 'renewed', id } : { type: 'lost', id, term: termOf(String(standing)) };
   }
@@ -330,12 +330,12 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
     }
   }
 
-  private begin(term: number): void {
+  private begin(term: number, lease: number): void {
     const { logger, name, run } = this.settings;
     const abort = new AbortController();
     const host: OwnershipHost = {
       name,
-      holder: this.holder,
+      token: this.tokenOf(term, lease),
       isValid: (of) => this.held?.ownership.term === of && this.isOwner,
       resign: () => this.resign(),
       fenceKeyFor: (key) => (this.isCluster ? this.slotFence(slotTags()[slotOf(key)] as string) : this.keys[0]),
@@ -349,6 +349,11 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
       .then(() => run(ownership))
       .catch((error: unknown) => this.tell(error))
       .finally(() => this.driver.dispatch({ type: 'finished' }));
+  }
+
+  /** As `owner-scripts.ts` writes it. */
+  private tokenOf(term: number, lease: number): string {
+    return `${term} ${this.holder} ${lease}`;
   }
 
   private slotFence(tag: string): string {
@@ -365,8 +370,4 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
     logger.warn({ name, reason: messageOf(error) }, 'trouble with the election or the work of its owner');
     this.emit('error', { error });
   }
-}
-
-function tokenOf(term: number, holder: string): string {
-  return `${term} ${holder}`;
 }

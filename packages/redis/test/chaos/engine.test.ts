@@ -114,7 +114,7 @@ describe.skipIf(!hasRedis)('the engine on a Redis', () => {
     // As the publishing script does, but for the message.
     const meta = `guildkit:{${ROOM}}:meta`;
     await client.sendCommand(['HINCRBY', meta, 'seq', '1']);
-    const body = JSON.stringify(['chat.message', '2', 'lost', 1, null]);
+    const body = `${JSON.stringify(['chat.message', 'lost', 1, null])}\n2`;
     await client.sendCommand(['XADD', `guildkit:{${ROOM}}:log`, '2-0', 'b', body, 'a', String(Date.now())]);
     await eventually(() => expect(reader.seen).toEqual([1, 2]));
     expect(reader.restarts).toBe(0);
@@ -190,8 +190,8 @@ describe.skipIf(!hasRedis)('the engine on a Redis', () => {
 
   it('a promoted replica is another epoch: positions of the old primary are not taken for its own', async () => {
     const port = String(await freePort());
-    const primary = await start('--port', port);
-    const replica = await start('--replicaof', '127.0.0.1', port, '--repl-diskless-sync-delay', '0');
+    const primary = await start('--port', port, '--repl-diskless-sync-delay', '0');
+    const replica = await start('--replicaof', '127.0.0.1', port);
     const probe = await connectTo(replica.path);
     closing.push(() => probe.close());
     const before = await engine(primary);

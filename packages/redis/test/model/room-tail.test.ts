@@ -23,12 +23,19 @@ it('gives every reader what the log would, or nothing', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('push' as const), by: fc.integer({ min: 1, max: 12 }) }),
     fc.record({ kind: fc.constant('read' as const), by: fc.integer({ min: -1, max: 14 }) }),
+    fc.record({ kind: fc.constant('forget' as const), by: fc.integer({ min: -1, max: 14 }) }),
   );
   fc.assert(
     fc.property(fc.nat(5), fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 20 }), (from, size, steps) => {
       const tail = tailAt(from, size);
       let seq = from;
+      let forgotten = 0;
       for (const { kind, by } of steps) {
+        if (kind === 'forget') {
+          tail.forget(seq - by);
+          forgotten = Math.max(forgotten, Math.min(seq, seq - by));
+          continue;
+        }
         if (kind === 'push') {
           for (let n = 0; n < by; n += 1) {
             seq += 1;
@@ -40,10 +47,11 @@ it('gives every reader what the log would, or nothing', () => {
         const read = tail.read({ epoch: 'e', seq: since });
         if (by < 0) expect(read).toBeUndefined();
         if (read === undefined) {
-          // Only what is older than the ring, or than the tail's own beginning, may be refused.
-          expect(by < 0 || by > size || since < from).toBe(true);
+          // Only what is older than the ring, or than the tail's own beginning, or forgotten, may be refused.
+          expect(by < 0 || by > size || since < from || since < forgotten).toBe(true);
           continue;
         }
+        expect(since).toBeGreaterThanOrEqual(Math.min(seq, forgotten));
         expect(read).toEqual({
           epoch: 'e',
           seq,
