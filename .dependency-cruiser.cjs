@@ -61,7 +61,8 @@ module.exports = {
       from: { path: '^packages/redis/test/' },
       to: {
         path: '^(packages|examples|bench)/',
-        pathNot: '^packages/(redis|core|sandbox|(gateway|rest|server-kit)/(src|test/(contract|support)))/',
+        pathNot:
+          '^packages/(redis|core|sandbox|realtime-client/src|(gateway|rest|server-kit)/(src|test/(contract|support)))/',
       },
     },
     {

@@ -1,11 +1,10 @@
 /** App processes that are killed and replaced, by seed: every client ends with exactly the log. `npm run soak -- redis` is the long run. */
-import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { addFigures, isSoak } from '../support/figures.js';
 import { processRun } from '../support/process-run.js';
 import { hasRedis } from '../support/redis-server.js';
 
 const number = (name: string, fallback: number) => Number(process.env[name] ?? fallback);
-const report = process.env.GUILDKIT_SOAK_REPORT;
 const run = {
   processes: number('GUILDKIT_SOAK_PROCESSES', 3),
   sockets: number('GUILDKIT_SOAK_SOCKETS', 24),
@@ -17,10 +16,12 @@ const run = {
 };
 
 describe.skipIf(!hasRedis)('processes of an app that end at random', () => {
-  it('leave every client with exactly the log, in order, none twice', { timeout: 3_600_000 }, async () => {
-    const progress = report === undefined ? undefined : (line: string) => process.stdout.write(`  ${line}\n`);
+  it('leave every client with exactly the log, in order, none twice', {
+    timeout: run.seconds * 1_000 + 300_000,
+  }, async () => {
+    const progress = !isSoak ? undefined : (line: string) => process.stdout.write(`  ${line}\n`);
     const result = await processRun({ ...run, progress });
-    if (report !== undefined) writeFileSync(report, JSON.stringify(result));
+    addFigures(result);
     expect(result.problems).toEqual([]);
     expect(result.snapshots).toBe(0);
     expect(result.deliveries).toBeGreaterThan(run.sockets);

@@ -3,17 +3,16 @@
  * publish is said to have worked that is not in the log of its epoch, and no client lacks an event without being told.
  * `npm run soak -- faults` stops Redis for 30 s instead of one.
  */
-import { appendFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FaultOutcome, FaultWorld, type FaultWorldOptions } from '../support/fault-world.js';
 import { pause, until } from '../support/process-run.js';
 import { freePort } from '../support/redis-cluster.js';
 import { RedisProxy } from '../support/redis-proxy.js';
 import { connectTo, hasRedis, TestRedis } from '../support/redis-server.js';
+import { settled } from '../support/settled.js';
 
 /** How long Redis is away. */
 const AWAY_MS = Number(process.env.GUILDKIT_SOAK_AWAY_MS ?? 700);
-const report = process.env.GUILDKIT_SOAK_REPORT;
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -53,14 +52,6 @@ async function world(paths: readonly string[], options: Omit<FaultWorldOptions, 
   return made;
 }
 
-/** Keeps what the long run prints. */
-function told(outcome: FaultOutcome): FaultOutcome {
-  const name = expect.getState().currentTestName?.split(' > ').at(-1);
-  if (report !== undefined) appendFileSync(report, `${JSON.stringify({ name, ...outcome })}\n`);
-  expect(outcome.problems).toEqual([]);
-  return outcome;
-}
-
 const codes = ({ rejected }: FaultOutcome) => Object.keys(rejected).sort();
 const CLIENTS = 4;
 
@@ -76,7 +67,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     await server.up();
     await here.more(20);
     const admin = await adminOf(server);
-    const outcome = told(await here.outcome(admin));
+    const outcome = settled(await here.outcome(admin));
     expect(outcome).toMatchObject({ snapshots: CLIENTS, lost: 0 });
     // The file had all of it: nobody's event is gone, whatever its epoch.
     const log = await admin.xRange('guildkit:{channel:10}:log', '-', '+');
@@ -93,7 +84,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     expect(here.resolved.length).toBe(before);
     await server.up();
     await here.more(20);
-    const outcome = told(await here.outcome(await adminOf(server)));
+    const outcome = settled(await here.outcome(await adminOf(server)));
     expect(outcome).toMatchObject({ snapshots: CLIENTS, lost: 0 });
     expect(codes(outcome)).toContain('ERR_REDIS_SERVER_UNAVAILABLE');
   });
@@ -104,7 +95,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     const here = await world([server.path]);
     await admin.flushAll();
     await here.more(20);
-    expect(told(await here.outcome(admin))).toMatchObject({ snapshots: CLIENTS, lost: 0, rejected: {} });
+    expect(settled(await here.outcome(admin))).toMatchObject({ snapshots: CLIENTS, lost: 0, rejected: {} });
   });
 
   it('paused: publishes fail, and those asked for again are there once', async () => {
@@ -115,7 +106,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     await here.failures(2);
     server.resume();
     await here.more(20);
-    const outcome = told(await here.outcome(await adminOf(server)));
+    const outcome = settled(await here.outcome(await adminOf(server)));
     expect(outcome).toMatchObject({ snapshots: 0, lost: 0 });
     expect(codes(outcome)).toEqual(['ERR_REDIS_COMMAND_TIMEOUT']);
   });
@@ -126,7 +117,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     const here = await world([server.path], { commandTimeoutMs: 250 });
     await admin.sendCommand(['DEBUG', 'SLEEP', '0.8']);
     await here.more(20);
-    const outcome = told(await here.outcome(admin));
+    const outcome = settled(await here.outcome(admin));
     expect(outcome).toMatchObject({ snapshots: 0, lost: 0 });
     expect(codes(outcome)).toEqual(['ERR_REDIS_COMMAND_TIMEOUT']);
   });
@@ -139,7 +130,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     await here.more(10);
     proxy.latencyMs = 0;
     await here.more(10);
-    expect(told(await here.outcome(await adminOf(server)))).toMatchObject({ snapshots: 0, lost: 0, rejected: {} });
+    expect(settled(await here.outcome(await adminOf(server)))).toMatchObject({ snapshots: 0, lost: 0, rejected: {} });
   });
 
   it('whose connections break with answers on their way: what was asked for again is there once', async () => {
@@ -153,7 +144,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     }
     proxy.latencyMs = 0;
     await here.more(20);
-    const outcome = told(await here.outcome(await adminOf(server)));
+    const outcome = settled(await here.outcome(await adminOf(server)));
     expect(outcome).toMatchObject({ snapshots: 0, lost: 0 });
     expect(codes(outcome)).toContain('ERR_REDIS_COMMAND_FAILED');
   });
@@ -179,7 +170,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     proxy.release();
     await until(async () => (await listeners()) === 2, 20_000, 'it listens again');
     await here.more(10);
-    expect(told(await here.outcome(admin))).toMatchObject({ snapshots: 0, lost: 0 });
+    expect(settled(await here.outcome(admin))).toMatchObject({ snapshots: 0, lost: 0 });
   });
 
   it('full, evicting nothing: publishes are refused, what is there can be read', async () => {
@@ -194,7 +185,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     expect(here.resolved.length).toBe(before);
     await admin.configSet('maxmemory', '0');
     await here.more(20);
-    const outcome = told(await here.outcome(admin));
+    const outcome = settled(await here.outcome(admin));
     expect(outcome).toMatchObject({ snapshots: 0, lost: 0 });
     expect(codes(outcome)).toEqual(['ERR_REDIS_COMMAND_FAILED']);
   });
@@ -202,14 +193,14 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
   it('full, evicting whatever it likes: clients are told, or lack nothing', async () => {
     const server = await redis('--maxmemory-policy', 'allkeys-random');
     const admin = await adminOf(server);
-    const here = await world([server.path], { padding: 'x'.repeat(2_000) });
+    const here = await world([server.path], { padding: 'x'.repeat(4_000), gapMs: 1 });
     await admin.configSet('maxmemory', '3mb');
-    await here.more(1_000, 60_000);
+    await here.more(500, 60_000);
     await admin.configSet('maxmemory', '0');
     const evicted = Number(/evicted_keys:(\d+)/.exec(await admin.info('stats'))?.[1]);
     expect(evicted).toBeGreaterThan(0);
     await here.more(20);
-    told(await here.outcome(admin, { isEvicted: true }));
+    settled(await here.outcome(admin, { isEvicted: true }));
   });
 
   it('without the replicas it must have: publishes are refused, clients keep what they have', async () => {
@@ -220,7 +211,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     await here.failures(4);
     await admin.configSet('min-replicas-to-write', '0');
     await here.more(20);
-    const outcome = told(await here.outcome(admin));
+    const outcome = settled(await here.outcome(admin));
     expect(outcome).toMatchObject({ snapshots: 0, lost: 0 });
     expect(codes(outcome)).toEqual(['ERR_REDIS_COMMAND_FAILED']);
   });
@@ -233,7 +224,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     await here.failures(4);
     await admin.sendCommand(['REPLICAOF', 'NO', 'ONE']);
     await here.more(20);
-    const outcome = told(await here.outcome(admin));
+    const outcome = settled(await here.outcome(admin));
     expect(outcome).toMatchObject({ snapshots: CLIENTS, lost: 0 });
     expect(codes(outcome)).toEqual(['ERR_REDIS_COMMAND_FAILED']);
   });
@@ -246,13 +237,13 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
       await admin.scriptFlush();
       await here.more(3);
     }
-    expect(told(await here.outcome(admin))).toMatchObject({ snapshots: 0, lost: 0, rejected: {} });
+    expect(settled(await here.outcome(admin))).toMatchObject({ snapshots: 0, lost: 0, rejected: {} });
   });
 
   it('replaced by its replica while one hub still writes to it: that hub’s clients are told what is gone', async () => {
     const port = String(await freePort());
-    const primary = await redis('--port', port);
-    const replica = await redis('--replicaof', '127.0.0.1', port, '--repl-diskless-sync-delay', '0');
+    const primary = await redis('--port', port, '--repl-diskless-sync-delay', '0');
+    const replica = await redis('--replicaof', '127.0.0.1', port);
     const admin = await adminOf(replica);
     await until(
       async () => (await admin.info('replication')).includes('master_link_status:up'),
@@ -268,7 +259,7 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     await pause(AWAY_MS);
     ways[0].lead(replica.path);
     await here.more(20);
-    const outcome = told(await here.outcome(admin));
+    const outcome = settled(await here.outcome(admin));
     const epochs = new Set(here.resolved.map(({ epoch }) => epoch));
     const { epoch } = here.resolved.at(-1) ?? {};
     const lost = here.resolved.filter((each) => each.epoch !== epoch);

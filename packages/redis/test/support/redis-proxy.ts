@@ -70,9 +70,13 @@ export class RedisProxy {
     for (const [from, to] of [pair, [redis, client] as const]) {
       from.on('error', end);
       from.on('close', end);
+      let dueAt = 0;
       from.on('data', (data) => {
-        if (this.latencyMs === 0) to.write(data);
-        else setTimeout(() => to.write(data), this.latencyMs);
+        const now = performance.now();
+        // Nothing overtakes what is under way.
+        dueAt = Math.max(dueAt, now + this.latencyMs);
+        if (dueAt <= now) to.write(data);
+        else setTimeout(() => to.write(data), dueAt - now);
       });
     }
   }
