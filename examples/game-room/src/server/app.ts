@@ -13,6 +13,7 @@ import { createJwtIssuer, createJwtVerifier } from '@guildkit/server-kit/jwt';
 import { createMetrics, type Metrics } from '@guildkit/server-kit/observability';
 import { RoomService } from '@guildkit/server-kit/rooms';
 import { createAccess } from './access.js';
+import { measureApp, timeCommands } from './app-metrics.js';
 import { type ApiMessage, type Chat, type ChatMessage, createChat } from './chat.js';
 import { createCommands } from './commands.js';
 import { createSandboxWithTables, discordOf } from './discord.js';
@@ -20,6 +21,8 @@ import { createDiscordFeed } from './discord-feed.js';
 import { createEventSink } from './event-sink.js';
 import type { DiscordFeed } from './feed.js';
 import { createLogin, type Login } from './login.js';
+import { createOps, type Ops } from './ops.js';
+import { createOpsLog } from './ops-log.js';
 import { isAllowedOrigin, sameOrigin } from './origins.js';
 import { createPeople, type People } from './people.js';
 import { aloneInTheWorld, createProcesses, type Deed, type Processes } from './processes.js';
@@ -72,6 +75,8 @@ export interface App {
   /** Voice and video of pages. */
   readonly seats: Seats;
   readonly metrics: Metrics;
+  /** How this process is, for operators. */
+  readonly ops: Ops;
   readonly logger: Logger;
   /** Present only when the sandbox stands in for Discord. */
   readonly simulation: Simulation | undefined;
@@ -101,8 +106,10 @@ export interface AppOptions {
   readonly origin: () => string;
 }
 
-export async function createApp({ settings, logger, origin }: AppOptions): Promise<App> {
+export async function createApp({ settings, logger: written, origin }: AppOptions): Promise<App> {
   const startedAt = performance.now();
+  const opsLog = createOpsLog(settings);
+  const logger = opsLog.follow(written);
   // First, because a key that cannot be used ends the start: nothing is open yet that would keep the process alive.
   const { issuer: issuerName, audience, privateJwk } = settings.jwt;
   const issuer = await createJwtIssuer({
@@ -170,7 +177,7 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
       if (name?.kind === 'guild') return name.id === guildId;
       return name?.id === userId;
     },
-    onCommand: (command) => bus.handle(command),
+    onCommand: timeCommands(metrics, (command) => bus.handle(command)),
     engine: shared?.engine,
     maxReconnectAttempts: settings.maxReconnectAttempts,
     // The page of all rooms listens to each of them. Discord allows 500 channels in a server.
@@ -289,8 +296,13 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     link: feed.link,
     logger,
   });
-  metrics.onCollect(() => {
-    metrics.set('connections', { transport: 'ws' }, hub.stats().connections);
+  measureApp({
+    metrics,
+    hub,
+    rooms,
+    rest,
+    queued: () => bus.stats().queued,
+    isConnected: () => feed.state() === 'ready',
   });
 
   // A seat that is given or taken changes what somebody may see.
@@ -322,7 +334,20 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
   await withPatience(ready, CONNECT_PATIENCE_MS, () => setAway('Discord has not answered yet'));
 
   let closing: Promise<void> | undefined;
+  const health = (): AppHealth => {
+    const state = feed.state();
+    return {
+      status: closing !== undefined ? 'stopping' : state === 'ready' ? 'ok' : 'degraded',
+      discord: { simulated: sandbox !== undefined, topology: settings.topology.kind, state, role: feed.role() },
+      rooms: directory.list().length,
+      connections: hub.stats().connections,
+      uptimeSeconds: Math.round((performance.now() - startedAt) / 1000),
+    };
+  };
+  const { operators } = settings;
+  const ops = createOps({ log: opsLog, metrics, hub, directory, seats, health, operators });
   const close = async () => {
+    ops.close();
     // First: what happens from here on is for the next process, or for another one at once.
     await feed.close();
     await Promise.all([hub.close({ drainMs: DRAIN_MS }), seats.close()]);
@@ -361,16 +386,8 @@ export async function createApp({ settings, logger, origin }: AppOptions): Promi
     },
     receiveEvent: feed.receive,
     allowsOrigin,
-    health() {
-      const state = feed.state();
-      return {
-        status: closing !== undefined ? 'stopping' : state === 'ready' ? 'ok' : 'degraded',
-        discord: { simulated: sandbox !== undefined, topology: settings.topology.kind, state, role: feed.role() },
-        rooms: directory.list().length,
-        connections: hub.stats().connections,
-        uptimeSeconds: Math.round((performance.now() - startedAt) / 1000),
-      };
-    },
+    health,
+    ops,
     close() {
       closing ??= close();
       return closing;

@@ -22,6 +22,10 @@ export interface Presence {
   shownAs(discordId: string): string;
   /** The seats in a channel. */
   seatsIn(channelId: string): readonly SeatedPlayer[];
+  /** How many people are in a channel, each once. */
+  peopleIn(channelId: string): number;
+  /** How many seats are in channels. */
+  seatCount(): number;
 }
 
 export interface PresenceOptions {
@@ -208,5 +212,8 @@ export function createPresence({ playerOf, onSeats }: PresenceOptions): Presence
       ),
     shownAs: (discordId) => entries.get(discordId)?.player.userId ?? discordId,
     seatsIn,
+    peopleIn: (channelId) =>
+      new Set([...entries.values()].flatMap((each) => (each.channelId === channelId ? [each.player.userId] : []))).size,
+    seatCount: () => seats.size,
   };
 }

@@ -65,6 +65,11 @@ const SETTINGS = z.object({
     .string()
     .regex(/^[0-9]{15,20}$/)
     .optional(),
+  OPS_USER_IDS: z
+    .string()
+    .transform((text) => text.split(',').map((id) => id.trim()))
+    .pipe(z.array(z.string().regex(/^[0-9]{15,20}$/)).min(1))
+    .optional(),
   DISCORD_API_BASE: z.url({ protocol: /^https?$/ }).optional(),
   HOST: z.string().optional(),
   PORT: integer(0, 65_535, 3000),
@@ -97,6 +102,8 @@ const REMEDIES: Readonly<Record<keyof typeof SETTINGS.shape, string>> = {
   DISCORD_SEAT_TOKENS:
     'Copy the tokens of the bots that speak for players, with commas between them; leave it out for none.',
   DISCORD_SEAT_ROLE_ID: "Set the id, 15 to 20 digits, of the role that the seats' bots have, with Move Members.",
+  OPS_USER_IDS:
+    'Set the Discord ids, 15 to 20 digits, of who may see the page /ops, with commas between them: in Discord, developer mode, right-click a person, Copy User ID.',
   DISCORD_API_BASE: 'Set an http or https address with the version: https://discord.com/api/v10.',
   HOST: 'Set the address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.',
   PORT: 'Set a port from 1 to 65535, or 0 for any free one.',
@@ -174,6 +181,8 @@ export interface Settings {
     | undefined;
   /** Bots that speak for players who talk from a page. */
   readonly seats: { readonly tokens: readonly Redacted[]; readonly roleId: string | undefined };
+  /** Who may see the page /ops, by Discord's ids; `undefined`: whoever is logged in, as in the sandbox. */
+  readonly operators: readonly string[] | undefined;
   readonly host: string;
   readonly port: number;
   /** Whether `PORT` was given: then no other port will do. */
@@ -257,6 +266,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       tokens: (s.DISCORD_SEAT_TOKENS ?? []).map((token) => new Redacted(token)),
       roleId: s.DISCORD_SEAT_ROLE_ID,
     },
+    operators: s.OPS_USER_IDS ?? (s.DISCORD_BOT_TOKEN === undefined ? undefined : []),
     host: s.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: s.PORT,
     portFixed: given.PORT !== undefined,

@@ -6,9 +6,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '@guildkit/core';
+import { currentTraceId, observeHandler } from '@guildkit/server-kit/observability';
 import { toNodeHandler } from 'srvx/node';
 import { staticMiddleware } from 'srvx/static';
 import type { App } from './app.js';
+import { routeOf } from './app-metrics.js';
 
 /** What TanStack Start's server entry is to this file. */
 export interface StartEntry {
@@ -48,7 +50,9 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
   };
   const handler = async (request: Request): Promise<Response> => {
     const nonce = randomBytes(16).toString('base64');
-    const response = await answer(request, nonce);
+    const { pathname } = new URL(request.url);
+    const observed = observeHandler(() => answer(request, nonce), { route: routeOf(pathname), metrics: app.metrics });
+    const response = await observed(request);
     for (const [name, value] of securityHeaders(nonce, isSecure)) response.headers.set(name, value);
     // A page carries its nonce: a stored copy would be refused by the next one's policy.
     if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store');
@@ -69,7 +73,7 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
 }
 
 function failure(app: App, error: unknown): Response {
-  const requestId = randomUUID();
+  const requestId = currentTraceId() ?? randomUUID();
   app.logger.error({ requestId, reason: messageOf(error) }, 'request failed');
   const message = 'Something went wrong on our side. Try again in a moment.';
   return Response.json({ error: { code: 'ERR_APP_FAILED', message, requestId } }, { status: 500 });
