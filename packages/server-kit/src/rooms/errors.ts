@@ -71,3 +71,8 @@ export class RoomError extends GuildkitError<RoomErrorCode> {
     return isErrorNamed(value, 'RoomError');
   }
 }
+
+/** What a caller is told of something that was thrown. */
+export function toRoomError(error: unknown): Error {
+  return RoomError.is(error) ? error : new RoomError('ERR_ROOM_DISCORD_FAILED', { cause: error });
+}
