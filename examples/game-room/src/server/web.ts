@@ -3,7 +3,7 @@
  * any route.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '@guildkit/core';
 import { currentTraceId, observeHandler } from '@guildkit/server-kit/observability';
@@ -63,7 +63,7 @@ export function createWebServer(app: App, entry: StartEntry, clientDir: string, 
 
   const pages = toNodeHandler(handler, { maxRequestBodySize: MAX_BODY_BYTES }) as RequestListener;
   const events = toNodeHandler(handler, { maxRequestBodySize: MAX_EVENT_BYTES }) as RequestListener;
-  const server = createServer((request, response) =>
+  const server = createServer({ ServerResponse: guardedResponse(isSecure) }, (request, response) =>
     (request.url?.split('?', 1)[0] === EVENTS_PATH ? events : pages)(request, response),
   );
   app.hub.attach(server, HUB_PATHS);
@@ -88,11 +88,22 @@ function refuseForeignUpgrade(request: IncomingMessage, socket: Duplex): void {
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
 }
 
+/** Answers that the hub writes itself have them too. A page's own policy, with its nonce, takes the place of this one. */
+function guardedResponse(isSecure: boolean): typeof ServerResponse<IncomingMessage> {
+  const headers = securityHeaders('', isSecure);
+  return class extends ServerResponse<IncomingMessage> {
+    constructor(...options: ConstructorParameters<typeof ServerResponse<IncomingMessage>>) {
+      super(...options);
+      for (const [name, value] of headers) this.setHeader(name, value);
+    }
+  };
+}
+
 function securityHeaders(nonce: string, isSecure: boolean): readonly (readonly [string, string])[] {
   const policy = [
     "default-src 'none'",
     // What gathers the microphone's samples is an audio worklet from a blob, which only scripts of the page can make.
-    `script-src 'self' 'nonce-${nonce}' blob:`,
+    `script-src 'self'${nonce && ` 'nonce-${nonce}'`} blob:`,
     "style-src 'self'",
     "img-src 'self' data:",
     "font-src 'self'",

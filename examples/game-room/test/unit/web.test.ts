@@ -60,6 +60,22 @@ describe('web server', () => {
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
   });
 
+  test('what the hub answers itself has the security headers too, and a page has its nonce once', async () => {
+    const { url } = await start((_request, { context }) => new Response(context.nonce));
+    const stream = await fetch(`${url}/api/stream?rooms=guild:1`, { headers: { origin: 'https://evil.example' } });
+    expect(stream.status).toBe(403);
+    const posted = await fetch(`${url}/api/commands`, { method: 'POST', body: '{}' });
+    for (const { headers } of [stream, posted]) {
+      expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+      expect(headers.get('referrer-policy')).toBe('same-origin');
+    }
+    const page = await fetch(url);
+    const nonce = await page.text();
+    expect(page.headers.get('content-security-policy')?.match(/script-src [^;]*/g)).toEqual([
+      `script-src 'self' 'nonce-${nonce}' blob:`,
+    ]);
+  });
+
   test('a connection with a body that is too large is not used again', async () => {
     const { url } = await start(() => new Response(null, { status: 413 }));
     expect((await fetch(url)).headers.get('connection')).toBe('close');
