@@ -7,17 +7,30 @@ export interface Access {
   isIn(userId: string, channelId: string): Promise<boolean>;
   /** Whether somebody may see a channel: an open one, or a room in which they have a seat. */
   maySee(userId: string, channelId: string): Promise<boolean>;
+  /**
+   * The same, of a page that asks to listen. Rejects while nothing is known of the server, as after a start, before the
+   * worker has said what there is: that is no "no", and the page asks again.
+   */
+  mayListen(userId: string, channelId: string): Promise<boolean>;
 }
 
-export function createAccess(rooms: Pick<RoomService, 'get'>, directory: Pick<RoomDirectory, 'knows'>): Access {
+export function createAccess(
+  rooms: Pick<RoomService, 'get'>,
+  directory: Pick<RoomDirectory, 'knows' | 'list'>,
+): Access {
   const isIn: Access['isIn'] = async (userId, channelId) => {
     const room = await rooms.get(channelId);
     return room !== undefined && (room.creatorId === userId || room.holders.includes(userId));
   };
+  const maySee: Access['maySee'] = async (userId, channelId) =>
+    (await rooms.get(channelId)) === undefined ? directory.knows(channelId) : isIn(userId, channelId);
   return {
     isIn,
-    async maySee(userId, channelId) {
-      return (await rooms.get(channelId)) === undefined ? directory.knows(channelId) : isIn(userId, channelId);
+    maySee,
+    async mayListen(userId, channelId) {
+      if (await maySee(userId, channelId)) return true;
+      if (directory.list().length === 0) throw new Error('the channels of the server are not known yet');
+      return false;
     },
   };
 }

@@ -155,7 +155,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     publish: (room, event, payload) => hub.publish(room, event, payload),
     logger,
   });
-  const { isIn, maySee } = createAccess(rooms, directory);
+  const { isIn, maySee, mayListen } = createAccess(rooms, directory);
 
   const allowsOrigin: App['allowsOrigin'] = (from, headers) =>
     isAllowedOrigin(
@@ -173,7 +173,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
       token === undefined ? login.sessions.read({ headers }) : verifier.verify(token),
     authorize: ({ userId }, room) => {
       const name = parseRoom(room);
-      if (name?.kind === 'channel') return maySee(userId, name.id);
+      if (name?.kind === 'channel') return mayListen(userId, name.id);
       if (name?.kind === 'guild') return name.id === guildId;
       return name?.id === userId;
     },
