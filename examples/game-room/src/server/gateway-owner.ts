@@ -50,10 +50,11 @@ export function ownedFeed(options: DiscordFeedOptions, { client, engine, prefix 
             publish: sink,
           }),
       });
-      owner.on('elected', ({ term }) => logger.info({ term }, 'this process is connected to Discord from now on'));
-      owner.on('deposed', ({ term, reason }) =>
-        logger.warn({ term, reason }, 'another process is connected to Discord'),
-      );
+      owner.on('elected', ({ term }) => logger.info({ term }, 'this process owns the connection to Discord'));
+      owner.on('deposed', ({ term, reason }) => {
+        const level = reason === 'closed' || reason === 'resigned' ? 'info' : 'warn';
+        logger[level]({ term, reason }, 'another process owns the connection to Discord from now on');
+      });
       owner.on('error', ({ error }) =>
         logger.warn({ reason: messageOf(error) }, 'the election of the gateway’s owner'),
       );
