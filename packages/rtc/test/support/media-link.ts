@@ -54,18 +54,21 @@ export const ssrcsOf = (side: number): { audio: number; video: number; rtx: numb
 
 /** Two connected sides. */
 export function createLink(clock: Clock, weather: Weather = {}): readonly [Side, Side] {
-  const { seed = 1, loss = 0, duplicates = 0, delayMs = 10, jitterMs = 0, videoCodec = 'VP8' } = weather;
+  const { seed = 1, videoCodec = 'VP8' } = weather;
   const random = dice(seed);
+  const delay = (): number => weather.delayMs ?? 10;
   const sides: Side[] = [];
 
   function carry(from: Side, arrive: (to: Side) => void): void {
+    // Looked at for each packet: a test may change it.
+    const { loss = 0, duplicates = 0, jitterMs = 0 } = weather;
     if (from.blackout || random() < loss) {
       from.sent.lost += 1;
       return;
     }
     const to = sides.find((side) => side !== from) as Side;
     const copies = random() < duplicates ? 2 : 1;
-    for (let copy = 0; copy < copies; copy += 1) clock.setTimer(() => arrive(to), delayMs + random() * jitterMs);
+    for (let copy = 0; copy < copies; copy += 1) clock.setTimer(() => arrive(to), delay() + random() * jitterMs);
   }
 
   function makeSide(index: number): Side {
@@ -132,7 +135,7 @@ export function createLink(clock: Clock, weather: Weather = {}): readonly [Side,
           for (const listener of other().listeners) {
             listener.onSpeaking?.({ userId: side.userId, ssrc: audio, flags: next });
           }
-        }, delayMs);
+        }, delay());
       },
       announceVideo(announcement) {
         const text = JSON.stringify(announcement ?? null);
@@ -150,12 +153,12 @@ export function createLink(clock: Clock, weather: Weather = {}): readonly [Side,
               streams,
             });
           }
-        }, delayMs);
+        }, delay());
       },
       setSinkWants(wants) {
         clock.setTimer(() => {
           for (const listener of other().listeners) listener.onSinkWants?.(wants);
-        }, delayMs);
+        }, delay());
       },
       encryptFrame: (_codec, frame) => frame,
       decryptFrame: (_userId, _codec, frame) => ({ ok: true, frame }),
