@@ -2,7 +2,7 @@
 import { GuildkitError, messageOf, toLogText } from '@guildkit/core';
 import type { Principal } from '../principal.js';
 import { type AuthContext, type OriginRequest, originCheck } from '../shared/upgrade.js';
-import type { AuthOutcome } from './io/connection.js';
+import type { AuthOutcome } from './io/connection-host.js';
 import type { HubSettings } from './options.js';
 
 /** Asks the app. Nothing here throws or rejects. */

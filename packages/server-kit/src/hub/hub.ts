@@ -1,78 +1,37 @@
 /** Owns the public class: who is connected, what is published, when it ends. */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
-import {
-  check,
-  type DomainEvent,
-  messageOf,
-  resolveOptions,
-  TypedEmitter,
-  toLogText,
-  type Unsubscribe,
-} from '@guildkit/core';
+import type { Server } from 'node:http';
+import { check, type DomainEvent, resolveOptions, TypedEmitter, toLogText, type Unsubscribe } from '@guildkit/core';
 import { guildRoom, type RoomEvents, userRoom } from '@guildkit/core/wire';
 import type { WebSocketServer } from 'ws';
-import { HUB_ERRORS, HubError, type HubErrorCode } from '../errors.js';
-import type { CommandAnswer } from '../shared/command.js';
-import { bearerOf, claimUpgrade, pathOf, refuseUpgrade, requestFacts } from '../shared/upgrade.js';
+import { HubError } from '../errors.js';
+import { bearerOf, type OriginRequest } from '../shared/upgrade.js';
 import { Access } from './access.js';
 import { envelopeMessage } from './codec/message.js';
+import { commandRunner } from './command-runner.js';
 import type { HubEngine } from './engine.js';
+import type { HubCloseOptions, HubPaths, RealtimeHubEvents, RoomEventName } from './hub-shapes.js';
+import { type AttachmentHost, attachPaths } from './io/attachment.js';
 import { CommandEndpoint } from './io/command-endpoint.js';
-import { type AuthOutcome, type CommandRequest, Connection, type ConnectionHost } from './io/connection.js';
+import { Connection } from './io/connection.js';
+import type { AuthOutcome, Carriage, ConnectionHost } from './io/connection-host.js';
 import { type CrosswsHooks, crosswsHooks } from './io/crossws.js';
-import { type DiscordOutcome, DiscordSink } from './io/discord-sink.js';
+import type { DiscordOutcome } from './io/discord-sink.js';
 import { HttpGate } from './io/http-gate.js';
 import { memoryEngine } from './io/memory-engine.js';
-import { nodeReply, nodeRequest, routeRequests, sendAnswer } from './io/node-http.js';
 import { Batcher } from './io/outbox.js';
 import { RoomFeeds } from './io/room-feeds.js';
 import { type StreamHost, serveStream } from './io/stream-endpoint.js';
+import type { Transport, TransportListener } from './io/transport.js';
 import { webAnswer, webReply, webRequest } from './io/web-http.js';
-import { acceptUpgrade, createUpgrader } from './io/ws-transport.js';
+import { createUpgrader } from './io/ws-transport.js';
 import { type HubSettings, type RealtimeHubOptions, resolveHubOptions } from './options.js';
 import type { Published } from './protocol/records.js';
-import { createSessionReducer } from './protocol/session.js';
 import { Publisher, type PublishOptions } from './publisher.js';
 import { Roster } from './roster.js';
 import { HubCounters, type HubStats } from './stats.js';
 import { Viewers } from './viewers.js';
-
-/** What the hub tells of. */
-export interface RealtimeHubEvents {
-  /** A connection has become someone's. */
-  connected: { readonly connectionId: string; readonly userId: string };
-  /** Such a connection is gone. */
-  disconnected: { readonly connectionId: string; readonly userId: string };
-  /** A Discord event could not be published. */
-  error: { readonly error: HubError };
-}
-
-/** Where {@link RealtimeHub.attach} serves what. Each path begins with `/`. */
-export interface HubPaths {
-  /** WebSocket. */
-  readonly ws?: string | undefined;
-  /** Server-sent events. */
-  readonly sse?: string | undefined;
-  /**
-   * What is posted: commands, and the positions of streams. `false`: nothing.
-   * @defaultValue `/api/commands` when `sse` is served
-   */
-  readonly commands?: string | false | undefined;
-}
-
-/** Settings of {@link RealtimeHub.close}. */
-export interface HubCloseOptions {
-  /**
-   * Time between telling clients that the server goes away and closing their sockets, in ms.
-   * @defaultValue 1000
-   */
-  readonly drainMs?: number | undefined;
-}
-
-/** Name of an event of a room's log. */
-export type RoomEventName = keyof RoomEvents & string;
+import { connectionHost, discordSink, type HubParts } from './wiring.js';
 
 const CLOSE_DEFAULTS: { readonly drainMs: number } = { drainMs: 1_000 };
 
@@ -158,9 +117,28 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       },
       (spread) => this.batcher.gather(spread),
     );
-    this.host = this.createHost();
+    const command = commandRunner(settings);
+    const parts: HubParts = {
+      settings,
+      engine: this.engine,
+      counters,
+      access: this.access,
+      feeds: this.feeds,
+      viewing: this.viewing,
+      roster: this.roster,
+      bootId: this.bootId,
+      command,
+      emit: (event, payload) => this.emitEvent(event, payload),
+    };
+    this.host = connectionHost(parts);
     const gate = new HttpGate(settings, counters, this.access, () => this.closing !== undefined);
-    this.streamHost = this.createStreamHost(gate);
+    this.streamHost = {
+      settings,
+      batcher: this.batcher,
+      gate,
+      isFull: () => this.roster.size >= settings.maxConnections,
+      open: (request, bind, carriage) => this.open(bind, request, carriage),
+    };
     this.crosswsHooks = crosswsHooks({
       gate,
       maxFrameBytes,
@@ -173,10 +151,10 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
       counters,
       access: this.access,
       gate,
-      command: (request) => this.command(request),
+      command,
       find: (connectionId) => this.roster.get(connectionId),
     });
-    const sink = this.createSink();
+    const sink = discordSink(parts);
     this.publishDiscordEvent = (event) => (this.closing === undefined ? sink.accept(event) : Promise.resolve('failed'));
     this.streamHandler = (request) =>
       webReply(request, (reply) => serveStream(this.streamHost, webRequest(request), reply));
@@ -192,34 +170,9 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
    */
   attach(server: Server, paths: HubPaths): Unsubscribe {
     if (this.closing !== undefined) throw new HubError('ERR_HUB_CLOSED');
-    const { ws, sse, commands = sse === undefined ? false : '/api/commands' } = paths ?? {};
-    for (const [name, path] of Object.entries({ ws, sse, commands })) {
-      if (path === undefined || path === false || (typeof path === 'string' && path.startsWith('/'))) continue;
-      throw new TypeError(`RealtimeHub.attach: "${name}" must be a path that starts with "/"`);
-    }
-    if (ws === undefined && sse === undefined && commands === false) {
-      throw new TypeError('RealtimeHub.attach: "ws", "sse" or "commands" must be given');
-    }
-    const undo: Unsubscribe[] = [];
-    if (ws !== undefined) undo.push(this.attachSocket(server, ws));
-    if (sse !== undefined) {
-      const { streamHost } = this;
-      undo.push(
-        routeRequests(server, sse, (request, response) => {
-          serveStream(streamHost, nodeRequest(request), nodeReply(request, response));
-        }),
-      );
-    }
-    if (commands !== false) {
-      const { commandEndpoint } = this;
-      undo.push(
-        routeRequests(server, commands, (request, response) => {
-          void commandEndpoint.serve(nodeRequest(request)).then((answer) => sendAnswer(request, response, answer));
-        }),
-      );
-    }
+    const undo = attachPaths(this.attachmentHost(), server, paths ?? {});
     const detach = (): void => {
-      for (const each of undo) each();
+      undo();
       this.detachers.delete(detach);
     };
     this.detachers.add(detach);
@@ -339,46 +292,20 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     logger.info({}, 'hub closed');
   }
 
-  private attachSocket(server: Server, path: string): Unsubscribe {
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (pathOf(request) === path && claimUpgrade(socket)) this.onUpgrade(request, socket, head);
-    };
-    server.on('upgrade', onUpgrade);
-    return () => {
-      server.off('upgrade', onUpgrade);
+  private attachmentHost(): AttachmentHost {
+    const { upgrader, access, counters, streamHost, commandEndpoint } = this;
+    return {
+      upgrader,
+      access,
+      counters,
+      streamHost,
+      commandEndpoint,
+      isClosing: () => this.closing !== undefined,
+      open: (bind, request) => this.open(bind, request),
     };
   }
 
-  private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { logger, maxConnections } = this.settings;
-    const requestId = randomUUID();
-    const { origin } = request.headers;
-    const facts = requestFacts(request);
-    if (!this.access.allowsOrigin(origin, facts)) {
-      this.counters.error('ERR_HUB_ORIGIN_FORBIDDEN');
-      logger.warn({ requestId, origin: toLogText(origin ?? '') }, 'hub refuses an origin');
-      refuseUpgrade(socket, 403, refusal('ERR_HUB_ORIGIN_FORBIDDEN'), requestId);
-      return;
-    }
-    if (this.closing !== undefined) {
-      this.counters.error('ERR_HUB_DRAINING');
-      refuseUpgrade(socket, 503, refusal('ERR_HUB_DRAINING'), requestId, 1);
-      return;
-    }
-    if (this.roster.size >= maxConnections) {
-      this.counters.error('ERR_HUB_CONNECTION_LIMIT');
-      logger.warn({ requestId, maxConnections }, 'hub is full');
-      refuseUpgrade(socket, 503, refusal('ERR_HUB_CONNECTION_LIMIT'), requestId, 5);
-      return;
-    }
-    acceptUpgrade(this.upgrader, request, socket, head, this.batcher, (bind) => this.open(bind, facts));
-  }
-
-  private open(
-    bind: ConstructorParameters<typeof Connection>[2],
-    request: { readonly headers: Headers; readonly url: string },
-    carriage?: ConstructorParameters<typeof Connection>[4],
-  ): void {
+  private open(bind: (listener: TransportListener) => Transport, request: OriginRequest, carriage?: Carriage): void {
     this.counters.opened += 1;
     const authenticate = (token: string | undefined): Promise<AuthOutcome> => {
       const { headers, url } = request;
@@ -386,101 +313,4 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     };
     this.roster.add(new Connection(randomUUID(), this.host, bind, authenticate, carriage));
   }
-
-  private async command({ principal, id, name, input, connectionId }: CommandRequest): Promise<CommandAnswer> {
-    const { onCommand, clock, logger } = this.settings;
-    const unable = (code: 'ERR_HUB_COMMAND_UNKNOWN' | 'ERR_HUB_COMMAND_FAILED', status: number): CommandAnswer => ({
-      ok: false,
-      error: { status, code, message: HUB_ERRORS[code].message },
-    });
-    if (onCommand === undefined) return unable('ERR_HUB_COMMAND_UNKNOWN', 404);
-    const traceId = randomUUID();
-    try {
-      const sentAt = clock.wallTime();
-      const answer = await onCommand({ principal, name, input, requestId: id, sentAt, traceId, connectionId });
-      // What JSON cannot hold would break the connection, not only the command.
-      JSON.stringify(answer);
-      return answer;
-    } catch (error) {
-      logger.error({ name: toLogText(name), traceId, error: toLogText(messageOf(error)) }, 'hub onCommand failed');
-      return unable('ERR_HUB_COMMAND_FAILED', 502);
-    }
-  }
-
-  private createStreamHost(gate: HttpGate): StreamHost {
-    return {
-      settings: this.settings,
-      batcher: this.batcher,
-      gate,
-      isFull: () => this.roster.size >= this.settings.maxConnections,
-      open: (request, bind, carriage) => this.open(bind, request, carriage),
-    };
-  }
-
-  private createHost(): ConnectionHost {
-    const { settings, engine, feeds, counters, bootId } = this;
-    const { logger, clock, random, maxFrameBytes, maxSubscriptions, maxFramesPerSecond } = settings;
-    return {
-      limits: settings,
-      reducers: { socket: createSessionReducer(settings), stream: createSessionReducer(settings, 'stream') },
-      engine,
-      feeds,
-      counters,
-      logger,
-      clock,
-      random,
-      welcome: (connectionId, authTimeoutMs) => ({
-        connectionId,
-        bootId,
-        heartbeatMs: settings.heartbeatMs,
-        authTimeoutMs,
-        limits: { maxFrameBytes, maxSubscriptions, maxFramesPerSecond },
-        retry: {
-          maxAttempts: settings.maxReconnectAttempts,
-          baseMs: settings.reconnectBaseMs,
-          capMs: settings.reconnectCapMs,
-        },
-      }),
-      authorize: (principal, room) => this.access.authorize(principal, room),
-      command: (request) => this.command(request),
-      enter: (room, userId) => this.viewing.enter(room, userId),
-      exit: (room, userId) => this.viewing.exit(room, userId),
-      admit: (connection, userId) => this.roster.admit(connection, userId),
-      admitted: (connection) => {
-        this.roster.greet(connection);
-        this.emitEvent('connected', { connectionId: connection.id, userId: connection.userId as string });
-      },
-      release: (connection) => {
-        const userId = this.roster.release(connection);
-        if (userId !== undefined) this.emitEvent('disconnected', { connectionId: connection.id, userId });
-      },
-      closed: (connection) => this.roster.remove(connection),
-    };
-  }
-
-  private createSink(): DiscordSink {
-    const { logger } = this.settings;
-    return new DiscordSink(this.engine, {
-      published: ({ room, event }, { id, traceId }) => {
-        this.counters.published += 1;
-        // Chat and typing are noise beside who comes and goes.
-        const level = /^(?:message|reaction|typing)\./.test(event) ? 'debug' : 'info';
-        logger[level]({ room, event, id, traceId }, 'hub published a Discord event');
-      },
-      invalid: (problem) => {
-        this.counters.error('ERR_HUB_EVENT_INVALID');
-        logger.warn({ problem: toLogText(problem) }, 'hub refuses a Discord event');
-        this.emitEvent('error', { error: new HubError('ERR_HUB_EVENT_INVALID', { detail: `Field: ${problem}.` }) });
-      },
-      failed: (cause, { event, id, traceId }) => {
-        this.counters.error('ERR_HUB_PUBLISH_FAILED');
-        logger.warn({ event, id, traceId, error: toLogText(messageOf(cause)) }, 'hub cannot publish a Discord event');
-        this.emitEvent('error', { error: new HubError('ERR_HUB_PUBLISH_FAILED', { cause, retryable: true }) });
-      },
-    });
-  }
-}
-
-function refusal(code: HubErrorCode): { readonly code: string; readonly message: string } {
-  return { code, message: HUB_ERRORS[code].message };
 }

@@ -8,13 +8,8 @@ export type { Principal } from '../principal.js';
 export type { CommandAnswer, CommandRefusal, IncomingCommand } from '../shared/command.js';
 export type { AuthContext, OriginRequest, Origins } from '../shared/upgrade.js';
 export type { HubEngine, RoomListener } from './engine.js';
-export {
-  type HubCloseOptions,
-  type HubPaths,
-  RealtimeHub,
-  type RealtimeHubEvents,
-  type RoomEventName,
-} from './hub.js';
+export { RealtimeHub } from './hub.js';
+export type { HubCloseOptions, HubPaths, RealtimeHubEvents, RoomEventName } from './hub-shapes.js';
 export type { CrosswsHooks, CrosswsMessage, CrosswsPeer } from './io/crossws.js';
 export type { DiscordOutcome } from './io/discord-sink.js';
 export { type MemoryEngineOptions, memoryEngine } from './io/memory-engine.js';

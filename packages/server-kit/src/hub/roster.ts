@@ -2,7 +2,7 @@
 import type { Clock } from '@guildkit/core';
 import { parseRoom } from '@guildkit/core/wire';
 import type { Message } from './codec/message.js';
-import type { Connection } from './io/connection.js';
+import type { HubConnection } from './io/connection-host.js';
 
 /** How connections are told that the server goes away. */
 export interface DrainPlan {
@@ -18,8 +18,8 @@ const CLOSE_GRACE_MS = 2_000;
 /** The connections of one hub. */
 export class Roster {
   private readonly maxPerUser: number;
-  private readonly connections = new Map<string, Connection>();
-  private readonly byUser = new Map<string, Set<Connection>>();
+  private readonly connections = new Map<string, HubConnection>();
+  private readonly byUser = new Map<string, Set<HubConnection>>();
   private degraded: string | undefined;
   private onEmpty: (() => void) | undefined;
 
@@ -41,35 +41,35 @@ export class Roster {
     return sum;
   }
 
-  get(connectionId: string): Connection | undefined {
+  get(connectionId: string): HubConnection | undefined {
     return this.connections.get(connectionId);
   }
 
-  add(connection: Connection): void {
+  add(connection: HubConnection): void {
     this.connections.set(connection.id, connection);
   }
 
-  remove(connection: Connection): void {
+  remove(connection: HubConnection): void {
     this.connections.delete(connection.id);
     if (this.connections.size === 0) this.onEmpty?.();
   }
 
   /** Takes one of a user's places; `false` when there is none. */
-  admit(connection: Connection, userId: string): boolean {
-    const mine = this.byUser.get(userId) ?? new Set();
+  admit(connection: HubConnection, userId: string): boolean {
+    const mine = this.byUser.get(userId) ?? new Set<HubConnection>();
     if (mine.size >= this.maxPerUser) return false;
     this.byUser.set(userId, mine.add(connection));
     return true;
   }
 
   /** Tells a connection that has become someone's what it has missed. */
-  greet(connection: Connection): void {
+  greet(connection: HubConnection): void {
     if (this.degraded === undefined) return;
     connection.control('sys.degraded', { degraded: true, reason: this.degraded });
   }
 
   /** Gives back a place; the user whose it was. */
-  release(connection: Connection): string | undefined {
+  release(connection: HubConnection): string | undefined {
     const { userId } = connection;
     const mine = userId === undefined ? undefined : this.byUser.get(userId);
     if (userId === undefined || !mine?.delete(connection)) return undefined;

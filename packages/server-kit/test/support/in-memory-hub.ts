@@ -2,7 +2,8 @@
 import { type Clock, silentLogger } from '@guildkit/core';
 import { applyVoiceEvent, type RoomSnapshot } from '@guildkit/core/wire';
 import { applyRoomEvent, type HubEngine } from '@guildkit/server-kit/hub';
-import { Connection, type ConnectionHost } from '../../src/hub/io/connection.js';
+import { Connection } from '../../src/hub/io/connection.js';
+import type { ConnectionHost } from '../../src/hub/io/connection-host.js';
 import { RoomFeeds } from '../../src/hub/io/room-feeds.js';
 import type { Transport, TransportListener } from '../../src/hub/io/transport.js';
 import { createSessionReducer } from '../../src/hub/protocol/session.js';

@@ -9,7 +9,7 @@ import type { HubSettings } from '../options.js';
 import { type FrameBudget, fullBudget, takeToken } from '../protocol/frame-budget.js';
 import { frameBurst } from '../protocol/session.js';
 import type { HubCounters } from '../stats.js';
-import type { CommandRequest, Connection } from './connection.js';
+import type { CommandRequest, HubConnection } from './connection-host.js';
 import { type HttpAnswer, type HttpRequest, hubRefusal, jsonAnswer } from './http-answers.js';
 import type { HttpGate, Passed } from './http-gate.js';
 
@@ -33,7 +33,7 @@ export interface CommandHost {
   readonly access: Access;
   readonly gate: HttpGate;
   command(request: CommandRequest): Promise<CommandAnswer>;
-  find(connectionId: string): Connection | undefined;
+  find(connectionId: string): HubConnection | undefined;
 }
 
 interface Poster {

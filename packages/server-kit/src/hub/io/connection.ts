@@ -1,87 +1,26 @@
 /** Owns one connection: carries out what its session decides, and hands it the room's events. Refuses decisions. */
-import { type Clock, createDriver, type Driver, type Logger, messageOf, toLogText } from '@guildkit/core';
-import type { ControlEvents, Position, SubscribeAck, WelcomePayload } from '@guildkit/core/wire';
+import { createDriver, type Driver, messageOf, toLogText } from '@guildkit/core';
+import type { ControlEvents } from '@guildkit/core/wire';
 import { HUB_ERRORS } from '../../errors.js';
 import type { Principal } from '../../principal.js';
-import type { CommandAnswer, CommandRefusal } from '../../shared/command.js';
-import { envelopeMessage, type Message, type RoomPosition, recordMessage } from '../codec/message.js';
+import type { CommandRefusal } from '../../shared/command.js';
+import { envelopeMessage, type Message, type RoomPosition } from '../codec/message.js';
 import type { RecordBatch } from '../codec/record-batch.js';
-import type { HubEngine } from '../engine.js';
 import { parseClientFrame } from '../protocol/client-frame.js';
-import { parseCursor } from '../protocol/cursor.js';
-import type { RoomRead } from '../protocol/records.js';
 import { newSession } from '../protocol/session.js';
-import type {
-  SessionEffect,
-  SessionInput,
-  SessionKind,
-  SessionLimits,
-  SessionReducer,
-  SessionState,
-} from '../protocol/session-types.js';
-import type { HubCounters } from '../stats.js';
-import { Place, type PlaceOwner } from './place.js';
-import type { RoomFeeds } from './room-feeds.js';
+import type { SessionEffect, SessionInput, SessionState } from '../protocol/session-types.js';
+import type { AuthOutcome, Carriage, ConnectionHost, HubConnection } from './connection-host.js';
+import { Places, type PlacesOwner } from './places.js';
 import type { Transport, TransportListener } from './transport.js';
 
-/** How a proof of identity turned out. */
-export type AuthOutcome = { readonly principal: Principal } | { readonly unavailable: boolean };
-
-/** What a connection asks of its hub. */
-export interface ConnectionHost {
-  readonly limits: SessionLimits & { readonly maxBufferedBytes: number };
-  /** One for all connections of a kind. */
-  readonly reducers: Readonly<Record<SessionKind, SessionReducer>>;
-  readonly engine: HubEngine;
-  readonly feeds: RoomFeeds;
-  readonly counters: HubCounters;
-  readonly logger: Logger;
-  readonly clock: Clock;
-  readonly random: () => number;
-  welcome(connectionId: string, authTimeoutMs: number): WelcomePayload;
-  /** Never rejects. */
-  authorize(principal: Principal, room: string): Promise<'allowed' | 'denied' | 'failed'>;
-  /** Takes one of the user's places; `false` when there is none. */
-  admit(connection: Connection, userId: string): boolean;
-  /** After `admit`, when the connection has been told. */
-  admitted(connection: Connection): void;
-  /** Carries out a command. Never rejects. */
-  command(request: CommandRequest): Promise<CommandAnswer>;
-  /** Someone has a room open, once for each connection. */
-  enter(room: string, userId: string): void;
-  /** After `enter`. */
-  exit(room: string, userId: string): void;
-  /** Gives back the place. */
-  release(connection: Connection): void;
-  /** The socket is gone. */
-  closed(connection: Connection): void;
-}
-
-/** A command on its way to who carries it out. */
-export interface CommandRequest {
-  readonly principal: Principal;
-  /** The client's id of it. */
-  readonly id: string;
-  readonly name: string;
-  readonly input: unknown;
-  /** The connection it came in; `undefined` when it was posted. */
-  readonly connectionId: string | undefined;
-}
-
-/** How a connection is carried. */
-export type Carriage =
-  | { readonly kind: 'socket' }
-  /** What a stream subscribes to, and from where. */
-  | { readonly kind: 'stream'; readonly rooms: ReadonlyMap<string, Position | undefined> };
-
 /** One client. */
-export class Connection implements PlaceOwner {
+export class Connection implements PlacesOwner, HubConnection {
   readonly id: string;
-  private readonly host: ConnectionHost;
-  private readonly transport: Transport;
+  readonly host: ConnectionHost;
+  readonly transport: Transport;
   private readonly authenticate: (token: string | undefined) => Promise<AuthOutcome>;
   private readonly driver: Driver<SessionState, SessionInput>;
-  private readonly places = new Map<string, Place>();
+  private readonly places: Places;
   private readonly carriage: Carriage;
   private overflowed = false;
   private retryAfterMs: number | undefined;
@@ -98,6 +37,7 @@ export class Connection implements PlaceOwner {
     this.host = host;
     this.authenticate = authenticate;
     this.carriage = carriage;
+    this.places = new Places(this);
     const { limits, clock, random, logger } = host;
     this.driver = createDriver<SessionState, SessionInput, SessionEffect>({
       reducer: host.reducers[carriage.kind],
@@ -122,7 +62,7 @@ export class Connection implements PlaceOwner {
       },
       onOversized: () => this.dispatch({ type: 'oversized' }),
       onBroken: (problem) => {
-        logger.debug({ connectionId: id, problem }, 'hub socket broken');
+        logger.warn({ connectionId: id, code: 'ERR_HUB_SOCKET_FAILED', problem }, 'hub socket broken');
         this.dispatch({ type: 'broken' });
       },
       onClosed: (code) => this.onClosed(code),
@@ -133,6 +73,10 @@ export class Connection implements PlaceOwner {
   /** Who this connection is; `undefined` before authentication. */
   get userId(): string | undefined {
     return this.driver.state.principal?.userId;
+  }
+
+  get isStream(): boolean {
+    return this.carriage.kind === 'stream';
   }
 
   get subscriptions(): number {
@@ -193,7 +137,7 @@ export class Connection implements PlaceOwner {
   /** The client of a stream has posted where it is, and with it a proof of identity. */
   report({ seqs, cursor }: { seqs?: Readonly<Record<string, number>> | undefined; cursor?: string | undefined }): void {
     this.host.counters.framesIn += 1;
-    const behind = cursor === undefined ? this.behind(seqs ?? {}) : this.behindCursor(cursor);
+    const behind = cursor === undefined ? this.places.behind(seqs ?? {}) : this.places.behindCursor(cursor);
     const frame = { v: 1, type: 'pong', id: 'posted', payload: {} } as const;
     this.dispatch({ type: 'frame', parsed: { kind: 'frame', frame }, behind });
   }
@@ -212,12 +156,12 @@ export class Connection implements PlaceOwner {
   }
 
   /** Who, for a log line: user ids come from outside. */
-  private who(): { readonly connectionId: string; readonly userId?: string } {
+  who(): { readonly connectionId: string; readonly userId?: string } {
     const { id: connectionId, userId } = this;
     return userId === undefined ? { connectionId } : { connectionId, userId: toLogText(userId) };
   }
 
-  private dispatch(input: SessionInput): void {
+  dispatch(input: SessionInput): void {
     this.driver.dispatch(input);
   }
 
@@ -226,7 +170,7 @@ export class Connection implements PlaceOwner {
     if (this.driver.state.phase === 'closed') return;
     const parsed = parseClientFrame(text);
     const pong = parsed.kind === 'frame' && parsed.frame.type === 'pong' ? parsed.frame.payload.seqs : undefined;
-    this.dispatch({ type: 'frame', parsed, behind: pong === undefined ? 0 : this.behind(pong) });
+    this.dispatch({ type: 'frame', parsed, behind: pong === undefined ? 0 : this.places.behind(pong) });
   }
 
   private onClosed(code: number): void {
@@ -235,27 +179,6 @@ export class Connection implements PlaceOwner {
     const { host } = this;
     host.logger.info({ ...this.who(), code }, 'hub connection closed');
     host.closed(this);
-  }
-
-  private behind(seqs: Readonly<Record<string, number>>): number {
-    let most = 0;
-    for (const [room, place] of this.places) {
-      const seq = Object.hasOwn(seqs, room) ? seqs[room] : undefined;
-      if (seq !== undefined) most = Math.max(most, place.subscription.behind(seq));
-    }
-    return most;
-  }
-
-  private behindCursor(cursor: string): number {
-    const reported = parseCursor(cursor);
-    let most = 0;
-    for (const [room, { subscription }] of this.places) {
-      const seen = reported.get(room);
-      // A position in another life of the log says nothing about this one.
-      if (seen === undefined || seen.epoch !== subscription.position?.epoch) continue;
-      most = Math.max(most, subscription.behind(seen.seq));
-    }
-    return most;
   }
 
   private run(effect: SessionEffect): void {
@@ -293,9 +216,9 @@ export class Connection implements PlaceOwner {
         this.control(effect.event, effect.payload as never);
         return;
       case 'ping':
-        for (const { subscription } of this.places.values()) subscription.mark();
+        this.places.mark();
         // A stream cannot be answered: its client posts where it is, at times of its own.
-        if (this.carriage.kind === 'socket') this.control('sys.ping', {});
+        if (!this.isStream) this.control('sys.ping', {});
         return;
       case 'authorize': {
         const principal = this.driver.state.principal as Principal;
@@ -306,16 +229,16 @@ export class Connection implements PlaceOwner {
         return;
       }
       case 'join':
-        this.join(effect.room, effect.ticket, effect.since);
+        this.places.join(effect.room, effect.ticket, effect.since);
         return;
       case 'catchUp':
-        this.read(effect.room, effect.ticket, this.places.get(effect.room)?.subscription.position);
+        this.places.catchUp(effect.room, effect.ticket);
         return;
       case 'start':
-        this.start(effect);
+        this.places.start(effect);
         return;
       case 'leave':
-        this.leave(effect.room);
+        this.places.leave(effect.room);
         return;
       case 'close': {
         const { code, cause } = effect;
@@ -326,7 +249,7 @@ export class Connection implements PlaceOwner {
         return;
       }
       case 'release':
-        for (const room of [...this.places.keys()]) this.leave(room);
+        this.places.leaveAll();
         host.release(this);
         return;
     }
@@ -368,72 +291,12 @@ export class Connection implements PlaceOwner {
     this.reply('error', 'error', re, { code, message, ...more });
   }
 
-  private join(room: string, ticket: number, since: Position | undefined): void {
-    const userId = this.userId as string;
-    const place = new Place(room, ticket, userId, this);
-    this.places.set(room, place);
-    this.host.enter(room, userId);
-    // Live first, history second: what is published in between is kept, and nothing slips through.
-    this.host.feeds.join(room, place).then(
-      () => this.read(room, ticket, since),
-      (error: unknown) => this.onReadFailed(room, ticket, error),
-    );
-  }
-
-  private read(room: string, ticket: number, since: Position | undefined): void {
-    this.host.engine.read(room, since).then(
-      (read) => this.dispatch({ type: 'read', room, ticket, read }),
-      (error: unknown) => this.onReadFailed(room, ticket, error),
-    );
-  }
-
-  private onReadFailed(room: string, ticket: number, error: unknown): void {
-    const { logger } = this.host;
-    logger.warn({ ...this.who(), room, error: toLogText(messageOf(error)) }, 'hub cannot read a room');
-    this.dispatch({ type: 'readFailed', room, ticket });
-  }
-
-  private start({ room, ticket, re, read }: Extract<SessionEffect, { type: 'start' }>): void {
-    const place = this.places.get(room);
-    if (place?.ticket !== ticket) return;
-    const { epoch, seq, snapshot } = read;
-    const missed = this.missedMessages(read);
-    if (re !== undefined && (missed !== undefined || this.carriage.kind === 'socket')) {
-      // `seq` is where the log stands: a client that recovers knows by it when the last missed event has come.
-      const ack: SubscribeAck = { room, epoch, seq, recovered: missed !== undefined };
-      this.reply('ack', 'subscribe', re, missed === undefined ? { ...ack, snapshot } : ack);
-    } else if (missed === undefined) {
-      this.control('sys.snapshot', { room, epoch, seq, snapshot }, { room, epoch, seq });
-    }
-    for (const message of missed ?? []) this.send(message);
-    const { items, hole } = place.subscription.start({ epoch, seq });
-    for (const record of items) this.send(recordMessage(record));
-    if (hole) this.dispatch({ type: 'holeFound', room, ticket });
-  }
-
-  /** The missed events, unless telling them would break the byte bound: the state is smaller than its history. */
-  private missedMessages({ recovered, events }: RoomRead): readonly Message[] | undefined {
-    if (!recovered) return undefined;
-    const messages = events.map(recordMessage);
-    const bytes = messages.reduce((sum, message) => sum + this.transport.sizeOf(message), 0);
-    // Half of what is free: the live events that follow need room too.
-    const free = (this.host.limits.maxBufferedBytes - this.transport.bufferedBytes) / 2;
-    return bytes <= free ? messages : undefined;
-  }
-
-  private leave(room: string): void {
-    const place = this.places.get(room);
-    if (place === undefined) return;
-    this.places.delete(room);
-    this.host.exit(room, place.userId);
-    this.host.feeds.leave(room, place);
-    this.transport.forget?.(room);
-  }
-
   private refuse({ code, re, room, detail, retryAfterMs }: Extract<SessionEffect, { type: 'refuse' }>): void {
     const { counters, logger } = this.host;
     counters.error(code);
-    logger.debug(
+    // Who asks for what is another's is worth a line; what ends the connection gets one of its own.
+    const level = code === 'ERR_HUB_ROOM_FORBIDDEN' || code === 'ERR_HUB_AUTH_REFUSED' ? 'info' : 'debug';
+    logger[level](
       {
         ...this.who(),
         code,
@@ -447,7 +310,7 @@ export class Connection implements PlaceOwner {
     this.reply('error', 'error', re, { code, message: HUB_ERRORS[code].message, ...retry });
   }
 
-  private reply(type: 'ack' | 'error', event: string, re: string | undefined, payload: unknown): void {
+  reply(type: 'ack' | 'error', event: string, re: string | undefined, payload: unknown): void {
     const answers = re === undefined ? {} : { re };
     this.send(envelopeMessage({ type, event, payload, ts: this.host.clock.wallTime(), ...answers }));
   }

@@ -26,6 +26,12 @@ export interface Passed {
 /** A client's own id of a request, when it is one that a log line can hold. */
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{7,127}$/;
 
+/** An attack, or a limit that is too low. */
+const WARNED: readonly string[] = ['ERR_HUB_ORIGIN_FORBIDDEN', 'ERR_HUB_CONNECTION_LIMIT'];
+
+/** Who they are not, what they may not, too much, too often. */
+const TOLD: readonly number[] = [401, 403, 413, 429];
+
 /** Lets requests through or answers them. */
 export class HttpGate {
   private readonly settings: HubSettings;
@@ -72,7 +78,7 @@ export class HttpGate {
   ): HttpAnswer {
     const { status, code } = refusal;
     this.counters.refused(code);
-    const level = code === 'ERR_HUB_ORIGIN_FORBIDDEN' ? 'warn' : 'debug';
+    const level = WARNED.includes(code) ? 'warn' : TOLD.includes(status) ? 'info' : 'debug';
     this.settings.logger[level]({ requestId, status, code: toLogText(code), ...more }, 'hub refuses a request');
     return refusalAnswer(refusal, requestId, cors);
   }

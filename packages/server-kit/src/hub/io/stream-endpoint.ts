@@ -5,7 +5,7 @@ import type { HubErrorCode } from '../../errors.js';
 import { HUB_ERRORS } from '../../errors.js';
 import type { HubSettings } from '../options.js';
 import { parseCursor } from '../protocol/cursor.js';
-import type { Carriage } from './connection.js';
+import type { Carriage } from './connection-host.js';
 import {
   type HttpAnswer,
   type HttpRefusal,
