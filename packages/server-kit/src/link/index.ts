@@ -7,18 +7,13 @@
 export type { ErrorEntry } from '../errors.js';
 export type { SecretInput } from '../shared/secrets.js';
 export { LINK_ERRORS, LinkError, type LinkErrorCode } from './errors.js';
-export {
-  type CommandOptions,
-  LinkClient,
-  type LinkClientEvents,
-  type LinkClientOptions,
-  type LinkClientStats,
-  type LinkSocket,
-} from './link-client.js';
-export {
-  type LinkCommand,
-  LinkServer,
-  type LinkServerEvents,
-  type LinkServerOptions,
-  type LinkServerStats,
-} from './link-server.js';
+export { LinkClient } from './link-client.js';
+export type {
+  CommandOptions,
+  LinkClientEvents,
+  LinkClientOptions,
+  LinkClientStats,
+  LinkSocket,
+} from './link-client-options.js';
+export { LinkServer } from './link-server.js';
+export type { LinkCommand, LinkServerEvents, LinkServerOptions, LinkServerStats } from './link-server-options.js';

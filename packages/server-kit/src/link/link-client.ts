@@ -1,150 +1,24 @@
 /** Owns the app's end of the link: the socket, the promises of commands, the way of events to where they are wanted. */
-import {
-  type Clock,
-  check,
-  createDriver,
-  type DomainEvent,
-  type Driver,
-  type Logger,
-  messageOf,
-  Redacted,
-  resolveOptions,
-  silentLogger,
-  systemClock,
-  TypedEmitter,
-  toLogText,
-} from '@guildkit/core';
-import { WebSocket } from 'ws';
+import { createDriver, type DomainEvent, type Driver, messageOf, TypedEmitter, toLogText } from '@guildkit/core';
 import { LinkError, type LinkErrorCode } from './errors.js';
+import {
+  type CommandOptions,
+  type LinkClientEvents,
+  type LinkClientOptions,
+  type LinkClientSettings,
+  type LinkClientStats,
+  type LinkSocket,
+  resolveLinkClientOptions,
+} from './link-client-options.js';
 import { type LinkClientFrame, readServerFrame, toDomainEvent } from './protocol/frames.js';
 import {
   createLinkReducer,
   type LinkEffect,
   type LinkInput,
-  type LinkLimits,
   type LinkState,
   newLink,
   type SettlingFrame,
 } from './protocol/link-client.js';
-
-/** Settings of {@link LinkClient}. */
-export interface LinkClientOptions {
-  /** `LINK_URL`, `ws:` or `wss:`. */
-  readonly url: string;
-  /** `LINK_TOKEN`, or a function that reads it: before each try, so that a changed one is noticed. */
-  readonly token: string | Redacted | (() => string | Redacted | Promise<string | Redacted>);
-  /** Takes an event; `hub.publishDiscordEvent` fits. When it throws, or answers `'failed'`, a snapshot is asked for. */
-  readonly onEvent: (event: DomainEvent) => unknown;
-  /** Commands that may wait for their results. @defaultValue 1000 */
-  readonly maxCommands?: number | undefined;
-  /** How long each may, in ms. @defaultValue 10000 */
-  readonly commandTimeoutMs?: number | undefined;
-  /** From dialling to the first frame, in ms. @defaultValue 10000 */
-  readonly connectTimeoutMs?: number | undefined;
-  /** @defaultValue 5000 */
-  readonly pingIntervalMs?: number | undefined;
-  /** @defaultValue 5000 */
-  readonly pongTimeoutMs?: number | undefined;
-  /** Upper bound of the first delay between tries, in ms; doubles. @defaultValue 1000 */
-  readonly backoffBaseMs?: number | undefined;
-  /** Largest delay between tries, in ms. @defaultValue 30000 */
-  readonly backoffCapMs?: number | undefined;
-  /** Largest frame of the service, in bytes: a snapshot of its guilds. @defaultValue 67108864 */
-  readonly maxFrameBytes?: number | undefined;
-  readonly logger?: Logger | undefined;
-  readonly clock?: Clock | undefined;
-  /** Numbers in `[0, 1)`, for delays. @defaultValue `Math.random` */
-  readonly random?: (() => number) | undefined;
-  /** Opens sockets; for tests. @defaultValue `ws` */
-  readonly createSocket?:
-    | ((
-        url: string,
-        options: { headers: Record<string, string>; maxPayload: number; perMessageDeflate: false },
-      ) => LinkSocket)
-    | undefined;
-}
-
-/** What is asked of a socket: a part of `ws`. */
-export interface LinkSocket {
-  /** It is open. */
-  on(event: 'open', listener: () => void): unknown;
-  /** A frame has come. */
-  on(event: 'message', listener: (data: { toString(): string }, isBinary: boolean) => void): unknown;
-  /** It is closed; nothing comes after. */
-  on(event: 'close', listener: (code: number) => void): unknown;
-  /** It failed; `close` follows. */
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  /** The upgrade was answered with something else. */
-  on(
-    event: 'unexpected-response',
-    listener: (request: unknown, response: { statusCode?: number | undefined }) => void,
-  ): unknown;
-  /** Sends a text frame. */
-  send(text: string): void;
-  /** Ends it at once. */
-  terminate(): void;
-}
-
-/** What may be said with a command. */
-export interface CommandOptions {
-  /** The same id is carried out once, whatever happens to the link. @defaultValue a new one */
-  readonly requestId?: string | undefined;
-  /** @defaultValue the request id */
-  readonly traceId?: string | undefined;
-  /** For whom: a user id. */
-  readonly actor?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What a link tells of. */
-export interface LinkClientEvents {
-  stateChange: { readonly from: LinkState['phase']; readonly to: LinkState['phase'] };
-  /** Discord's rate limit was hit. */
-  rateLimited: { readonly retryAfterMs: number; readonly requestId: string | undefined };
-  /** Trouble that operators should know of; nothing has to be done. */
-  error: { readonly error: LinkError };
-}
-
-/** What was counted. */
-export interface LinkClientStats {
-  readonly phase: LinkState['phase'];
-  readonly pending: number;
-  readonly connects: number;
-  readonly events: number;
-  readonly errors: Readonly<Partial<Record<LinkErrorCode, number>>>;
-}
-
-interface Settings extends LinkLimits {
-  readonly url: string;
-  readonly token: LinkClientOptions['token'];
-  readonly onEvent: LinkClientOptions['onEvent'] | undefined;
-  readonly maxFrameBytes: number;
-  readonly logger: Logger;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly createSocket: NonNullable<LinkClientOptions['createSocket']>;
-}
-
-const DEFAULTS: Omit<Settings, 'stableMs'> = {
-  url: '',
-  token: '',
-  onEvent: undefined,
-  maxCommands: 1_000,
-  commandTimeoutMs: 10_000,
-  connectTimeoutMs: 10_000,
-  pingIntervalMs: 5_000,
-  pongTimeoutMs: 5_000,
-  backoffBaseMs: 1_000,
-  backoffCapMs: 30_000,
-  maxFrameBytes: 67_108_864,
-  logger: silentLogger,
-  clock: systemClock,
-  random: Math.random,
-  createSocket: (url, options) => new WebSocket(url, options),
-};
-
-/** A connection that lasted so long was a good one. */
-const STABLE_MS = 5_000;
 
 interface Waiting {
   readonly frame: Extract<LinkClientFrame, { type: 'command' }>;
@@ -164,7 +38,7 @@ interface Waiting {
  * ```
  */
 export class LinkClient extends TypedEmitter<LinkClientEvents> {
-  private readonly settings: Settings;
+  private readonly settings: LinkClientSettings;
   private readonly driver: Driver<LinkState, LinkInput>;
   private readonly waiting = new Map<string, Waiting>();
   private socket: LinkSocket | undefined;
@@ -174,26 +48,8 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
   /** @throws TypeError on options out of range. */
   constructor(options: LinkClientOptions) {
     super();
-    const settings = resolveOptions<typeof DEFAULTS>('LinkClient', DEFAULTS, options, {
-      url: (value) =>
-        typeof value === 'string' && /^wss?:\/\/[^\s/?#]+/.test(value) ? undefined : 'must be a ws or wss URL',
-      onEvent: check.function(),
-      maxCommands: check.integer(1),
-      commandTimeoutMs: check.integer(1),
-      connectTimeoutMs: check.integer(1),
-      pingIntervalMs: check.integer(1),
-      pongTimeoutMs: check.integer(1),
-      backoffBaseMs: check.integer(1),
-      backoffCapMs: check.integer(1),
-      maxFrameBytes: check.integer(1_024),
-    });
-    const { token } = settings;
-    // A text among the fields would be shown by whatever prints them.
-    this.settings = {
-      ...settings,
-      token: typeof token === 'string' ? new Redacted(token) : token,
-      stableMs: STABLE_MS,
-    };
+    const settings = resolveLinkClientOptions(options);
+    this.settings = settings;
     const { clock, random, logger } = settings;
     this.driver = createDriver<LinkState, LinkInput, LinkEffect>({
       reducer: createLinkReducer(this.settings),
@@ -435,7 +291,7 @@ export class LinkClient extends TypedEmitter<LinkClientEvents> {
       this.driver.dispatch({ type: 'eventLost' });
     };
     try {
-      const taken = (this.settings.onEvent as NonNullable<Settings['onEvent']>)(event);
+      const taken = (this.settings.onEvent as NonNullable<LinkClientSettings['onEvent']>)(event);
       void Promise.resolve(taken).then((outcome) => {
         if (outcome === 'failed') failed('onEvent answered "failed"');
       }, failed);

@@ -5,114 +5,31 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
-  type Clock,
-  check,
   createDriver,
   type DomainEvent,
   type Driver,
-  type Logger,
   messageOf,
   type Redacted,
-  resolveOptions,
-  silentLogger,
-  systemClock,
   TypedEmitter,
   toLogText,
 } from '@guildkit/core';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { GuildState } from '../shared/guild-state.js';
 import { sameText } from '../shared/same-text.js';
-import { readSecrets, type SecretInput } from '../shared/secrets.js';
-import { LINK_ERRORS, LinkError, type LinkErrorCode } from './errors.js';
+import { readSecrets } from '../shared/secrets.js';
+import { LINK_ERRORS, type LinkErrorCode } from './errors.js';
+import {
+  type LinkServerEvents,
+  type LinkServerOptions,
+  type LinkServerSettings,
+  type LinkServerStats,
+  resolveLinkServerOptions,
+} from './link-server-options.js';
 import { EventLog } from './protocol/event-log.js';
+import { codeOf, failureOf, type LinkAnswer } from './protocol/failure.js';
 import { type LinkCommandFrame, type LinkServerFrame, readClientFrame } from './protocol/frames.js';
 import { createPeerReducer, newPeer, type PeerEffect, type PeerInput, type PeerState } from './protocol/link-peer.js';
 import { ResultMemory } from './protocol/result-memory.js';
-
-/** A command as the service carries it out. */
-export interface LinkCommand {
-  readonly name: string;
-  /** Unchecked: what the app sent. */
-  readonly input: unknown;
-  /** The same id is carried out once. */
-  readonly requestId: string;
-  readonly traceId: string;
-  /** Unix ms, by the app's clock. */
-  readonly sentAt: number;
-  /** For whom: a user id. */
-  readonly actor: string | undefined;
-}
-
-/** Settings of {@link LinkServer}. */
-export interface LinkServerOptions {
-  /** `LINK_TOKEN`. Any one of them may be used. */
-  readonly tokens: SecretInput;
-  /** Carries a command out; what it returns is the result, what it throws an `error` or, with `retryAfterMs`, `rateLimited`. */
-  readonly onCommand: (command: LinkCommand) => unknown;
-  /** Events kept for apps that come back. @defaultValue 10000 */
-  readonly maxEvents?: number | undefined;
-  /** How long they are kept, in ms. @defaultValue 300000 */
-  readonly maxEventAgeMs?: number | undefined;
-  /** Commands whose results are kept. @defaultValue 10000 */
-  readonly maxResults?: number | undefined;
-  /** How long results are kept, in ms. @defaultValue 300000 */
-  readonly resultTtlMs?: number | undefined;
-  /** Largest frame of an app, in bytes. @defaultValue 1048576 */
-  readonly maxFrameBytes?: number | undefined;
-  /** Bytes that may wait for one app. @defaultValue 8388608 */
-  readonly maxBufferedBytes?: number | undefined;
-  /** An app that says nothing for so long is gone, in ms. @defaultValue 20000 */
-  readonly silenceMs?: number | undefined;
-  readonly logger?: Logger | undefined;
-  readonly clock?: Clock | undefined;
-}
-
-/** What a link server tells of. */
-export interface LinkServerEvents {
-  connected: { readonly peers: number };
-  disconnected: { readonly peers: number };
-}
-
-/** What was counted. */
-export interface LinkServerStats {
-  readonly peers: number;
-  readonly events: number;
-  readonly commands: number;
-  /** Commands that came again and were answered from memory. */
-  readonly repeated: number;
-  readonly resumed: number;
-  readonly snapshots: number;
-  readonly unauthorized: number;
-  readonly errors: Readonly<Partial<Record<LinkErrorCode, number>>>;
-}
-
-interface Settings {
-  readonly tokens: SecretInput;
-  readonly onCommand: LinkServerOptions['onCommand'] | undefined;
-  readonly maxEvents: number;
-  readonly maxEventAgeMs: number;
-  readonly maxResults: number;
-  readonly resultTtlMs: number;
-  readonly maxFrameBytes: number;
-  readonly maxBufferedBytes: number;
-  readonly silenceMs: number;
-  readonly logger: Logger;
-  readonly clock: Clock;
-}
-
-const DEFAULTS: Settings = {
-  tokens: [],
-  onCommand: undefined,
-  maxEvents: 10_000,
-  maxEventAgeMs: 300_000,
-  maxResults: 10_000,
-  resultTtlMs: 300_000,
-  maxFrameBytes: 1_048_576,
-  maxBufferedBytes: 8_388_608,
-  silenceMs: 20_000,
-  logger: silentLogger,
-  clock: systemClock,
-};
 
 /** The greeting is one frame: whoever does not send it at once is no app. */
 const GREET_TIMEOUT_MS = 5_000;
@@ -121,9 +38,6 @@ interface Peer {
   readonly socket: WebSocket;
   readonly driver: Driver<PeerState, PeerInput>;
 }
-
-/** An answer to a command. */
-type Answer = Extract<LinkServerFrame, { type: 'result' | 'rateLimited' | 'error' }>;
 
 /**
  * The end of the link that has the gateway.
@@ -143,12 +57,12 @@ type Answer = Extract<LinkServerFrame, { type: 'result' | 'rateLimited' | 'error
  * ```
  */
 export class LinkServer extends TypedEmitter<LinkServerEvents> {
-  private readonly settings: Settings;
+  private readonly settings: LinkServerSettings;
   private readonly tokens: readonly Redacted[];
   private readonly sockets: WebSocketServer;
   private readonly epoch = crypto.randomUUID();
   private readonly log: EventLog<DomainEvent>;
-  private readonly results: ResultMemory<Answer>;
+  private readonly results: ResultMemory<LinkAnswer>;
   private readonly known = new GuildState();
   private readonly peers = new Set<Peer>();
   private readonly live = new Set<Peer>();
@@ -162,16 +76,7 @@ export class LinkServer extends TypedEmitter<LinkServerEvents> {
   /** @throws TypeError on options out of range. */
   constructor(options: LinkServerOptions) {
     super();
-    const settings = resolveOptions<Settings>('LinkServer', DEFAULTS, options, {
-      onCommand: check.function(),
-      maxEvents: check.integer(0),
-      maxEventAgeMs: check.integer(0),
-      maxResults: check.integer(1),
-      resultTtlMs: check.integer(0),
-      maxFrameBytes: check.integer(1_024),
-      maxBufferedBytes: check.integer(1_024),
-      silenceMs: check.integer(100),
-    });
+    const settings = resolveLinkServerOptions(options);
     // The texts themselves are kept nowhere: an object that is printed shows its fields.
     this.settings = { ...settings, tokens: [] };
     this.tokens = readSecrets('LinkServer', settings.tokens);
@@ -376,7 +281,7 @@ export class LinkServer extends TypedEmitter<LinkServerEvents> {
     const { onCommand, clock, logger } = this.settings;
     const startedAt = clock.now();
     const fields = { command: toLogText(name), requestId: toLogText(requestId), traceId: toLogText(traceId), actor };
-    let answer: Answer;
+    let answer: LinkAnswer;
     try {
       const value = await (onCommand as NonNullable<typeof onCommand>)({
         name,
@@ -397,7 +302,7 @@ export class LinkServer extends TypedEmitter<LinkServerEvents> {
     this.answer(requestId, answer);
   }
 
-  private answer(requestId: string, answer: Answer): void {
+  private answer(requestId: string, answer: LinkAnswer): void {
     const peer = this.askers.get(requestId);
     this.askers.delete(requestId);
     // Gone meanwhile: it asks again when it is back.
@@ -422,30 +327,4 @@ export class LinkServer extends TypedEmitter<LinkServerEvents> {
   private count(code: LinkErrorCode): void {
     this.errors[code] = (this.errors[code] ?? 0) + 1;
   }
-}
-
-/** Answers of Discord that say something of the command. */
-const TOLD: readonly number[] = [400, 403, 404, 409];
-
-/** What the app is told: a code and a sentence, nothing of the inside. */
-function failureOf(requestId: string, error: unknown): Answer {
-  const { retryAfterMs } = Object(error) as { retryAfterMs?: unknown };
-  if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) {
-    return {
-      v: 1,
-      type: 'rateLimited',
-      requestId,
-      retryAfterMs,
-      message: LINK_ERRORS.ERR_LINK_COMMAND_RATE_LIMITED.message,
-    };
-  }
-  const { message } = new LinkError('ERR_LINK_COMMAND_FAILED');
-  const { status } = Object(error) as { status?: unknown };
-  const told = typeof status === 'number' && TOLD.includes(status) ? { status } : {};
-  return { v: 1, type: 'error', requestId, code: codeOf(error), message, ...told };
-}
-
-function codeOf(error: unknown): string {
-  const { code } = Object(error) as { code?: unknown };
-  return typeof code === 'string' && /^ERR_[A-Z0-9_]{1,80}$/.test(code) ? code : 'ERR_LINK_COMMAND_FAILED';
 }
