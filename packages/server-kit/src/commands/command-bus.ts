@@ -1,138 +1,22 @@
 /** Owns the way of a command: known, well-formed, allowed, within limits, done once, answered. */
 
 import { createHash } from 'node:crypto';
-import {
-  type Clock,
-  check,
-  type Logger,
-  messageOf,
-  resolveOptions,
-  silentLogger,
-  systemClock,
-  toLogText,
-} from '@guildkit/core';
-import type { Principal } from '../principal.js';
+import { messageOf, toLogText } from '@guildkit/core';
 import type { CommandAnswer, IncomingCommand } from '../shared/command.js';
-import { type AnswerStore, memoryAnswerStore } from './answer-store.js';
+import { memoryAnswerStore } from './answer-store.js';
 import { refusalOf, refuse } from './answers.js';
-import { type CommandContext, type CommandDefinition, type CommandLink, fieldsOf } from './definition.js';
+import {
+  type CommandAudit,
+  type CommandBusOptions,
+  type CommandBusSettings,
+  type CommandStats,
+  resolveCommandBusOptions,
+} from './command-bus-options.js';
+import { type CommandContext, type CommandDefinition, fieldsOf } from './definition.js';
 import { CommandError } from './errors.js';
 import { WaitingLine } from './protocol/waiting-line.js';
 import { SingleFlight } from './single-flight.js';
 import { createTokenBucket, type TokenBucket } from './token-bucket.js';
-
-/** What is written down of each command. */
-export interface CommandAudit {
-  readonly name: string;
-  readonly userId: string;
-  readonly requestId: string;
-  readonly traceId: string;
-  /** Unix ms. */
-  readonly sentAt: number;
-  readonly latencyMs: number;
-  /** `ok`, or the code of the refusal. */
-  readonly outcome: string;
-  readonly status: number;
-  readonly channelId?: string | undefined;
-}
-
-/** The bus in numbers. */
-export interface CommandStats {
-  /** Commands that wait for the link. */
-  readonly queued: number;
-  /** Commands that are being carried out. */
-  readonly running: number;
-  /** Counter: commands by outcome: `ok`, or the code of the refusal. */
-  readonly outcomes: Readonly<Record<string, number>>;
-  /** Counter: commands that were answered as before. */
-  readonly repeated: number;
-}
-
-/** Settings of {@link CommandBus}. */
-export interface CommandBusOptions {
-  /** By name. Make each with {@link defineCommand}. */
-  readonly commands: Readonly<Record<string, CommandDefinition>>;
-  /**
-   * The roles of a user now. When it rejects, the command is refused as failed.
-   * @defaultValue the principal's own roles
-   */
-  readonly resolveUser?: ((principal: Principal) => Promise<{ readonly roles: readonly string[] }>) | undefined;
-  /** Carries out commands without a `run`. */
-  readonly link?: CommandLink | undefined;
-  /**
-   * The bucket of each user; `false` for none.
-   * @defaultValue 5 commands each 5 s, at most 10 at once
-   */
-  readonly userBucket?: TokenBucket | false | undefined;
-  /**
-   * The bucket of each channel; `false` for none.
-   * @defaultValue 5 commands each 5 s, at most 10 at once
-   */
-  readonly channelBucket?: TokenBucket | false | undefined;
-  /**
-   * Commands that may wait while the link is down.
-   * @defaultValue 1000
-   */
-  readonly maxQueued?: number | undefined;
-  /**
-   * How long a command waits for the link, in ms.
-   * @defaultValue 10000
-   */
-  readonly queueTimeoutMs?: number | undefined;
-  /**
-   * How long a command may take, in ms.
-   * @defaultValue 10000
-   */
-  readonly runTimeoutMs?: number | undefined;
-  /**
-   * How long an answer is kept for the same command sent again, in ms.
-   * @defaultValue 300000
-   */
-  readonly rememberMs?: number | undefined;
-  /**
-   * Answers that the store in memory keeps.
-   * @defaultValue 10000
-   */
-  readonly maxRemembered?: number | undefined;
-  /**
-   * Where answers are kept. With one that several processes share, a command that is sent again to another process gets
-   * its answer there; while it is being carried out, it is waited for up to `runTimeoutMs`, then 409.
-   * @defaultValue `memoryAnswerStore()`: of this process
-   */
-  readonly answers?: AnswerStore | undefined;
-  /** Called once for each command, also for those that were refused. Must not throw. */
-  readonly audit?: ((entry: CommandAudit) => void) | undefined;
-  readonly logger?: Logger | undefined;
-  readonly clock?: Clock | undefined;
-}
-
-type Settings = { readonly [K in keyof Required<CommandBusOptions>]: CommandBusOptions[K] } & {
-  readonly commands: Readonly<Record<string, CommandDefinition>>;
-  readonly maxQueued: number;
-  readonly queueTimeoutMs: number;
-  readonly runTimeoutMs: number;
-  readonly rememberMs: number;
-  readonly maxRemembered: number;
-  readonly logger: Logger;
-  readonly clock: Clock;
-};
-
-const DEFAULTS = {
-  commands: undefined as never,
-  resolveUser: undefined,
-  link: undefined,
-  userBucket: undefined,
-  channelBucket: undefined,
-  maxQueued: 1_000,
-  queueTimeoutMs: 10_000,
-  runTimeoutMs: 10_000,
-  rememberMs: 300_000,
-  maxRemembered: 10_000,
-  answers: undefined,
-  audit: undefined,
-  logger: silentLogger,
-  clock: systemClock,
-} as const satisfies Settings;
 
 /** Beyond the waiting line and the run: what roles and buckets may take, in ms. */
 const LEASE_MARGIN_MS = 5_000;
@@ -171,7 +55,7 @@ export class CommandBus {
   /** Takes a command: what a hub's `onCommand` wants. Bound. Never rejects. */
   readonly handle: (command: IncomingCommand) => Promise<CommandAnswer>;
 
-  private readonly settings: Settings;
+  private readonly settings: CommandBusSettings;
   private readonly userBucket: TokenBucket | undefined;
   private readonly channelBucket: TokenBucket | undefined;
   private readonly line: WaitingLine<Queued>;
@@ -185,27 +69,8 @@ export class CommandBus {
 
   /** @throws TypeError on options that are unknown, missing or out of range, and on commands that nobody could carry out. */
   constructor(options: CommandBusOptions) {
-    this.settings = resolveOptions<Settings>('CommandBus', DEFAULTS, options, {
-      commands: (value) => (typeof value === 'object' && value !== null ? undefined : 'must be an object of commands'),
-      resolveUser: check.optional(check.function()),
-      audit: check.optional(check.function()),
-      maxQueued: check.integer(0, 1_000_000),
-      queueTimeoutMs: check.integer(1, 600_000),
-      runTimeoutMs: check.integer(1, 600_000),
-      rememberMs: check.integer(0),
-      maxRemembered: check.integer(0, 10_000_000),
-      answers: (value) =>
-        value === undefined || typeof (value as Partial<AnswerStore> | null)?.claim === 'function'
-          ? undefined
-          : 'must be an answer store',
-    });
-    const { commands, link, clock, logger, userBucket, channelBucket } = this.settings;
-    for (const [name, { input, run }] of Object.entries(commands)) {
-      if (typeof input?.safeParse !== 'function')
-        throw new TypeError(`CommandBus: command "${name}" has no input schema`);
-      if (run === undefined && link === undefined)
-        throw new TypeError(`CommandBus: command "${name}" has no run, and there is no link`);
-    }
+    this.settings = resolveCommandBusOptions(options);
+    const { link, clock, logger, userBucket, channelBucket } = this.settings;
     const { maxQueued, queueTimeoutMs, runTimeoutMs, maxRemembered, rememberMs, answers } = this.settings;
     this.userBucket = userBucket === false ? undefined : (userBucket ?? createTokenBucket({ clock }));
     this.channelBucket = channelBucket === false ? undefined : (channelBucket ?? createTokenBucket({ clock }));

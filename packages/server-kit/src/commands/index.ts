@@ -7,7 +7,8 @@ export type { ErrorEntry } from '../errors.js';
 export type { Principal } from '../principal.js';
 export type { CommandAnswer, CommandRefusal, IncomingCommand } from '../shared/command.js';
 export { type AnswerClaim, type AnswerClaimRequest, type AnswerStore, memoryAnswerStore } from './answer-store.js';
-export { type CommandAudit, CommandBus, type CommandBusOptions, type CommandStats } from './command-bus.js';
+export { CommandBus } from './command-bus.js';
+export type { CommandAudit, CommandBusOptions, CommandStats } from './command-bus-options.js';
 export {
   type CommandContext,
   type CommandDefinition,
