@@ -20,6 +20,7 @@ const ALL = [
   'rtc-join',
   'scale',
   'table',
+  'game-room',
 ];
 
 function run(command, args, cwd = root) {
