@@ -1,31 +1,13 @@
 import { createSandbox, type Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser, logIn, loginCookie, openPage, startApp, untilLive } from './harness.js';
 
 const SESSION_SECRET = 'a-session-secret-that-no-browser-may-ever-see';
 const INVITE_SECRET = 'an-invite-secret-that-no-browser-may-ever-see';
 
-/** Everything a page is sent: bodies, headers, socket frames. */
-function recordAll(page: Page): { texts: () => Promise<string[]> } {
-  const parts: Promise<string>[] = [];
-  page.on('response', (response) => {
-    parts.push(
-      response.allHeaders().then(
-        (headers) => JSON.stringify(headers),
-        () => '',
-      ),
-    );
-    parts.push(response.text().catch(() => ''));
-  });
-  page.on('websocket', (socket) => {
-    socket.on('framereceived', ({ payload }) => parts.push(Promise.resolve(payload.toString())));
-  });
-  return { texts: () => Promise.all(parts) };
-}
-
-describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
+describe.skipIf(chromiumPath() === undefined)('what a browser may ask for', () => {
   let browser: Browser;
   /** Stands for Discord itself: the app only has its address and a token, and does not know that it is a sandbox. */
   let discord: Sandbox;
@@ -47,57 +29,6 @@ describe.skipIf(chromiumPath() === undefined)('what a browser is sent', () => {
     DISCORD_CLIENT_SECRET: discord.oauth.clientSecret,
     SESSION_SECRET,
     INVITE_SECRET,
-  });
-
-  test('holds no secret, on any page', async () => {
-    const running = await startApp(realEnv());
-    try {
-      const vera = await discord.people.create({ name: 'Vera' });
-      const { channelId } = await running.app.rooms.create({ creatorId: vera.id, name: 'Table 1' });
-      const page = await openPage(browser, running, vera, { sandbox: discord });
-      const record = recordAll(page);
-      await page.goto(`${running.url}/room/${channelId}`);
-      await untilLive(page);
-      await vera.joinVoice(channelId);
-      await page.locator('.player-name', { hasText: 'Vera' }).waitFor();
-      await page.getByLabel('Message', { exact: true }).fill('Hello');
-      await page.getByRole('button', { name: 'Send' }).click();
-      await page.locator('.message-text', { hasText: 'Hello' }).waitFor();
-      await page.getByRole('button', { name: 'Invite players' }).click();
-      await page.getByLabel('Invite link, good for a day').waitFor();
-      for (const path of [
-        '/',
-        '/health',
-        '/metrics',
-        '/.well-known/jwks.json',
-        '/room/1',
-        '/nothing/here',
-        '/assets/nothing.js',
-      ]) {
-        await page.goto(running.url + path);
-      }
-      const texts = await record.texts();
-      expect(
-        texts.some((text) => text.includes('Game rooms')),
-        'the recorder works',
-      ).toBe(true);
-      expect(
-        texts.some((text) => text.includes('voice.joined')),
-        'the recorder hears the socket',
-      ).toBe(true);
-      const [, , tokenSecret = ''] = discord.connection.token.split('.');
-      const { clientSecret } = discord.oauth;
-      for (const secret of [discord.connection.token, tokenSecret, clientSecret, SESSION_SECRET, INVITE_SECRET]) {
-        expect(secret.length).toBeGreaterThan(15);
-        expect(texts.filter((text) => text.includes(secret))).toEqual([]);
-      }
-      // A private key has a member "d"; the published set must not.
-      const keys = texts.filter((text) => text.includes('"kty"'));
-      expect(keys.length).toBeGreaterThan(0);
-      for (const text of keys) expect(text).not.toMatch(/"d"\s*:/);
-    } finally {
-      await running.close();
-    }
   });
 
   test('without the sandbox has no simulator, and its functions refuse', async () => {
