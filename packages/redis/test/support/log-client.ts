@@ -1,5 +1,5 @@
 /** Clients of `@guildkit/realtime-client` that keep all they were told, to be compared with the log. */
-import { RealtimeClient, sseTransport, type Transport, webSocketTransport } from '@guildkit/realtime-client';
+import { RealtimeClient, type Room, sseTransport, type Transport, webSocketTransport } from '@guildkit/realtime-client';
 
 /** A stretch of one room's log as a client has it: the state at `from`, then one event after the other. */
 export interface Stretch {
@@ -36,6 +36,7 @@ export class LogClient {
   /** Anything that must not be. */
   broken: string | undefined;
   private readonly client: RealtimeClient;
+  private readonly rooms: Room[] = [];
   private backend: Backend | undefined;
   private lost: { readonly at: number; readonly cause: Recovery['cause'] } | undefined;
   private wasOpen = false;
@@ -60,11 +61,13 @@ export class LogClient {
       maxAttempts: Number.POSITIVE_INFINITY,
       timeoutMs: 30_000,
     });
-    this.client.subscribeState(() => this.onState());
+    this.client.subscribeState(() => this.onChange());
     for (const name of rooms) {
       const stretches: Stretch[] = [];
       this.told.set(name, stretches);
       const room = this.client.room(name);
+      this.rooms.push(room);
+      room.subscribe(() => this.onChange());
       room.on('sys.snapshot', ({ epoch, seq }) => {
         stretches.push({ epoch, from: seq, ids: [] });
       });
@@ -89,8 +92,9 @@ export class LogClient {
     this.client.close();
   }
 
+  /** Connected, and every room as the hub has it: a hub that cannot read a room puts its answer off. */
   get isOpen(): boolean {
-    return this.client.state.status === 'open';
+    return this.client.state.status === 'open' && this.rooms.every(({ status }) => status === 'live');
   }
 
   /** How far it is in a room. */
@@ -99,11 +103,11 @@ export class LogClient {
     return last && { epoch: last.epoch, seq: last.from + last.ids.length };
   }
 
-  private onState(): void {
+  private onChange(): void {
     const { status, lastError } = this.client.state;
     if (status === 'closed' || status === 'manual')
       this.complain(`${status}: ${lastError?.code} ${lastError?.closeCode}`);
-    if (status === 'open') {
+    if (this.isOpen) {
       if (this.lost !== undefined) {
         this.recoveries.push({ cause: this.lost.cause, ms: performance.now() - this.lost.at });
       }
@@ -111,7 +115,8 @@ export class LogClient {
       this.wasOpen = true;
       return;
     }
-    if (!this.wasOpen || this.lost !== undefined) return;
+    // A room that catches up on an open connection is none that was lost.
+    if (!this.wasOpen || this.lost !== undefined || status === 'open') return;
     this.lost = {
       at: performance.now(),
       cause: this.backend === undefined ? 'unreached' : (this.backend.fate ?? 'running'),

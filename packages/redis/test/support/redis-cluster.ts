@@ -1,4 +1,4 @@
-/** Three redis-servers as one cluster on loopback, without replicas. */
+/** Three redis-servers as one cluster on loopback. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createCluster } from 'redis';
@@ -20,22 +20,36 @@ export async function freePort(): Promise<number> {
 const SLOTS = 16_384;
 const NODES = 3;
 
-export async function startCluster(): Promise<{ ports: readonly number[]; close(): Promise<void> }> {
-  const ports: number[] = [];
-  const servers: TestRedis[] = [];
+export interface ClusterNode {
+  readonly port: number;
+  readonly server: TestRedis;
+  readonly admin: Awaited<ReturnType<typeof connectTo>>;
+}
+
+export interface TestCluster {
+  readonly ports: readonly number[];
+  readonly nodes: readonly ClusterNode[];
+  /** What a further node has to be started with, beside its port. */
+  readonly args: readonly string[];
+  close(): Promise<void>;
+}
+
+/** @param settings Further arguments of each node. */
+export async function startCluster(...settings: string[]): Promise<TestCluster> {
+  const args = ['--cluster-enabled', 'yes', ...settings];
+  const nodes: ClusterNode[] = [];
   for (let n = 0; n < NODES; n += 1) {
     const port = await freePort();
-    ports.push(port);
-    servers.push(await TestRedis.start('--port', String(port), '--cluster-enabled', 'yes'));
+    const server = await TestRedis.start('--port', String(port), ...args);
+    nodes.push({ port, server, admin: await connectTo(server.path) });
   }
-  const admins = await Promise.all(servers.map(({ path }) => connectTo(path)));
-  for (const [n, admin] of admins.entries()) {
+  for (const [n, { admin, port }] of nodes.entries()) {
     const from = Math.floor((n * SLOTS) / NODES);
     const to = Math.floor(((n + 1) * SLOTS) / NODES) - 1;
     await admin.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', String(from), String(to)]);
-    if (n > 0) await admins[0]?.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(ports[n])]);
+    if (n > 0) await nodes[0]?.admin.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(port)]);
   }
-  for (const admin of admins) {
+  for (const { admin } of nodes) {
     await vi.waitFor(
       async () => {
         const info = String(await admin.sendCommand(['CLUSTER', 'INFO']));
@@ -44,18 +58,27 @@ export async function startCluster(): Promise<{ ports: readonly number[]; close(
       { timeout: 20_000, interval: 50 },
     );
   }
-  for (const admin of admins) await admin.close();
   return {
-    ports,
+    ports: nodes.map(({ port }) => port),
+    nodes,
+    args,
     close: async () => {
-      for (const server of servers) await server.close();
+      for (const { admin, server } of nodes) {
+        admin.destroy();
+        await server.close();
+      }
     },
   };
 }
 
 /** A client of the cluster, connected. */
 export async function connectToCluster(ports: readonly number[]) {
-  const client = createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) });
+  const client = createCluster({
+    rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })),
+    defaults: { disableOfflineQueue: true },
+    // It asks who has taken over once a node is away for so long: five seconds otherwise.
+    topologyRefreshOnReconnectionAttemptStrategy: 500,
+  });
   client.on('error', () => {});
   await client.connect();
   return client;

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createClient } from 'redis';
@@ -61,6 +61,19 @@ export class TestRedis {
     return server;
   }
 
+  /** A Sentinel with these lines of configuration: it keeps what it knows in a file of its own, and takes no other settings. */
+  static async sentinel(port: number, lines: readonly string[]): Promise<TestRedis> {
+    const folder = await mkdtemp(join(tmpdir(), 'guildkit-redis-'));
+    const server = new TestRedis(folder, []);
+    const file = join(folder, 'sentinel.conf');
+    await writeFile(
+      file,
+      [`port ${port}`, 'bind 127.0.0.1', `unixsocket ${server.path}`, `dir ${folder}`, ...lines].join('\n'),
+    );
+    await server.spawn([file, '--sentinel']);
+    return server;
+  }
+
   /** Starts the server again after {@link down}. */
   async up(): Promise<void> {
     const own = [
@@ -77,7 +90,11 @@ export class TestRedis {
       '--dir',
       this.folder,
     ];
-    this.child = spawn(executable as string, [...own, ...this.args], { stdio: 'ignore' });
+    await this.spawn([...own, ...this.args]);
+  }
+
+  private async spawn(args: readonly string[]): Promise<void> {
+    this.child = spawn(executable as string, args, { stdio: 'ignore' });
     const probe = await vi.waitFor(() => connectTo(this.path), { timeout: 10_000, interval: 20 });
     await probe.close();
   }
