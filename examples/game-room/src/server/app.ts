@@ -27,7 +27,7 @@ import { isAllowedOrigin, sameOrigin } from './origins.js';
 import { createPeople, type People } from './people.js';
 import { aloneInTheWorld, createProcesses, type Deed, type Processes } from './processes.js';
 import { createRoomDirectory, type RoomDirectory } from './room-directory.js';
-import { createSeatLeases } from './seat-leases.js';
+import { createSeatLeases, type SeatedBot } from './seat-leases.js';
 import { createSeats, type Seats } from './seats.js';
 import type { Settings } from './settings.js';
 import { createSimulation, type Simulation } from './simulation.js';
@@ -197,29 +197,33 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     authenticate: ({ headers }) => login.sessions.read({ headers }),
     allows: maySee,
     onSeats(channelId) {
-      // Every process follows; the one that is connected to Discord tells.
-      if (feed.role() === 'standby') return;
+      // Every process knows; the one that has heard the event itself tells.
+      if (isFollowing) return;
       hub
         .publish(`channel:${channelId}`, 'table.seats', { channelId, seats: seats.presence.seatsIn(channelId) })
         .catch((error: unknown) => logger.warn({ channelId, reason: messageOf(error) }, 'seats were not told of'));
     },
+    onTaken: (userId, channelId) => processes.tell({ kind: 'speaks', userId, channelId }),
     logger,
   });
 
   const troubles = createTroubles((reason) => hub.setDegraded(reason !== undefined, reason));
-  const isOwner = (): boolean => feed.role() === 'owner';
   const setAway = (reason: string | undefined): void => {
-    if (isOwner()) processes.tellAway(reason);
+    if (feed.role() === 'owner') processes.tellAway(reason);
     else troubles.set('discord', reason);
   };
   const isBack = (): void => setAway(undefined);
+  let isFollowing = false;
   /** What another process has heard of Discord. */
-  const follow = (event: DomainEvent): void => {
+  const follow = (event: DomainEvent, seated: readonly SeatedBot[]): void => {
+    isFollowing = true;
+    leases?.learn(seated);
     directory.apply(event);
     people.apply(event);
     rooms.applyEvent(event);
     seats.presence.shown(event);
     moderation.apply(event);
+    isFollowing = false;
   };
   /** What another process has done. */
   const onDeed = (deed: Deed): void => {
@@ -233,7 +237,16 @@ export async function createApp({ settings, logger: written, origin }: AppOption
   const processes: Processes =
     shared === undefined
       ? aloneInTheWorld
-      : createProcesses({ shared, guildId, follow, onDeed, isOwner, troubles, logger });
+      : createProcesses({
+          shared,
+          guildId,
+          follow,
+          seatedIn: seats.seatedIn,
+          onDeed,
+          hears: () => feed.role() !== 'standby',
+          troubles,
+          logger,
+        });
   /** The other processes first: whoever hears of a room from the hub may ask any of them for it. */
   const before = async (event: DomainEvent): Promise<void> => {
     await Promise.all([chat.prepare(event), event.event.startsWith('voice.') ? leases?.refresh() : undefined]);
@@ -326,13 +339,6 @@ export async function createApp({ settings, logger: written, origin }: AppOption
       logger.warn({ reason: messageOf(error) }, 'rooms not compared with Discord yet');
     }
   };
-  await processes.start();
-  const ready = Promise.all([feed.start(), processes.known]).then(takeStock, (error: unknown) => {
-    logger.error({ reason: messageOf(error) }, 'Discord cannot be reached');
-    setAway('Discord cannot be reached');
-  });
-  await withPatience(ready, CONNECT_PATIENCE_MS, () => setAway('Discord has not answered yet'));
-
   let closing: Promise<void> | undefined;
   const health = (): AppHealth => {
     const state = feed.state();
@@ -358,6 +364,18 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     await shared?.close();
     await sandbox?.close();
   };
+
+  try {
+    await processes.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const ready = Promise.all([feed.start(), processes.known]).then(takeStock, (error: unknown) => {
+    logger.error({ reason: messageOf(error) }, 'Discord cannot be reached');
+    setAway('Discord cannot be reached');
+  });
+  await withPatience(ready, CONNECT_PATIENCE_MS, () => setAway('Discord has not answered yet'));
 
   return {
     guildId,

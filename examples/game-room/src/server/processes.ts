@@ -3,6 +3,7 @@
  * them is connected, see `gateway-owner.ts`.
  */
 import { type DomainEvent, type Logger, messageOf } from '@guildkit/core';
+import type { SeatedBot } from './seat-leases.js';
 import { createSharedFeed, type Notice } from './shared-feed.js';
 import type { SharedRedis } from './stores.js';
 import type { Troubles } from './troubles.js';
@@ -13,11 +14,13 @@ export interface ProcessesOptions {
   readonly shared: SharedRedis;
   readonly guildId: string;
   /** Follows an event that another process has heard. The same may come again. */
-  readonly follow: (event: DomainEvent) => void;
+  readonly follow: (event: DomainEvent, seated: readonly SeatedBot[]) => void;
+  /** For whom the bots in an event speak, as this process knows. */
+  readonly seatedIn: (event: DomainEvent) => readonly SeatedBot[];
   /** Follows what another process has done. */
   readonly onDeed: (deed: Deed) => void;
-  /** Whether this process is the one that is connected. */
-  readonly isOwner: () => boolean;
+  /** Whether this process hears of Discord itself: then it tells the whole to others who ask. */
+  readonly hears: () => boolean;
   readonly troubles: Troubles;
   readonly logger: Logger;
 }
@@ -56,7 +59,7 @@ export const aloneInTheWorld: Processes = {
 };
 
 export function createProcesses(options: ProcessesOptions): Processes {
-  const { shared, guildId, follow, onDeed, isOwner, troubles, logger } = options;
+  const { shared, guildId, follow, seatedIn, onDeed, hears, troubles, logger } = options;
   const book = createVoiceBook(guildId);
   let away: string | undefined;
   let isHeard = false;
@@ -74,9 +77,9 @@ export function createProcesses(options: ProcessesOptions): Processes {
   };
 
   /** The book is of what Discord said; what the hub shows is close to it until somebody tells the whole. */
-  function hear(event: DomainEvent, isOfDiscord = true): void {
+  function hear(event: DomainEvent, seated: readonly SeatedBot[], isOfDiscord = true): void {
     if (isOfDiscord) book.apply(event);
-    follow(event);
+    follow(event, seated);
     if (event.event === 'voice.snapshot' && event.payload.guildId === guildId) onKnown();
   }
 
@@ -90,7 +93,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
   async function lookAround(): Promise<void> {
     const whole = await readWhole(shared.engine, guildId);
     // Whoever is connected knows better.
-    if (whole !== undefined && book.whole() === undefined) hear(whole, false);
+    if (whole !== undefined && book.whole() === undefined) hear(whole, [], false);
     say({ kind: 'ask' });
   }
 
@@ -100,13 +103,13 @@ export function createProcesses(options: ProcessesOptions): Processes {
     onNotice(notice) {
       switch (notice.kind) {
         case 'event':
-          hear(notice.event);
+          hear(notice.event, notice.seated);
           if (!isHeard) noteAway(undefined);
           return;
         case 'ask': {
-          if (!isOwner()) return;
+          if (!hears()) return;
           const event = book.whole();
-          if (event !== undefined) say({ kind: 'event', event });
+          if (event !== undefined) say({ kind: 'event', event, seated: seatedIn(event) });
           say({ kind: 'away', reason: away ?? null });
           return;
         }
@@ -133,7 +136,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     isHeard: () => isHeard && away === undefined,
     async tellEvent(event) {
       book.apply(event);
-      await feed.tell({ kind: 'event', event });
+      await feed.tell({ kind: 'event', event, seated: seatedIn(event) });
       if (event.event === 'voice.snapshot' && event.payload.guildId === guildId) onKnown();
     },
     tell: say,

@@ -21,6 +21,8 @@ export interface SeatLeases {
   onLost(listener: (index: number) => void): void;
   /** Looks for whom all bots speak, by what was said before the call. */
   refresh(): Promise<void>;
+  /** Takes the word of another process for whom bots speak. */
+  learn(bots: readonly SeatedBot[]): void;
   /** Whom a bot of another process stands for, as of the last look. */
   playerOf(seatUserId: string): DiscordPerson | undefined;
   close(): Promise<void>;
@@ -33,6 +35,7 @@ export const ownSeats: SeatLeases = {
   release: async () => {},
   onLost: () => {},
   refresh: async () => {},
+  learn: () => {},
   playerOf: () => undefined,
   close: async () => {},
 };
@@ -149,6 +152,9 @@ export function createSeatLeases({ client, prefix, processId, size, logger }: Se
           return reading;
         });
       return next;
+    },
+    learn(bots) {
+      for (const { seatUserId, player } of bots) seated.set(seatUserId, player);
     },
     playerOf: (seatUserId) => seated.get(seatUserId),
     async close() {

@@ -1,11 +1,11 @@
 /** Owns voice and video of pages: the relay that they connect to, and the seats that speak for them. */
-import type { Logger } from '@guildkit/core';
+import type { DomainEvent, Logger } from '@guildkit/core';
 import { parseRoom } from '@guildkit/core/wire';
 import type { Sandbox } from '@guildkit/sandbox';
 import { type AuthContext, MediaRelay, type Origins, type Principal } from '@guildkit/server-kit/media';
 import type { People } from './people.js';
 import { createPresence, type Presence } from './presence.js';
-import type { SeatLeases } from './seat-leases.js';
+import type { SeatedBot, SeatLeases } from './seat-leases.js';
 import { createSeatPool } from './seat-pool.js';
 import { createVoiceSeat } from './voice-seat.js';
 
@@ -22,6 +22,8 @@ export interface SeatsOptions {
   readonly allows: (userId: string, channelId: string) => Promise<boolean>;
   /** The seats of a channel have changed. */
   readonly onSeats?: ((channelId: string) => void) | undefined;
+  /** A player has taken a seat here: one that they have in another process is over. */
+  readonly onTaken?: ((userId: string, channelId: string) => void) | undefined;
   /** Where several processes share the bots. */
   readonly leases?: SeatLeases | undefined;
   readonly logger: Logger;
@@ -33,6 +35,8 @@ export interface Seats {
   readonly size: number;
   /** Who is in voice, with players in the place of their seats. */
   readonly presence: Presence;
+  /** For whom the bots in an event speak. */
+  seatedIn(event: DomainEvent): readonly SeatedBot[];
   /** Ends what a player has in a room. */
   end(userId: string, channelId: string): void;
   /** Closes the pages' connections, then the seats. */
@@ -43,7 +47,8 @@ export interface Seats {
 const SANDBOX_SEATS = 25;
 
 export function createSeats(options: SeatsOptions): Seats {
-  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, onSeats, leases, logger } = options;
+  const { guildId, apiBase, tokens, sandbox, people, origins, authenticate, allows, onSeats, onTaken, leases, logger } =
+    options;
   const size = sandbox === undefined ? tokens.length : SANDBOX_SEATS;
   const tokenOf = async (index: number): Promise<string> =>
     sandbox === undefined
@@ -62,7 +67,9 @@ export function createSeats(options: SeatsOptions): Seats {
       const room = parseRoom(new URL(url, 'http://app').searchParams.get('room') ?? '');
       if (room?.kind !== 'channel' || !(await allows(userId, room.id))) return null;
       const player = people.get(userId) ?? { userId, username: 'Player', avatar: null };
-      return pool.take({ player, channelId: room.id });
+      const seat = await pool.take({ player, channelId: room.id });
+      if (seat !== null) onTaken?.(userId, room.id);
+      return seat;
     },
     releaseSeat: (seat) => pool.release(seat),
     logger,
@@ -72,6 +79,14 @@ export function createSeats(options: SeatsOptions): Seats {
     relay,
     size,
     presence: createPresence({ playerOf: (discordId) => pool.playerOf(discordId), onSeats }),
+    seatedIn({ event, payload }) {
+      if (!event.startsWith('voice.')) return [];
+      const people = 'members' in payload ? payload.members : 'userId' in payload ? [payload] : [];
+      return people.flatMap(({ userId }) => {
+        const player = pool.playerOf(userId);
+        return player === undefined ? [] : [{ seatUserId: userId, player }];
+      });
+    },
     end: (userId, channelId) => pool.end(userId, channelId),
     async close() {
       await relay.close();

@@ -5,11 +5,12 @@
  */
 import type { DomainEvent } from '@guildkit/core';
 import type { HubEngine } from '@guildkit/server-kit/hub';
+import type { SeatedBot } from './seat-leases.js';
 
 /** What is told. */
 export type Notice =
-  /** Whoever is connected to Discord has heard this. */
-  | { readonly kind: 'event'; readonly event: DomainEvent }
+  /** Whoever is connected to Discord has heard this; and for whom the bots in it speak. */
+  | { readonly kind: 'event'; readonly event: DomainEvent; readonly seated: readonly SeatedBot[] }
   /** Somebody was given a seat, or lost it. */
   | { readonly kind: 'seated' | 'unseated'; readonly userId: string; readonly channelId: string }
   /** A player keeps a room that is empty. */

@@ -34,7 +34,7 @@ export function webhookFeed(
       // The worker comes by itself, and asks each second who is here: a new process gets a snapshot.
       watch.gone(0);
     },
-    state: () => (watch.isHere() || options.isHeard() ? 'ready' : 'connecting'),
+    state: () => (watch.isHere() ? 'ready' : 'connecting'),
     role: () => undefined,
     botUserId: () => undefined,
     async receive(request) {

@@ -1,4 +1,7 @@
 /** Two apps on one Redis: one is connected to Discord, both show and carry the same. */
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { silentLogger } from '@guildkit/core';
 import { createSandbox, type Person, type Sandbox } from '@guildkit/sandbox';
 import { generatePrivateJwk } from '@guildkit/server-kit/jwt';
@@ -6,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { hasRedis, TestRedis } from '../../../../packages/redis/test/support/redis-server.js';
 import { type App, createApp } from '../../src/server/app.js';
 import { readSettings } from '../../src/server/settings.js';
+import { createWebServer } from '../../src/server/web.js';
 
 const ORIGIN = 'http://localhost:3000';
 const POLL = { timeout: 15_000, interval: 20 } as const;
@@ -15,6 +19,7 @@ describe.skipIf(!hasRedis)('several processes', () => {
   let redis: TestRedis;
   let privateJwk: string;
   let apps: App[] = [];
+  const servers: Server[] = [];
 
   beforeEach(async () => {
     redis = await TestRedis.start();
@@ -24,11 +29,15 @@ describe.skipIf(!hasRedis)('several processes', () => {
   afterEach(async () => {
     await Promise.all(apps.map((app) => app.close()));
     apps = [];
+    for (const server of servers.splice(0)) {
+      server.close();
+      server.closeAllConnections();
+    }
     await discord.close();
     await redis.close();
   });
 
-  async function start(): Promise<App> {
+  async function start(more: Readonly<Record<string, string>> = {}): Promise<App> {
     const { token, apiBase, guildId } = discord.connection;
     const settings = readSettings({
       DISCORD_BOT_TOKEN: token,
@@ -41,6 +50,7 @@ describe.skipIf(!hasRedis)('several processes', () => {
       JWT_PRIVATE_JWK: privateJwk,
       VITE_BASE_URL: ORIGIN,
       REDIS_URL: `unix://${redis.path}`,
+      ...more,
     });
     const app = await createApp({ settings, logger: silentLogger, origin: () => ORIGIN });
     apps.push(app);
@@ -48,6 +58,15 @@ describe.skipIf(!hasRedis)('several processes', () => {
     return app;
   }
   const roles = () => apps.map((app) => app.health().discord.role).sort();
+
+  async function cookieOf(app: App, id: string): Promise<string> {
+    const firstOf = (answer: Response): string => (answer.headers.getSetCookie().at(-1) ?? '').split(';', 1)[0] ?? '';
+    const login = await app.login.sessions.loginHandler(new Request(`${ORIGIN}/auth/discord/login`));
+    const back = discord.oauth.approve(login.headers.get('location') ?? '', { id });
+    return firstOf(
+      await app.login.sessions.callbackHandler(new Request(back, { headers: { cookie: firstOf(login) } })),
+    );
+  }
 
   /** What a player's page hears of a channel at one of the apps. */
   async function listen(app: App, { id: userId }: Person, channelId: string) {
@@ -177,6 +196,53 @@ describe.skipIf(!hasRedis)('several processes', () => {
     }
     await vi.waitFor(() => expect(apps.map((app) => app.health().status)).toEqual(['ok', 'ok']), POLL);
     expect(roles()).toEqual(['owner', 'standby']);
+  });
+
+  test('two processes share the bots that speak: nobody has one twice, and both know for whom it speaks', async () => {
+    const bots = await Promise.all([1, 2].map((n) => discord.bots.create({ name: `Seat ${n}` })));
+    const more = { DISCORD_SEAT_TOKENS: bots.map(({ token }) => token).join(',') };
+    const [a, b] = [await start(more), await start(more)];
+    const channelId = discord.voiceChannelId;
+    const people = await Promise.all(
+      ['mia', 'tom', 'eve'].map((name) => discord.people.create({ name, avatar: null })),
+    );
+    const [mia, tom, eve] = people as [Person, Person, Person];
+    const page = await listen(a, eve, channelId);
+
+    const seatedAt = async (app: App, { id, name }: Person): Promise<WebSocket> => {
+      app.people.remember({ userId: id, username: `${name} of the pages`, avatar: null });
+      const server = createWebServer(app, { fetch: () => new Response(null, { status: 404 }) }, '/nowhere');
+      servers.push(server.listen(0, '127.0.0.1'));
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const Socket = WebSocket as unknown as new (url: string, options: object) => WebSocket;
+      const cookie = await cookieOf(app, id);
+      return new Socket(`ws://127.0.0.1:${port}/api/media?room=channel:${channelId}`, {
+        headers: { origin: ORIGIN, cookie },
+      });
+    };
+    // In the process that is not connected to Discord, so that the other has to be told.
+    const [first, second] = a.health().discord.role === 'owner' ? [b, a] : [a, b];
+    const atFirst = await seatedAt(first, mia);
+    await page.says('"username":"mia of the pages"');
+    const atSecond = await seatedAt(second, tom);
+    await page.says('"username":"tom of the pages"');
+    for (const app of apps) {
+      const seats = app.seats.presence.seatsIn(channelId);
+      expect(seats.map(({ userId }) => userId).sort()).toEqual([mia.id, tom.id].sort());
+      expect(new Set(seats.map(({ seatId }) => seatId)).size).toBe(2);
+    }
+    const refused = await seatedAt(first, eve);
+    await once(refused as never, 'close');
+
+    // Mia goes on at the other process: her bot at the first leaves, hers there comes.
+    atFirst.close();
+    const moved = await seatedAt(second, mia);
+    await vi.waitFor(() => {
+      for (const app of apps) expect(app.seats.presence.waysOf(mia.id)).toHaveLength(1);
+    }, POLL);
+    for (const socket of [moved, atSecond]) socket.close();
+    await vi.waitFor(() => expect(a.seats.presence.seatsIn(channelId)).toEqual([]), POLL);
   });
 
   test('a Redis that is not there ends the start, and no password is told', async () => {
