@@ -251,7 +251,9 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
       case 'release':
         void this.answer(
           effect.id,
-          this.runner.run(RELEASE, this.keys, [this.holder, effect.id]).then(() => ({ type: 'released', id: effect.id })),
+          this.runner
+            .run(RELEASE, this.keys, [this.holder, effect.id])
+            .then(() => ({ type: 'released', id: effect.id })),
         );
         return;
       case 'elect':

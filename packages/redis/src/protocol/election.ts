@@ -46,6 +46,8 @@ interface Common {
 
 interface Held extends Common {
   readonly term: number;
+  /** The question that was answered with the lease: with the term it names the ownership. */
+  readonly lease: number;
   /** On the own clock: from here on another may be the owner. */
   readonly until: number;
   readonly renewAt: number;
@@ -94,10 +96,11 @@ export type ElectionInput =
 /** What the shell has to do, in order. */
 export type ElectionEffect =
   | { readonly type: 'ask'; readonly id: number; readonly floor: number }
-  | { readonly type: 'renew'; readonly id: number; readonly term: number }
+  | { readonly type: 'renew'; readonly id: number; readonly term: number; readonly lease: number }
+  /** Gives back what was granted for earlier questions. */
   | { readonly type: 'release'; readonly id: number }
   /** The work begins. */
-  | { readonly type: 'elect'; readonly term: number }
+  | { readonly type: 'elect'; readonly term: number; readonly lease: number }
   /** The work has to end, and says `finished` then. */
   | { readonly type: 'end'; readonly term: number; readonly reason: DeposedReason }
   | { readonly type: 'closed' };
@@ -168,8 +171,8 @@ export function createElection(rules: ElectionRules): Election {
       const renewAt = state.sentAt + renewEveryMs;
       const { ids, floor } = known;
       return {
-        state: { phase: 'owner', ids, floor, term, until, renewAt, renewal: undefined },
-        effects: [{ type: 'elect', term }],
+        state: { phase: 'owner', ids, floor, term, lease: state.id, until, renewAt, renewal: undefined },
+        effects: [{ type: 'elect', term, lease: state.id }],
       };
     }
     if (input.type !== 'held') return stay(standby(state, input.now + askEveryMs));
@@ -207,7 +210,7 @@ export function createElection(rules: ElectionRules): Election {
         const id = state.ids + 1;
         return {
           state: { ...state, ids: id, renewal: { id, sentAt: now } },
-          effects: [{ type: 'renew', id, term: state.term }],
+          effects: [{ type: 'renew', id, term: state.term, lease: state.lease }],
         };
       }
       case 'releasing':
