@@ -46,8 +46,9 @@ export class RoomTail {
     if (record.epoch !== this.at.epoch) return 'hole';
     if (record.seq <= this.at.seq) return 'old';
     if (record.seq !== this.at.seq + 1) return 'hole';
-    this.at = { epoch: record.epoch, seq: record.seq };
-    this.ring.push(record);
+    this.at = { epoch: this.at.epoch, seq: record.seq };
+    // A copy: the hub keeps the frames it has built of a record for as long as there is that record.
+    this.ring.push(Object.freeze({ ...record, epoch: this.at.epoch }));
     if (this.ring.length > this.size * 2) {
       this.catchUp();
       this.ring = this.ring.slice(-this.size);
