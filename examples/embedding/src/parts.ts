@@ -7,8 +7,12 @@ import { createJwtGuard, createJwtIssuer, createJwtVerifier } from '@guildkit/se
 /** A handler of the Web's shape. */
 export type Handler = (request: Request) => Promise<Response>;
 
+/** The handlers by name, for servers whose routes are files. */
+export type HandlerName = 'health' | 'keys' | 'me' | 'echo' | 'webhook';
+
 /** What a server mounts. */
 export interface Parts {
+  readonly handlers: Readonly<Record<HandlerName, Handler>>;
   readonly routes: readonly { readonly method: 'GET' | 'POST'; readonly path: string; readonly handler: Handler }[];
   readonly hub: RealtimeHub;
   /** A token of a user, as a login would give it. */
@@ -39,14 +43,22 @@ export async function createParts(secrets: string): Promise<Parts> {
   const echo = createHandler(async (request) => jsonResponse(await readJson(request), { status: 201 }), {
     origins: [ORIGIN],
   });
+  const handlers = {
+    health,
+    keys: issuer.handler,
+    me: guard.protect((_, { principal }) => jsonResponse(principal)),
+    echo,
+    webhook: receiver.handler,
+  };
   return {
     hub,
+    handlers,
     routes: [
-      { method: 'GET', path: '/health', handler: health },
-      { method: 'GET', path: '/.well-known/jwks.json', handler: issuer.handler },
-      { method: 'GET', path: '/api/me', handler: guard.protect((_, { principal }) => jsonResponse(principal)) },
-      { method: 'POST', path: '/api/echo', handler: echo },
-      { method: 'POST', path: '/api/hub', handler: receiver.handler },
+      { method: 'GET', path: '/health', handler: handlers.health },
+      { method: 'GET', path: '/.well-known/jwks.json', handler: handlers.keys },
+      { method: 'GET', path: '/api/me', handler: handlers.me },
+      { method: 'POST', path: '/api/echo', handler: handlers.echo },
+      { method: 'POST', path: '/api/hub', handler: handlers.webhook },
     ],
     token: async (userId) => (await issuer.sign({ userId })).token,
   };

@@ -1,5 +1,7 @@
 /** Each server under the same requests: they must not be able to tell which one it is. */
+import { fileURLToPath } from 'node:url';
 import { signWebhook } from '@guildkit/server-kit/hmac';
+import { createBuilder } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { startExpress } from '../src/express.js';
@@ -9,7 +11,24 @@ import { createParts, type Listening, ORIGIN, type Parts } from '../src/parts.js
 import { startPlainNode } from '../src/plain-node.js';
 
 const SECRETS = 'the secret of the webhooks';
-const SERVERS = { 'node:http': startPlainNode, Hono: startHono, 'Express 5': startExpress, Fastify: startFastify };
+
+/** TanStack Start has no server before it is built. */
+async function startTanStackStart(parts: Parts): Promise<Listening> {
+  const root = new URL('../tanstack-start/', import.meta.url);
+  const builder = await createBuilder({ root: fileURLToPath(root) });
+  await builder.buildApp();
+  const built = new URL('dist/server/serve.js', root).href;
+  const { startTanStack } = (await import(/* @vite-ignore */ built)) as typeof import('../tanstack-start/src/serve.js');
+  return startTanStack(parts);
+}
+
+const SERVERS = {
+  'node:http': startPlainNode,
+  Hono: startHono,
+  'Express 5': startExpress,
+  Fastify: startFastify,
+  'TanStack Start': startTanStackStart,
+};
 
 describe.each(Object.entries(SERVERS))('%s', (_, start) => {
   let parts: Parts;
@@ -17,7 +36,7 @@ describe.each(Object.entries(SERVERS))('%s', (_, start) => {
   beforeAll(async () => {
     parts = await createParts(SECRETS);
     server = await start(parts);
-  });
+  }, 60_000);
   afterAll(() => server.close());
   const call = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
   const echo = (body: string, headers: Record<string, string> = {}) =>
