@@ -1,3 +1,7 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
 import { tanstackStart } from '@tanstack/react-start/plugin/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
@@ -6,7 +10,9 @@ import { defineConfig, type Plugin } from 'vite';
  * Bundled, they would run twice: once inside the server's bundle, once from node_modules for whoever else asks. Then two
  * `GuildkitError` classes exist, and two of every registry.
  */
-const SERVER_PACKAGES = ['core', 'gateway', 'redis', 'rest', 'rtc', 'sandbox', 'server-kit'].map((name) => `@guildkit/${name}`);
+const SERVER_PACKAGES = ['core', 'gateway', 'redis', 'rest', 'rtc', 'sandbox', 'server-kit'].map(
+  (name) => `@guildkit/${name}`,
+);
 /** React and all that calls its hooks go into one bundle: one React, and its fast build whatever NODE_ENV is at run time. */
 const RENDERING = ['react', 'react-dom', /^@tanstack\//, '@guildkit/realtime-client'];
 
@@ -22,8 +28,28 @@ function devApp(): Plugin {
   };
 }
 
+/** Each file of the browser as it goes over the wire: packed once, as small as it gets, not at each request. */
+function packedFiles(): Plugin {
+  const PACKED = [
+    { ending: '.br', pack: promisify<Buffer, Buffer>(brotliCompress) },
+    { ending: '.gz', pack: promisify<Buffer, Buffer>(gzip) },
+  ];
+  return {
+    name: 'game-room:packed-files',
+    apply: 'build',
+    applyToEnvironment: ({ name }) => name === 'client',
+    async writeBundle({ dir = '' }, bundle) {
+      const files = Object.keys(bundle).filter((file) => /\.(?:js|css|svg)$/.test(file));
+      for (const file of files) {
+        const content = await readFile(join(dir, file));
+        for (const { ending, pack } of PACKED) await writeFile(join(dir, file + ending), await pack(content));
+      }
+    },
+  };
+}
+
 export default defineConfig(({ command }) => ({
-  plugins: [tanstackStart(), react(), devApp()],
+  plugins: [tanstackStart(), react(), devApp(), packedFiles()],
   // In development nothing is bundled for the server: everybody takes React from node_modules.
   ssr: command === 'build' ? { external: SERVER_PACKAGES, noExternal: RENDERING } : { external: SERVER_PACKAGES },
   environments: {

@@ -31,7 +31,8 @@ const MEDIA_PATH = '/api/media';
  */
 export function createWebServer(app: App, entry: StartEntry, clientDir: string, baseUrl?: URL): Server {
   // File names in /assets/ carry a hash of the content; the others may change under their name.
-  const hashed = staticMiddleware({ dir: clientDir, maxAge: YEAR_SECONDS, immutable: true });
+  // The build has packed them as small as it gets.
+  const hashed = staticMiddleware({ dir: clientDir, maxAge: YEAR_SECONDS, immutable: true, encodings: true });
   const plain = staticMiddleware({ dir: clientDir, maxAge: 300 });
 
   const isSecure = baseUrl?.protocol === 'https:';

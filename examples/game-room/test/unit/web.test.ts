@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { brotliCompressSync } from 'node:zlib';
 import { RealtimeHub } from '@guildkit/server-kit/hub';
 import { MediaRelay } from '@guildkit/server-kit/media';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -19,14 +21,17 @@ afterEach(async () => {
   }
 });
 
-async function start(fetchPage: StartEntry['fetch'], baseUrl?: string) {
+async function start(
+  fetchPage: StartEntry['fetch'],
+  baseUrl?: string,
+  clientDir = join(tmpdir(), 'guildkit-no-files'),
+) {
   const hub = new RealtimeHub({ origins: [], authenticate: () => null, authorize: () => false });
   const logged: unknown[] = [];
   const log = (fields: unknown, message?: string) => logged.push([fields, message]);
   const logger = { debug: log, info: log, warn: log, error: log };
   const seats = { relay: new MediaRelay({ origins: [], authenticate: () => null, takeSeat: () => null }) };
   const app = { hub, seats, logger } as unknown as App;
-  const clientDir = join(tmpdir(), 'guildkit-no-files');
   const server = createWebServer(
     app,
     { fetch: fetchPage },
@@ -74,6 +79,28 @@ describe('web server', () => {
     expect(page.headers.get('content-security-policy')?.match(/script-src [^;]*/g)).toEqual([
       `script-src 'self' 'nonce-${nonce}' blob:`,
     ]);
+  });
+
+  test('files of the build are sent as they were packed, and kept for a year', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'game-room-files-'));
+    try {
+      await mkdir(join(directory, 'assets'));
+      const plain = 'const answer = 42;'.repeat(10);
+      await writeFile(join(directory, 'assets/app-1a2b.js'), plain);
+      await writeFile(join(directory, 'assets/app-1a2b.js.br'), brotliCompressSync(plain));
+      const { url } = await start(() => new Response('page'), undefined, directory);
+      const packed = await fetch(`${url}/assets/app-1a2b.js`, { headers: { 'accept-encoding': 'gzip, br' } });
+      expect(packed.headers.get('content-encoding')).toBe('br');
+      expect(packed.headers.get('content-type')).toMatch(/^text\/javascript/);
+      expect(packed.headers.get('cache-control')).toBe('max-age=31536000, immutable');
+      expect(packed.headers.get('vary')).toMatch(/accept-encoding/i);
+      expect(await packed.text()).toBe(plain);
+      const unpacked = await fetch(`${url}/assets/app-1a2b.js`, { headers: { 'accept-encoding': 'identity' } });
+      expect(unpacked.headers.get('content-encoding')).toBeNull();
+      expect(await unpacked.text()).toBe(plain);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   test('a connection with a body that is too large is not used again', async () => {
