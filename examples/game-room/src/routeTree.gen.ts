@@ -12,8 +12,10 @@ import { Route as rootRouteImport } from './routes/__root'
 import { Route as IndexRouteImport } from './routes/index'
 import { Route as HealthRouteImport } from './routes/health'
 import { Route as MetricsRouteImport } from './routes/metrics'
+import { Route as OpsRouteImport } from './routes/ops'
 import { Route as DotwellKnownJwksDotjsonRouteImport } from './routes/[.]well-known.jwks[.]json'
 import { Route as ApiCreateRoomRouteImport } from './routes/api/create-room'
+import { Route as ApiOpsRouteImport } from './routes/api/ops'
 import { Route as ApiTokenRouteImport } from './routes/api/token'
 import { Route as JoinChannelIdRouteImport } from './routes/join.$channelId'
 import { Route as RoomChannelIdRouteImport } from './routes/room.$channelId'
@@ -38,6 +40,11 @@ const MetricsRoute = MetricsRouteImport.update({
   path: '/metrics',
   getParentRoute: () => rootRouteImport,
 } as any)
+const OpsRoute = OpsRouteImport.update({
+  id: '/ops',
+  path: '/ops',
+  getParentRoute: () => rootRouteImport,
+} as any)
 const DotwellKnownJwksDotjsonRoute = DotwellKnownJwksDotjsonRouteImport.update({
   id: '/.well-known/jwks.json',
   path: '/.well-known/jwks.json',
@@ -46,6 +53,11 @@ const DotwellKnownJwksDotjsonRoute = DotwellKnownJwksDotjsonRouteImport.update({
 const ApiCreateRoomRoute = ApiCreateRoomRouteImport.update({
   id: '/api/create-room',
   path: '/api/create-room',
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ApiOpsRoute = ApiOpsRouteImport.update({
+  id: '/api/ops',
+  path: '/api/ops',
   getParentRoute: () => rootRouteImport,
 } as any)
 const ApiTokenRoute = ApiTokenRouteImport.update({
@@ -93,8 +105,10 @@ export interface FileRoutesByFullPath {
   '/': typeof IndexRoute
   '/health': typeof HealthRoute
   '/metrics': typeof MetricsRoute
+  '/ops': typeof OpsRoute
   '/.well-known/jwks.json': typeof DotwellKnownJwksDotjsonRoute
   '/api/create-room': typeof ApiCreateRoomRoute
+  '/api/ops': typeof ApiOpsRoute
   '/api/token': typeof ApiTokenRoute
   '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
@@ -108,8 +122,10 @@ export interface FileRoutesByTo {
   '/': typeof IndexRoute
   '/health': typeof HealthRoute
   '/metrics': typeof MetricsRoute
+  '/ops': typeof OpsRoute
   '/.well-known/jwks.json': typeof DotwellKnownJwksDotjsonRoute
   '/api/create-room': typeof ApiCreateRoomRoute
+  '/api/ops': typeof ApiOpsRoute
   '/api/token': typeof ApiTokenRoute
   '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
@@ -124,8 +140,10 @@ export interface FileRoutesById {
   '/': typeof IndexRoute
   '/health': typeof HealthRoute
   '/metrics': typeof MetricsRoute
+  '/ops': typeof OpsRoute
   '/.well-known/jwks.json': typeof DotwellKnownJwksDotjsonRoute
   '/api/create-room': typeof ApiCreateRoomRoute
+  '/api/ops': typeof ApiOpsRoute
   '/api/token': typeof ApiTokenRoute
   '/join/$channelId': typeof JoinChannelIdRoute
   '/room/$channelId': typeof RoomChannelIdRoute
@@ -141,8 +159,10 @@ export interface FileRouteTypes {
     | '/'
     | '/health'
     | '/metrics'
+    | '/ops'
     | '/.well-known/jwks.json'
     | '/api/create-room'
+    | '/api/ops'
     | '/api/token'
     | '/join/$channelId'
     | '/room/$channelId'
@@ -156,8 +176,10 @@ export interface FileRouteTypes {
     | '/'
     | '/health'
     | '/metrics'
+    | '/ops'
     | '/.well-known/jwks.json'
     | '/api/create-room'
+    | '/api/ops'
     | '/api/token'
     | '/join/$channelId'
     | '/room/$channelId'
@@ -171,8 +193,10 @@ export interface FileRouteTypes {
     | '/'
     | '/health'
     | '/metrics'
+    | '/ops'
     | '/.well-known/jwks.json'
     | '/api/create-room'
+    | '/api/ops'
     | '/api/token'
     | '/join/$channelId'
     | '/room/$channelId'
@@ -187,8 +211,10 @@ export interface RootRouteChildren {
   IndexRoute: typeof IndexRoute
   HealthRoute: typeof HealthRoute
   MetricsRoute: typeof MetricsRoute
+  OpsRoute: typeof OpsRoute
   DotwellKnownJwksDotjsonRoute: typeof DotwellKnownJwksDotjsonRoute
   ApiCreateRoomRoute: typeof ApiCreateRoomRoute
+  ApiOpsRoute: typeof ApiOpsRoute
   ApiTokenRoute: typeof ApiTokenRoute
   JoinChannelIdRoute: typeof JoinChannelIdRoute
   RoomChannelIdRoute: typeof RoomChannelIdRoute
@@ -222,6 +248,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof MetricsRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/ops': {
+      id: '/ops'
+      path: '/ops'
+      fullPath: '/ops'
+      preLoaderRoute: typeof OpsRouteImport
+      parentRoute: typeof rootRouteImport
+    }
     '/.well-known/jwks.json': {
       id: '/.well-known/jwks.json'
       path: '/.well-known/jwks.json'
@@ -234,6 +267,13 @@ declare module '@tanstack/react-router' {
       path: '/api/create-room'
       fullPath: '/api/create-room'
       preLoaderRoute: typeof ApiCreateRoomRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    '/api/ops': {
+      id: '/api/ops'
+      path: '/api/ops'
+      fullPath: '/api/ops'
+      preLoaderRoute: typeof ApiOpsRouteImport
       parentRoute: typeof rootRouteImport
     }
     '/api/token': {
@@ -299,8 +339,10 @@ const rootRouteChildren: RootRouteChildren = {
   IndexRoute: IndexRoute,
   HealthRoute: HealthRoute,
   MetricsRoute: MetricsRoute,
+  OpsRoute: OpsRoute,
   DotwellKnownJwksDotjsonRoute: DotwellKnownJwksDotjsonRoute,
   ApiCreateRoomRoute: ApiCreateRoomRoute,
+  ApiOpsRoute: ApiOpsRoute,
   ApiTokenRoute: ApiTokenRoute,
   JoinChannelIdRoute: JoinChannelIdRoute,
   RoomChannelIdRoute: RoomChannelIdRoute,

@@ -1,6 +1,6 @@
 import { createRouter } from '@tanstack/react-router';
 import { getGlobalStartContext } from '@tanstack/react-start';
-import { NotFound } from './components/not-found.js';
+import { PageNotFound } from './components/not-found.js';
 import { PageError } from './components/page-error.js';
 import { routeTree } from './routeTree.gen.js';
 import type { App } from './server/app.js';
@@ -13,7 +13,7 @@ export function getRouter() {
     scrollRestoration: true,
     defaultPreload: 'intent',
     defaultErrorComponent: PageError,
-    defaultNotFoundComponent: NotFound,
+    defaultNotFoundComponent: PageNotFound,
     // Inline scripts of the page carry the nonce that the content security policy names.
     ...(nonce !== undefined && { ssr: { nonce } }),
   });

@@ -60,6 +60,13 @@ export const PlusIcon = () => (
   </Icon>
 );
 
+export const ScreenIcon = () => (
+  <Icon>
+    <rect x="2.5" y="3.5" width="15" height="10" rx="2" />
+    <path d="M10 13.5v3M6.5 16.5h7" />
+  </Icon>
+);
+
 export const MoreIcon = () => (
   <Icon>
     <path d="M4.5 10h.01M10 10h.01M15.5 10h.01" strokeWidth="2.6" />

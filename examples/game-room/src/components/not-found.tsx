@@ -18,7 +18,7 @@ export function NotFound() {
     return (
       <section className="message-page" role="status" data-testid="unknown-room">
         <h1>Discord cannot be reached</h1>
-        <p className="quiet">Which rooms there are is not known yet. This page looks again by itself.</p>
+        <p className="quiet">We do not know yet which rooms there are. This page looks again by itself.</p>
       </section>
     );
   }
@@ -26,6 +26,19 @@ export function NotFound() {
     <section className="message-page">
       <h1>There is no such room</h1>
       <p className="quiet">It may have been deleted in Discord, or the address is not quite right.</p>
+      <Link to="/" className="button button-primary">
+        See all rooms
+      </Link>
+    </section>
+  );
+}
+
+/** An address at which there is nothing, or nothing for this visitor. */
+export function PageNotFound() {
+  return (
+    <section className="message-page">
+      <h1>There is no such page</h1>
+      <p className="quiet">The address is not quite right, or the page is not for you.</p>
       <Link to="/" className="button button-primary">
         See all rooms
       </Link>

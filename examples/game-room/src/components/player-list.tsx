@@ -5,7 +5,7 @@ import type { SeatedPlayer } from '../room/seat-events.js';
 import { useNow } from '../room/use-now.js';
 import { elapsed } from '../room/words.js';
 import { Avatar } from './avatar.js';
-import { CameraIcon, DeafIcon, MicIcon, MicOffIcon } from './icons.js';
+import { CameraIcon, DeafIcon, MicIcon, MicOffIcon, ScreenIcon } from './icons.js';
 import { PlayerMenu } from './player-menu.js';
 
 interface PlayerListProps {
@@ -26,8 +26,8 @@ export function PlayerList({ channelId, members, seats, viewerId, isHost }: Play
       {members.map((member) => (
         <li key={member.userId} className="player" data-user={member.userId}>
           <Avatar id={member.userId} name={member.username} />
-          <div className="player-text">
-            <p className="player-name">{member.username}</p>
+          <p className="player-name">{member.username}</p>
+          <div className="player-more">
             <p className="player-since">
               Joined{' '}
               <time
@@ -36,10 +36,9 @@ export function PlayerList({ channelId, members, seats, viewerId, isHost }: Play
               >
                 {elapsed(member.joinedAt, now)}
               </time>
-              {wayWords(seatOf(member.userId))}
             </p>
+            <VoiceState member={member} seat={seatOf(member.userId)} />
           </div>
-          <VoiceState member={member} />
           {isHost && member.userId !== viewerId && (
             <PlayerMenu
               channelId={channelId}
@@ -54,15 +53,18 @@ export function PlayerList({ channelId, members, seats, viewerId, isHost }: Play
   );
 }
 
-/** How somebody is in voice, where it is not by Discord alone. */
-function wayWords(seat: SeatedPlayer | undefined): string {
-  if (seat === undefined) return '';
-  return seat.isTwice ? ' · in Discord and on the web' : ' · on the web';
+interface VoiceStateProps {
+  readonly member: VoiceRoomMember;
+  /** Where somebody is in voice not by Discord alone. */
+  readonly seat: SeatedPlayer | undefined;
 }
 
-function VoiceState({ member: { mute, deaf, video } }: { readonly member: VoiceRoomMember }) {
+function VoiceState({ member: { mute, deaf, video }, seat }: VoiceStateProps) {
   return (
     <ul className="voice-state" aria-label="Voice state">
+      {seat !== undefined && (
+        <State on label={seat.isTwice ? 'In Discord and on the web' : 'On the web'} icon={<ScreenIcon />} />
+      )}
       {video && <State on label="Camera on" icon={<CameraIcon />} />}
       {deaf && <State label="Deafened" icon={<DeafIcon />} />}
       <State on={!mute} label={mute ? 'Muted' : 'Microphone on'} icon={mute ? <MicOffIcon /> : <MicIcon />} />
@@ -94,10 +96,8 @@ export function PlayerListLoading() {
       {[0, 1].map((index) => (
         <div key={index} className="player player-loading" aria-hidden="true">
           <span className="avatar" data-size="medium" />
-          <div className="player-text">
-            <span className="bone bone-wide" />
-            <span className="bone" />
-          </div>
+          <span className="bone bone-wide" />
+          <span className="bone" />
         </div>
       ))}
     </div>

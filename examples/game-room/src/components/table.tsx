@@ -132,8 +132,8 @@ export function Table({ place, seats, viewer, nameOf, simulated, onLeave }: Tabl
       </p>
       <p className="table-note">
         {simulated
-          ? 'A bot of the simulated Discord speaks for you and shows your camera. The real Discord plays its voice, but shows no video from bots today.'
-          : 'A bot speaks for you in Discord: one bot account for each player at the table. Discord itself shows no video from bots today, and players here may not see each other’s.'}
+          ? 'A bot of the simulated Discord speaks for you and shows your camera. With the real Discord voice works and video does not: it shows no video from bots today.'
+          : 'A bot account speaks for you in Discord, one for each player at the table. Voice works, video does not: Discord shows no video from bots today.'}
       </p>
     </section>
   );

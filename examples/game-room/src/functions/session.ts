@@ -14,9 +14,9 @@ async function visitorOf(app: App) {
 export const getViewer = createServerFn().handler(async ({ context: { app } }) => {
   const session = await visitorOf(app);
   const simulated = app.simulation !== undefined;
-  if (session === null) return { viewer: null, simulated };
+  if (session === null) return { viewer: null, simulated, operates: false };
   const { userId, username, avatar } = session;
-  return { viewer: { userId, username, avatar }, simulated };
+  return { viewer: { userId, username, avatar }, simulated, operates: app.ops.allows(userId) };
 });
 
 /** What the pages know of who is logged in. */

@@ -67,7 +67,7 @@ function Frame({ viewer, children }: { readonly viewer?: Viewer; readonly childr
       <header className="top">
         <Link to="/" className="brand">
           <TableMark />
-          Game rooms
+          <span className="brand-name">Game rooms</span>
         </Link>
         {viewer !== undefined && (
           <div className="top-right">

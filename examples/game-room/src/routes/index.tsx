@@ -1,5 +1,5 @@
 import { useConnection, useRoom, useVoiceChannelMembers } from '@guildkit/realtime-client/react';
-import { createFileRoute, Link, useNavigate, useRouter } from '@tanstack/react-router';
+import { createFileRoute, getRouteApi, Link, useNavigate, useRouter } from '@tanstack/react-router';
 import { useServerFn } from '@tanstack/react-start';
 import { type FormEvent, useEffect, useId, useRef, useState } from 'react';
 import { Avatar } from '../components/avatar.js';
@@ -12,7 +12,10 @@ export const Route = createFileRoute('/')({
   component: RoomsPage,
 });
 
+const root = getRouteApi('__root__');
+
 function RoomsPage() {
+  const { operates } = root.useLoaderData();
   const { guildId, mine, open } = Route.useLoaderData();
   const { degraded } = useConnection();
   useFreshRooms(guildId);
@@ -32,8 +35,12 @@ function RoomsPage() {
       )}
       {mine.length === 0 ? (
         <section className="empty">
-          <h2>No rooms yet</h2>
-          <p className="quiet">Create one, or open the link that somebody sent you.</p>
+          <h2>{degraded ? 'No rooms to show' : 'No rooms yet'}</h2>
+          <p className="quiet">
+            {degraded
+              ? 'Your rooms appear here as soon as Discord is back.'
+              : 'Create one, or open the link that somebody sent you.'}
+          </p>
         </section>
       ) : (
         <RoomCards rooms={mine} label="Your rooms" />
@@ -43,6 +50,11 @@ function RoomsPage() {
           <h2 className="section-title">Open channels</h2>
           <RoomCards rooms={open} label="Open channels" />
         </>
+      )}
+      {operates && (
+        <p className="footnote">
+          <Link to="/ops">Operations</Link> How the app is, for whoever runs it.
+        </p>
       )}
     </div>
   );

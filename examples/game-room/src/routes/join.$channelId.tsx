@@ -35,27 +35,23 @@ function JoinPage() {
   }, [tries, channelId, invite, join, navigate]);
 
   return (
-    <div className="page">
-      <section className="empty" data-testid="join">
-        {problem === '' ? (
-          <h1 className="join-title" role="status">
-            Bringing you to the table…
-          </h1>
-        ) : (
-          <>
-            <h1 className="join-title">You could not join</h1>
-            <p role="alert">{problem}</p>
-            <p className="field-row">
-              <button type="button" className="button button-primary" onClick={() => setTries((old) => old + 1)}>
-                Try again
-              </button>
-              <Link to="/" className="button">
-                See my rooms
-              </Link>
-            </p>
-          </>
-        )}
-      </section>
-    </div>
+    <section className="message-page" data-testid="join">
+      {problem === '' ? (
+        <h1 role="status">Bringing you to the table…</h1>
+      ) : (
+        <>
+          <h1>You could not join</h1>
+          <p role="alert">{problem}</p>
+          <p className="field-row">
+            <button type="button" className="button button-primary" onClick={() => setTries((old) => old + 1)}>
+              Try again
+            </button>
+            <Link to="/" className="button">
+              See my rooms
+            </Link>
+          </p>
+        </>
+      )}
+    </section>
   );
 }

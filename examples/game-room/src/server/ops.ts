@@ -151,7 +151,7 @@ export function createOps(options: OpsOptions): Ops {
       { name: 'Seats in use', value: `${seats.presence.seatCount()} of ${seats.size}` },
       { name: 'Commands waiting', value: String(sumOf(samples, 'guildkit_queue_depth')) },
       { name: 'Memory', value: `${Math.round(bytes / 1_048_576)} MB` },
-      { name: 'Event loop delay, p99', value: `${lagMs.toFixed(0)} ms` },
+      { name: 'Event loop, p99', value: `${lagMs.toFixed(0)} ms` },
     ];
   }
 

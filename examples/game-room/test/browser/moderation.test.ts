@@ -124,19 +124,25 @@ describe.skipIf(chromiumPath() === undefined)('a host', () => {
     const [page, other] = await Promise.all([open(host), open(mia)]);
     await other.getByRole('button', { name: 'Only listen' }).click();
     await untilPlayers(page, ['Mia']);
-    await page.locator('.player', { hasText: 'Mia' }).getByText('on the web').waitFor();
+    await page.locator('.player', { hasText: 'Mia' }).getByText('On the web').waitFor({ state: 'attached' });
     await mia.joinVoice(channelId);
-    await page.locator('.player', { hasText: 'Mia' }).getByText('in Discord and on the web').waitFor();
+    await page
+      .locator('.player', { hasText: 'Mia' })
+      .getByText('In Discord and on the web')
+      .waitFor({ state: 'attached' });
     expect(await page.locator('.player').count()).toBe(1);
     // By one way less they are still there.
     await mia.leaveVoice();
     await page
       .locator('.player', { hasText: 'Mia' })
-      .getByText('in Discord and on the web')
+      .getByText('In Discord and on the web')
       .waitFor({ state: 'detached' });
     expect(await page.locator('.player').count()).toBe(1);
     await mia.joinVoice(channelId);
-    await page.locator('.player', { hasText: 'Mia' }).getByText('in Discord and on the web').waitFor();
+    await page
+      .locator('.player', { hasText: 'Mia' })
+      .getByText('In Discord and on the web')
+      .waitFor({ state: 'attached' });
 
     await choose(page, 'Mia', 'Remove from voice');
     await page.getByText('Nobody is in voice yet').waitFor();
