@@ -20,6 +20,7 @@ const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'tra
  * @property {URL} url
  * @property {'down' | 'up' | 'draining'} state
  * @property {number} connections requests and sockets that are under way
+ * @property {number} chosen when it was chosen last: of several with as many connections it is the others' turn
  */
 
 /**
@@ -32,11 +33,17 @@ export async function createBalancer({ host = '127.0.0.1', port = 0, log = () =>
   const sockets = new Set();
   const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 
+  let turn = 0;
   /** The one that the cookie names, else the one with the fewest connections. */
   function choose(cookies = '', tried = new Set()) {
     const up = [...backends.values()].filter((backend) => backend.state === 'up' && !tried.has(backend));
     const id = new RegExp(`(?:^|; *)${COOKIE}=([\\w-]+)`).exec(cookies)?.[1];
-    return up.find((backend) => backend.id === id) ?? up.sort((a, b) => a.connections - b.connections)[0];
+    const chosen =
+      up.find((backend) => backend.id === id) ??
+      up.sort((a, b) => a.connections - b.connections || a.chosen - b.chosen)[0];
+    turn += 1;
+    if (chosen !== undefined) chosen.chosen = turn;
+    return chosen;
   }
 
   /** @param {import('node:http').IncomingMessage} incoming */
@@ -189,7 +196,7 @@ export async function createBalancer({ host = '127.0.0.1', port = 0, log = () =>
      * @param {string} url
      */
     add(id, url) {
-      backends.set(id, { id, url: new URL(url), state: 'down', connections: 0 });
+      backends.set(id, { id, url: new URL(url), state: 'down', connections: 0, chosen: 0 });
     },
     /** Sends nobody there any more; what is under way goes on. @param {string} id */
     drain(id) {

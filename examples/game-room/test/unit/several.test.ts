@@ -1,12 +1,18 @@
 /** Two apps on one Redis: one is connected to Discord, both show and carry the same. */
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { silentLogger } from '@guildkit/core';
 import { createSandbox, type Person, type Sandbox } from '@guildkit/sandbox';
 import { generatePrivateJwk } from '@guildkit/server-kit/jwt';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { hasRedis, TestRedis } from '../../../../packages/redis/test/support/redis-server.js';
+import { readSettings as readWorkerSettings } from '../../../gateway-worker/src/settings.js';
+import { startWorker } from '../../../gateway-worker/src/worker.js';
+import { createBalancer } from '../../scripts/balancer.mjs';
 import { type App, createApp } from '../../src/server/app.js';
 import { readSettings } from '../../src/server/settings.js';
 import { createWebServer } from '../../src/server/web.js';
@@ -54,7 +60,8 @@ describe.skipIf(!hasRedis)('several processes', () => {
     });
     const app = await createApp({ settings, logger: silentLogger, origin: () => ORIGIN });
     apps.push(app);
-    await vi.waitFor(() => expect(app.health()).toMatchObject({ status: 'ok' }), POLL);
+    if (settings.topology.kind === 'inline')
+      await vi.waitFor(() => expect(app.health()).toMatchObject({ status: 'ok' }), POLL);
     return app;
   }
   const roles = () => apps.map((app) => app.health().discord.role).sort();
@@ -101,7 +108,7 @@ describe.skipIf(!hasRedis)('several processes', () => {
   }
 
   test('each shows what the other hears and does', async () => {
-    const [a, b] = [await start(), await start()];
+    const [a, b] = await Promise.all([start(), start()]);
     expect(roles()).toEqual(['owner', 'standby']);
     expect(discord.traffic.counters).toMatchObject({ identifies: 1 });
     const [mia, tom] = await Promise.all(['mia', 'tom'].map((name) => discord.people.create({ name })));
@@ -155,7 +162,7 @@ describe.skipIf(!hasRedis)('several processes', () => {
   });
 
   test('the owner goes: the other resumes where it stopped, and a third begins with what is known', async () => {
-    const [a, b] = [await start(), await start()];
+    const [a, b] = await Promise.all([start(), start()]);
     const owner = a.health().discord.role === 'owner' ? a : b;
     const other = owner === a ? b : a;
     const [mia, tom] = await Promise.all(['mia', 'tom'].map((name) => discord.people.create({ name })));
@@ -182,7 +189,7 @@ describe.skipIf(!hasRedis)('several processes', () => {
   });
 
   test('Redis goes and comes back empty: pages are told, then everything is as Discord says', async () => {
-    const [a, b] = [await start(), await start()];
+    const [a, b] = await Promise.all([start(), start()]);
     const mia = await discord.people.create({ name: 'mia' });
     const pages = [await listen(a, mia, discord.voiceChannelId), await listen(b, mia, discord.voiceChannelId)];
     await redis.down();
@@ -201,7 +208,7 @@ describe.skipIf(!hasRedis)('several processes', () => {
   test('two processes share the bots that speak: nobody has one twice, and both know for whom it speaks', async () => {
     const bots = await Promise.all([1, 2].map((n) => discord.bots.create({ name: `Seat ${n}` })));
     const more = { DISCORD_SEAT_TOKENS: bots.map(({ token }) => token).join(',') };
-    const [a, b] = [await start(more), await start(more)];
+    const [a, b] = await Promise.all([start(more), start(more)]);
     const channelId = discord.voiceChannelId;
     const people = await Promise.all(
       ['mia', 'tom', 'eve'].map((name) => discord.people.create({ name, avatar: null })),
@@ -243,6 +250,64 @@ describe.skipIf(!hasRedis)('several processes', () => {
     }, POLL);
     for (const socket of [moved, atSecond]) socket.close();
     await vi.waitFor(() => expect(a.seats.presence.seatsIn(channelId)).toEqual([]), POLL);
+  });
+
+  test('a worker’s webhooks fall on either process: each event is told once, by both', async () => {
+    const secret = 'a-secret-of-32-characters-or-more-for-tests';
+    const balancer = await createBalancer();
+    const directory = await mkdtemp(join(tmpdir(), 'game-room-several-'));
+    const taken: number[] = [];
+    const more = { TOPOLOGY: 'webhook', HUB_SECRET: secret };
+    for (const [index, app] of (await Promise.all([start(more), start(more)])).entries()) {
+      const fetch = async (request: Request): Promise<Response> => {
+        if (new URL(request.url).pathname === '/health') return Response.json(app.health());
+        taken.push(index);
+        return (await app.receiveEvent?.(request)) ?? new Response(null, { status: 404 });
+      };
+      const server = createWebServer(app, { fetch }, '/nowhere');
+      servers.push(server.listen(0, '127.0.0.1'));
+      await once(server, 'listening');
+      balancer.add(`app-${index}`, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    }
+    await vi.waitFor(() => expect(balancer.backends().map(({ state }) => state)).toEqual(['up', 'up']), POLL);
+    const [a, b] = apps as [App, App];
+    const worker = await startWorker(
+      readWorkerSettings({
+        TOPOLOGY: 'webhook',
+        DISCORD_BOT_TOKEN: discord.connection.token,
+        DISCORD_API_BASE: discord.connection.apiBase,
+        PRIMARY_GUILD_ID: discord.guildId,
+        HUB_ENDPOINT: `${balancer.url}/api/internal/events`,
+        HUB_SECRET: secret,
+        HEALTH_CHECK_PORT: '0',
+        STATE_DIRECTORY: directory,
+      }),
+      silentLogger,
+    );
+    try {
+      await vi.waitFor(() => {
+        for (const app of apps) expect(app.directory.knows(discord.voiceChannelId)).toBe(true);
+      }, POLL);
+      const people = await Promise.all(Array.from({ length: 8 }, (_, n) => discord.people.create({ name: `p${n}` })));
+      const pages = [
+        await listen(a, people[0] as Person, discord.voiceChannelId),
+        await listen(b, people[1] as Person, discord.voiceChannelId),
+      ];
+      for (const person of people) await person.joinVoice(discord.voiceChannelId);
+      for (const page of pages) {
+        for (const { id } of people) await page.says(id);
+        expect(page.text().match(/"event":"voice.joined"/g)).toHaveLength(8);
+      }
+      expect(new Set(taken)).toEqual(new Set([0, 1]));
+      expect(apps.map((app) => app.health().discord)).toEqual([
+        expect.objectContaining({ topology: 'webhook', state: 'ready' }),
+        expect.objectContaining({ topology: 'webhook', state: 'ready' }),
+      ]);
+    } finally {
+      await worker.close();
+      await balancer.close();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 
   test('a Redis that is not there ends the start, and no password is told', async () => {
