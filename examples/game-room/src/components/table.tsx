@@ -1,6 +1,8 @@
 /** Owns the table: one's own microphone and camera, the tiles of who is seen and heard here. */
 import { imageDataOf } from '@guildkit/realtime-client/media';
+import { useServerFn } from '@tanstack/react-start';
 import { type RefObject, useCallback, useEffect, useId, useRef, useState } from 'react';
+import { leaveTable } from '../functions/table.js';
 import { type Box, createMotionDetector } from '../room/motion.js';
 import type { SeatedPlayer } from '../room/seat-events.js';
 import { tilesOf } from '../room/table-people.js';
@@ -10,6 +12,7 @@ import { Avatar } from './avatar.js';
 import { CameraIcon, MicIcon, MicOffIcon } from './icons.js';
 
 interface TableProps {
+  readonly channelId: string;
   readonly place: TablePlace;
   readonly seats: readonly SeatedPlayer[];
   readonly viewer: { readonly userId: string; readonly username: string };
@@ -22,7 +25,8 @@ interface TableProps {
 /** Looks at a picture as it is shown. What it draws on goes over the picture. */
 type Look = (frame: VideoFrame, overlay: HTMLCanvasElement) => void;
 
-export function Table({ place, seats, viewer, nameOf, simulated, onLeave }: TableProps) {
+export function Table({ channelId, place, seats, viewer, nameOf, simulated, onLeave }: TableProps) {
+  const getUp = useServerFn(leaveTable);
   const { session, view, isSupported } = place;
   const [marksMotion, setMarksMotion] = useState(false);
   const titleId = useId();
@@ -103,6 +107,8 @@ export function Table({ place, seats, viewer, nameOf, simulated, onLeave }: Tabl
               onClick={() => {
                 onLeave();
                 session.leave();
+                // Unheard, the seat is free some seconds later.
+                getUp({ data: { channelId } }).catch(() => {});
               }}
             >
               Leave the table

@@ -14,6 +14,14 @@ export const getSeats = createServerFn()
     return app.seats.presence.seatsIn(channelId).map((seat) => ({ ...seat }));
   });
 
+/** The player got up: others see it at once, not when the table has stopped waiting for them. */
+export const leaveTable = createServerFn({ method: 'POST' })
+  .validator(z.object({ channelId: snowflake }))
+  .middleware([withSession])
+  .handler(async ({ data: { channelId }, context: { app, session } }) => {
+    if (session !== null) app.seats.getUp(session.userId, channelId);
+  });
+
 /** Where a host may move a player to: the open channels, and rooms of theirs in which the player has a seat. */
 export const getPlacesFor = createServerFn()
   .validator(z.object({ channelId: snowflake, userId: snowflake }))

@@ -94,6 +94,7 @@ function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHos
         </RoomBody>
         {known && hasSeats && (
           <Table
+            channelId={channelId}
             place={table}
             seats={seats}
             viewer={viewer}

@@ -44,6 +44,8 @@ export interface SeatPool {
   take(holder: SeatHolder): Promise<MediaSeat | null>;
   /** Gives a seat back. It stays in its channel for a moment: pages come back. */
   release(lease: MediaSeat): void;
+  /** The player got up: what they have in a room waits for nobody, unless another page of theirs is there. */
+  getUp(userId: string, channelId: string): void;
   /** Ends what a player has in a room. */
   end(userId: string, channelId: string): void;
   /** Whom a seat stands for, by its own id. */
@@ -67,7 +69,7 @@ interface Place {
   /** The lease that may speak: the newest. */
   speaker: MediaSeat | undefined;
   linger: unknown;
-  /** Removed from its channel, or by us: nobody comes back to it. */
+  /** Removed from its channel, by us, or its player got up: nobody comes back to it. */
   isOver: boolean;
 }
 
@@ -248,6 +250,15 @@ export function createSeatPool(options: SeatPoolOptions): SeatPool {
       if (place.leases.size > 0) return;
       if (place.isOver || isClosed) vacate(place);
       else place.linger = clock.setTimer(() => vacate(place), LINGER_MS);
+    },
+    getUp(userId, channelId) {
+      for (const place of [...places]) {
+        const { holder, leases: held } = place;
+        if (holder?.player.userId !== userId || holder.channelId !== channelId) continue;
+        if (held.size === 0) vacate(place);
+        // The page's connection is about to end.
+        else if (held.size === 1) place.isOver = true;
+      }
     },
     end(userId, channelId) {
       for (const place of [...places]) {

@@ -37,6 +37,8 @@ export interface Seats {
   readonly presence: Presence;
   /** For whom the bots in an event speak. */
   seatedIn(event: DomainEvent): readonly SeatedBot[];
+  /** A player got up from the table of a room. */
+  getUp(userId: string, channelId: string): void;
   /** Ends what a player has in a room. */
   end(userId: string, channelId: string): void;
   /** Closes the pages' connections, then the seats. */
@@ -87,6 +89,7 @@ export function createSeats(options: SeatsOptions): Seats {
         return player === undefined ? [] : [{ seatUserId: userId, player }];
       });
     },
+    getUp: (userId, channelId) => pool.getUp(userId, channelId),
     end: (userId, channelId) => pool.end(userId, channelId),
     async close() {
       await relay.close();

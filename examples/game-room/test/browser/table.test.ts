@@ -143,7 +143,7 @@ describe.skipIf(chromiumPath() === undefined)('the table', () => {
     await page.getByText('You were removed from the table, or the room has ended.').waitFor();
     await page.locator('[data-testid=table][data-status=off]').waitFor();
     await shown.waitFor({ state: 'detached' });
-    await page.getByRole('button', { name: 'Only listen' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Rejoin' }).click();
     await shown.waitFor();
   });
 

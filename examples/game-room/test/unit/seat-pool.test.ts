@@ -126,6 +126,25 @@ describe('seats', () => {
     expect(ended).toEqual(['1 10']);
   });
 
+  test('waits for nobody who got up, unless another page of theirs is there', async () => {
+    const { pool, made, take } = start(2);
+    const first = (await take('1')) as MediaSeat;
+    pool.release(first);
+    pool.getUp('1', '10');
+    expect(made[0]?.steps).toEqual(['join 10', 'leave']);
+    // Heard of before the connection has ended.
+    const second = (await take('1')) as MediaSeat;
+    pool.getUp('1', '10');
+    pool.release(second);
+    expect(pool.playerOf('bot0')).toBeUndefined();
+    const [page, other] = [(await take('1')) as MediaSeat, (await take('1')) as MediaSeat];
+    pool.getUp('1', '10');
+    pool.release(page);
+    expect(pool.playerOf('bot0')).toBeDefined();
+    pool.release(other);
+    expect(pool.playerOf('bot0'), 'a page that is lost is waited for').toBeDefined();
+  });
+
   test('one that is taken back while it joins is not handed out', async () => {
     let joined = (): void => {};
     const { pool, made, take } = start(1, {
