@@ -119,6 +119,8 @@ class EngineOnRedis implements RedisEngine {
   private readonly fence = new AsyncLocalStorage<RedisFence>();
   private subscriber: Promise<RedisSubscriber> | undefined;
   private readonly checks: TailChecks;
+  private readonly boot = randomBytes(9).toString('base64url');
+  private epochs = 0;
   private isClosed = false;
 
   constructor(settings: RedisEngineSettings) {
@@ -150,7 +152,7 @@ class EngineOnRedis implements RedisEngine {
     const { group } = event;
     // Before the event: a group that names a room too many is read in vain, one too few is a room that is not read.
     if (group !== undefined && !grouped?.startsWith(`${group} `)) await this.joinGroup(group, room);
-    const args = [newEpoch(), event.id, body, this.time(), maxEvents, maxIds, isStateless ? 1 : 0];
+    const args = [this.nextEpoch(), event.id, body, this.time(), maxEvents, maxIds, isStateless ? 1 : 0];
     const reply = await this.write(PUBLISH, this.keys(room), [...args, isEnd ? maxAgeMs * 2 : 0, this.channel(room)]);
     const [epoch, seq, duplicate, behind] = reply as [string, string, number, string | number];
     if (group !== undefined && grouped !== `${group} ${epoch}`) {
@@ -285,7 +287,7 @@ class EngineOnRedis implements RedisEngine {
     const { maxEvents, maxAgeMs, applyRoomEvent, initialRoomState } = this.settings;
     const isStateless = this.isStateless(room);
     const reply = await this.runner.run(READ, this.keys(room), [
-      newEpoch(),
+      this.nextEpoch(),
       since?.epoch ?? '',
       since?.seq ?? -1,
       this.time(),
@@ -357,6 +359,12 @@ class EngineOnRedis implements RedisEngine {
     }
   }
 
+  /** One that no room has had: offered with each script, taken where the old one may not go on. */
+  private nextEpoch(): string {
+    this.epochs += 1;
+    return `${this.boot}.${this.epochs.toString(36)}`;
+  }
+
   private isStateless(room: string): boolean {
     return this.settings.initialRoomState(room).kind === 'none';
   }
@@ -385,10 +393,6 @@ class EngineOnRedis implements RedisEngine {
   private assertOpen(): void {
     if (this.isClosed) throw new RedisError('ERR_REDIS_ENGINE_CLOSED');
   }
-}
-
-function newEpoch(): string {
-  return randomBytes(9).toString('base64url');
 }
 
 /** `epoch seq body`; `undefined` for what the scripts do not send. */
