@@ -134,7 +134,8 @@ export async function createBalancer({ host = '127.0.0.1', port = 0, log = () =>
     });
     far.on('close', () => {
       backend.connections -= 1;
-      if (isOpen) near.destroy();
+      // What has come from there still goes on its way.
+      if (isOpen) /** @type {import('node:net').Socket} */ (near).destroySoon();
     });
     near.on('close', () => far.destroy());
   }

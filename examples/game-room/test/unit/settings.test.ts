@@ -107,6 +107,34 @@ describe('settings', () => {
     for (const secret of [TOKEN, PRODUCTION.SESSION_SECRET, 'the-private-part']) expect(shown).not.toContain(secret);
   });
 
+  test('several processes: what one seals the others open, and no worker is linked to them', () => {
+    const missing = problemsOf({ REDIS_URL: 'redis://127.0.0.1' });
+    expect(missing.map((problem) => problem.split(' ')[0]).sort()).toEqual([
+      'DISCORD_BOT_TOKEN',
+      'INVITE_SECRET',
+      'JWT_PRIVATE_JWK',
+      'SESSION_SECRET',
+      'VITE_BASE_URL',
+    ]);
+    for (const problem of missing) expect(problem).toMatch(/with REDIS_URL every process needs the same.* (Copy|Set) /);
+    const whole = { ...PRODUCTION, JWT_PRIVATE_JWK: '{"kty":"EC","d":"x"}' };
+    const password = 'not-to-be-told';
+    for (const url of [`redis://u:${password}@h:1/2`, `rediss://:${password}@h`, 'unix:///run/redis.sock']) {
+      const settings = readSettings({ ...whole, REDIS_URL: url });
+      expect(settings.redisUrl?.reveal()).toBe(url);
+      expect(inspect(settings, { depth: 9 }) + JSON.stringify(settings)).not.toContain(password);
+    }
+    expect(problemsOf({ ...whole, REDIS_URL: 'http://h' }).join()).toMatch(/^REDIS_URL is malformed\. Set /);
+    const link = { TOPOLOGY: 'link', LINK_URL: 'ws://h/link', LINK_TOKEN: 's'.repeat(32), REDIS_URL: 'redis://h' };
+    expect(problemsOf({ ...whole, ...link }).join()).toMatch(/^TOPOLOGY is link, .*cannot be\. Set inline/);
+  });
+
+  test('where the place in Discord’s events is kept: nowhere, unless it is said or people come', () => {
+    expect(readSettings({}).stateDirectory).toBeUndefined();
+    expect(readSettings(PRODUCTION).stateDirectory).toBe('./state');
+    expect(readSettings({ STATE_DIRECTORY: '/var/lib/rooms' }).stateDirectory).toBe('/var/lib/rooms');
+  });
+
   test('a worker needs what joins it to the app', () => {
     const secret = 's'.repeat(32);
     expect(readSettings({}).topology).toEqual({ kind: 'inline' });
