@@ -1,9 +1,8 @@
 /** Owns the table: one's own microphone and camera, the tiles of who is seen and heard here. */
-import { imageDataOf } from '@guildkit/realtime-client/media';
 import { useServerFn } from '@tanstack/react-start';
 import { type RefObject, useCallback, useEffect, useId, useRef, useState } from 'react';
 import { leaveTable } from '../functions/table.js';
-import { type Box, createMotionDetector } from '../room/motion.js';
+import type { Look } from '../room/mark-motion.js';
 import type { SeatedPlayer } from '../room/seat-events.js';
 import { tilesOf } from '../room/table-people.js';
 import { tableWords } from '../room/table-words.js';
@@ -22,13 +21,15 @@ interface TableProps {
   readonly onLeave: () => void;
 }
 
-/** Looks at a picture as it is shown. What it draws on goes over the picture. */
-type Look = (frame: VideoFrame, overlay: HTMLCanvasElement) => void;
-
 export function Table({ channelId, place, seats, viewer, nameOf, simulated, onLeave }: TableProps) {
   const getUp = useServerFn(leaveTable);
   const { session, view, isSupported } = place;
+  const [look, setLook] = useState<Look>();
   const [marksMotion, setMarksMotion] = useState(false);
+  useEffect(() => {
+    // Like all that looks at pictures it is loaded when it is wanted.
+    if (marksMotion) void import('../room/mark-motion.js').then(({ markMotion }) => setLook(() => markMotion));
+  }, [marksMotion]);
   const titleId = useId();
   const { status, microphone, camera, people, preview, problem } = view;
   const isOn = status !== 'off';
@@ -67,7 +68,7 @@ export function Table({ channelId, place, seats, viewer, nameOf, simulated, onLe
                   name={name}
                   isShown={showing}
                   play={(canvas, onFrame) => session.play(video, canvas, onFrame)}
-                  look={marksMotion ? markMotion : undefined}
+                  look={marksMotion ? look : undefined}
                 />
               )}
               {!showing && <Avatar id={userId} name={name} />}
@@ -92,14 +93,9 @@ export function Table({ channelId, place, seats, viewer, nameOf, simulated, onLe
             what="microphone"
             status={microphone}
             icon={microphone === 'on' ? <MicIcon /> : <MicOffIcon />}
-            onClick={() => void session.toggleMicrophone()}
+            onClick={() => session.toggleMicrophone()}
           />
-          <DeviceButton
-            what="camera"
-            status={camera}
-            icon={<CameraIcon />}
-            onClick={() => void session.toggleCamera()}
-          />
+          <DeviceButton what="camera" status={camera} icon={<CameraIcon />} onClick={() => session.toggleCamera()} />
           {isOn ? (
             <button
               type="button"
@@ -218,23 +214,4 @@ function useLatest<T>(value: T): RefObject<T | null> {
     ref.current = value;
   });
   return ref;
-}
-
-const detectors = new WeakMap<HTMLCanvasElement, (pixels: ImageData) => Box | undefined>();
-
-/** A box around what moves. An app that recognises cards would look here. */
-function markMotion(frame: VideoFrame, overlay: HTMLCanvasElement): void {
-  const detect = detectors.get(overlay) ?? createMotionDetector();
-  detectors.set(overlay, detect);
-  const box = detect(imageDataOf(frame));
-  const { displayWidth: width, displayHeight: height } = frame;
-  if (overlay.width !== width) overlay.width = width;
-  if (overlay.height !== height) overlay.height = height;
-  const context = overlay.getContext('2d');
-  context?.clearRect(0, 0, width, height);
-  overlay.dataset.motion = String(box !== undefined);
-  if (context == null || box === undefined) return;
-  context.strokeStyle = '#ffd54a';
-  context.lineWidth = Math.max(2, width / 120);
-  context.strokeRect(box.x * width, box.y * height, box.width * width, box.height * height);
 }

@@ -3,7 +3,7 @@
  * is one tile. Pure.
  */
 import type { SeatedPlayer } from './seat-events.js';
-import type { TablePerson } from './table-session.js';
+import type { TablePerson } from './table-view.js';
 
 /** A tile of the table. */
 export interface TableTile extends TablePerson {

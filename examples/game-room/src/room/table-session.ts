@@ -1,6 +1,6 @@
 /**
  * Owns a page's place at the table: its camera and microphone, the media socket, who is heard and seen. Refuses to draw:
- * components read its view and hand in their canvases. Runs in browsers only.
+ * components read its view and hand in their canvases. Runs in browsers only, and is loaded when somebody sits down.
  */
 import type { Unsubscribe } from '@guildkit/core';
 import {
@@ -13,34 +13,7 @@ import {
   sendCamera,
   sendMicrophone,
 } from '@guildkit/realtime-client/media';
-
-/** How the table is reached. `full`: no seat is free; tried again by itself, like `lost`. */
-export type TableStatus = 'off' | 'connecting' | 'open' | 'full' | 'lost' | 'refused';
-
-/** A camera or a microphone of this page. */
-export type DeviceStatus = 'off' | 'starting' | 'on';
-
-/** Somebody else at the table. */
-export interface TablePerson {
-  readonly userId: string;
-  /** Number of their video's stream, when they have ever shown something. */
-  readonly video: number | undefined;
-  /** Pictures come. */
-  readonly showing: boolean;
-  readonly speaking: boolean;
-}
-
-/** What components draw. A new object whenever something has changed. */
-export interface TableView {
-  readonly status: TableStatus;
-  readonly microphone: DeviceStatus;
-  readonly camera: DeviceStatus;
-  /** The own picture, while the camera is on. */
-  readonly preview: MediaStream | undefined;
-  readonly speaking: boolean;
-  readonly problem: string | undefined;
-  readonly people: readonly TablePerson[];
-}
+import { TABLE_OFF, type TableStatus, type TableView } from './table-view.js';
 
 /** Enough for faces and cards on two cores. */
 const PICTURE = { width: 320, height: 240, frameRate: 15 } as const;
@@ -56,16 +29,6 @@ const LOUD = 0.02;
 const REMOVED = 'ERR_MEDIA_SEAT_ENDED';
 /** Between words nobody falls silent, ms. */
 const PAUSE_MS = 400;
-
-const OFF: TableView = {
-  status: 'off',
-  microphone: 'off',
-  camera: 'off',
-  preview: undefined,
-  speaking: false,
-  problem: undefined,
-  people: [],
-};
 
 interface Heard {
   readonly userId: string;
@@ -83,7 +46,7 @@ export class TableSession {
   private readonly url: string;
   private readonly ownId: string;
   private readonly listeners = new Set<() => void>();
-  private shown: TableView = OFF;
+  private shown: TableView = TABLE_OFF;
   private client: MediaClient | undefined;
   private audio: AudioContext | undefined;
   private readonly heard = new Map<number, Heard>();
@@ -98,11 +61,6 @@ export class TableSession {
   constructor(channelId: string, ownId: string) {
     this.url = `/api/media?room=channel:${channelId}`;
     this.ownId = ownId;
-  }
-
-  /** Whether this browser can do it at all. */
-  static isSupported(): boolean {
-    return typeof VideoDecoder !== 'undefined' && typeof AudioEncoder !== 'undefined';
   }
 
   readonly view = (): TableView => this.shown;
@@ -200,7 +158,7 @@ export class TableSession {
     for (const map of [this.heard, this.seen, this.lastLoud]) map.clear();
     void this.audio?.close().catch(() => {});
     this.audio = undefined;
-    this.change(OFF);
+    this.change(TABLE_OFF);
   }
 
   private removed(): void {

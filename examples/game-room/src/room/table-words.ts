@@ -1,5 +1,5 @@
 /** Owns the wording of how the table is reached. */
-import type { TableStatus } from './table-session.js';
+import type { TableStatus } from './table-view.js';
 
 export function tableWords(status: TableStatus): {
   readonly tone: 'good' | 'busy' | 'bad' | 'off';
