@@ -146,11 +146,18 @@ export const JOIN_GROUP = script(`${luaFence(1, 1)}return redis.call('SADD', KEY
 /** The rooms of a group. */
 export const GROUP = script(`return redis.call('SMEMBERS', KEYS[1])`);
 
-/** Replaces a process's viewers. ARGV: node, JSON or '', ttl, time. */
+/** Replaces a process's viewers. KEYS: viewers of each room. ARGV: ttl, time, then for each room node, and JSON or ''. */
 export const SET_VIEWERS = script(`${LUA_BASICS}
-if ARGV[2] == '' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
-redis.call('HSET', KEYS[1], ARGV[1], int(clock(ARGV[4]) + tonumber(ARGV[3])) .. ' ' .. ARGV[2])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+local ttl, ends = tonumber(ARGV[1]), int(clock(ARGV[2]) + tonumber(ARGV[1]))
+for n, key in ipairs(KEYS) do
+  local node, list = ARGV[2 * n + 1], ARGV[2 * n + 2]
+  if list == '' then
+    redis.call('HDEL', key, node)
+  else
+    redis.call('HSET', key, node, ends .. ' ' .. list)
+    if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, int(ttl)) end
+  end
+end
 return 1
 `);
 

@@ -8,13 +8,15 @@ import { type Clock, check, resolveOptions, systemClock } from '@guildkit/core';
 import type { Position, RoomSnapshot } from '@guildkit/core/wire';
 import type { HubEngine, NewRoomEvent, RoomListener, RoomRead, RoomRecord } from '@guildkit/server-kit/hub';
 import { RedisError } from '../errors.js';
-import { CHECKPOINT, GROUP, JOIN_GROUP, PUBLISH, READ, SET_VIEWERS, VIEWERS } from './engine-scripts.js';
+import { CHECKPOINT, GROUP, JOIN_GROUP, PUBLISH, READ } from './engine-scripts.js';
 import { fenceOf, type RedisFence, throwFenced } from './fence.js';
+import { ManyRooms } from './many-rooms.js';
 import type { RedisClient, RedisSubscriber } from './port.js';
 import { RoomFeed } from './room-feed.js';
 import { type ApplyRoomEvent, fold } from './room-tail.js';
 import { type Script, ScriptRunner, within } from './scripts.js';
 import { type OpenRoom, TailChecks } from './tail-checks.js';
+import { ViewerLeases } from './viewer-leases.js';
 
 /** The hub's engine on Redis. */
 export interface RedisEngine extends HubEngine {
@@ -119,6 +121,7 @@ class EngineOnRedis implements RedisEngine {
   private readonly fence = new AsyncLocalStorage<RedisFence>();
   private subscriber: Promise<RedisSubscriber> | undefined;
   private readonly checks: TailChecks;
+  private readonly leases: ViewerLeases;
   private readonly boot = randomBytes(9).toString('base64url');
   private epochs = 0;
   private isClosed = false;
@@ -127,9 +130,13 @@ class EngineOnRedis implements RedisEngine {
     this.settings = settings;
     this.clock = settings.clock ?? systemClock;
     this.runner = new ScriptRunner(settings.client, settings.commandTimeoutMs, this.clock);
+    const { runner } = this;
+    const manyRooms = new ManyRooms();
+    this.leases = new ViewerLeases({ runner, manyRooms, time: () => this.time() });
     this.checks = new TailChecks({
       clock: this.clock,
-      runner: this.runner,
+      runner,
+      manyRooms,
       everyMs: settings.tailCheckMs,
       retryMs: RETRY_MS,
       maxAgeMs: settings.maxAgeMs,
@@ -204,14 +211,12 @@ class EngineOnRedis implements RedisEngine {
 
   async setViewers(room: string, node: string, userIds: readonly string[], ttlMs: number): Promise<void> {
     this.assertOpen();
-    const list = userIds.length === 0 ? '' : JSON.stringify(userIds);
-    await this.runner.run(SET_VIEWERS, [this.key(room, 'viewers')], [node, list, ttlMs, this.time()]);
+    await this.leases.set(this.key(room, 'viewers'), node, userIds, ttlMs);
   }
 
   async viewers(room: string): Promise<readonly string[]> {
     this.assertOpen();
-    const lists = (await this.runner.run(VIEWERS, [this.key(room, 'viewers')], [this.time()])) as string[];
-    return [...new Set(lists.flatMap((list) => JSON.parse(list) as string[]))];
+    return await this.leases.list(this.key(room, 'viewers'));
   }
 
   async close(): Promise<void> {

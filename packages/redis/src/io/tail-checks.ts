@@ -4,8 +4,8 @@
  */
 import type { Clock } from '@guildkit/core';
 import type { Position } from '@guildkit/core/wire';
-import { RedisError } from '../errors.js';
 import { TAILS } from './engine-scripts.js';
+import type { ManyRooms } from './many-rooms.js';
 import type { RoomFeed } from './room-feed.js';
 import type { ScriptRunner } from './scripts.js';
 
@@ -19,6 +19,7 @@ export interface OpenRoom {
 export interface TailChecksHost {
   readonly clock: Clock;
   readonly runner: ScriptRunner;
+  readonly manyRooms: ManyRooms;
   /** How often rooms are compared. */
   readonly everyMs: number;
   /** How soon after a failure. */
@@ -27,9 +28,6 @@ export interface TailChecksHost {
   readonly maxAgeMs: number;
   rooms(): Iterable<OpenRoom>;
 }
-
-/** Rooms that are compared in one step: Redis does nothing else for some 0.1 ms. */
-const AT_ONCE = 100;
 
 /** Compares rooms with their logs. */
 export class TailChecks {
@@ -40,8 +38,6 @@ export class TailChecks {
   private isClosed = false;
   /** Checks since old events were forgotten. */
   private turns = 0;
-  /** Keys of several rooms are on several nodes: each room is compared by itself. */
-  private isCluster = false;
   /** How often the connection was cut: what was compared before says nothing after. */
   private cuts = 0;
 
@@ -95,29 +91,15 @@ export class TailChecks {
     while (this.isDue && !this.isClosed) {
       this.isDue = false;
       const rooms = [...this.host.rooms()].filter(({ feed }) => feed.position !== undefined);
-      for (let from = 0; from < rooms.length; from += AT_ONCE) {
-        try {
-          await this.compareSome(rooms.slice(from, from + AT_ONCE));
-        } catch {
-          // All of them again: a Redis that does not answer for one room does not for the others.
-          for (const { feed } of rooms) feed.doubt();
-          this.arm(this.host.retryMs);
-          return;
-        }
-      }
-    }
-  }
-
-  private async compareSome(rooms: readonly OpenRoom[]): Promise<void> {
-    if (!this.isCluster) {
       try {
-        return await this.compare(rooms);
-      } catch (error) {
-        if (!isCrossSlot(error)) throw error;
-        this.isCluster = true;
+        await this.host.manyRooms.run(rooms, (some) => this.compare(some));
+      } catch {
+        // All of them again: a Redis that does not answer for one room does not for the others.
+        for (const { feed } of rooms) feed.doubt();
+        this.arm(this.host.retryMs);
+        return;
       }
     }
-    await Promise.all(rooms.map((room) => this.compare([room])));
   }
 
   private async compare(rooms: readonly OpenRoom[]): Promise<void> {
@@ -133,6 +115,3 @@ export class TailChecks {
     }
   }
 }
-
-const isCrossSlot = (error: unknown): boolean =>
-  RedisError.is(error) && error.cause instanceof Error && error.cause.message.startsWith('CROSSSLOT');

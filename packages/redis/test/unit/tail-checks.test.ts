@@ -2,6 +2,7 @@
 import { applyRoomEvent, initialRoomState, type RoomRead } from '@guildkit/server-kit/hub';
 import { createVirtualClock } from '@guildkit/testkit';
 import { expect, it } from 'vitest';
+import { ManyRooms } from '../../src/io/many-rooms.js';
 import type { RedisScriptOptions } from '../../src/io/port.js';
 import { RoomFeed } from '../../src/io/room-feed.js';
 import { ScriptRunner } from '../../src/io/scripts.js';
@@ -50,6 +51,7 @@ async function world(count: number, answer: (keys: readonly string[]) => Promise
   const checks = new TailChecks({
     clock,
     runner: new ScriptRunner(client, 1_000, clock),
+    manyRooms: new ManyRooms(),
     everyMs: EVERY_MS,
     retryMs: RETRY_MS,
     maxAgeMs: 300_000,
