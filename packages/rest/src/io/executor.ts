@@ -376,7 +376,11 @@ export class Executor {
     const reason = failure.kind;
     this.counters.retries += 1;
     emit('retry', { method, route, attempt, reason, status, delayMs });
-    logger.debug({ method, route, attempt, reason, status, delayMs }, 'request failed, trying again');
+    // A limit that was met has its own line.
+    logger[reason === 'rateLimited' ? 'debug' : 'warn'](
+      { method, route, attempt, reason, status, delayMs },
+      'request failed, trying again',
+    );
     if (reason === 'rateLimited') {
       // The limiter holds it: the limit is blocked for as long, and the request takes its old place in the line.
       run.rateLimits += 1;

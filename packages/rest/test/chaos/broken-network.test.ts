@@ -144,6 +144,19 @@ describe('broken connections', () => {
     expect(discord.seen).toHaveLength(3);
   });
 
+  test('each retry is a line in the log, with its delay and without the answer', async () => {
+    discord.handle = () => ({ status: 503, body: 'at 10.1.2.3' });
+    const lines: unknown[] = [];
+    const logger = { debug() {}, info() {}, warn: (fields: object) => void lines.push(fields), error() {} };
+    await failure(client({ maxRetries: 2, logger }).request('GET', CHANNEL));
+    const facts = { method: 'GET', route: '/channels/:id', status: 503, delayMs: 250 };
+    expect(lines).toMatchObject([
+      { ...facts, attempt: 1 },
+      { ...facts, attempt: 2 },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('10.1.2.3');
+  });
+
   test('a reset is not retried for a POST without nonce: it may have been done', async () => {
     discord.handle = (_request, { req }) => {
       req.socket.resetAndDestroy();
