@@ -84,7 +84,7 @@ describe.skipIf(chromiumPath() === undefined)('the link', () => {
     expect((await running.app.messages(channelId)).map(({ content }) => content)).toEqual(['Can you hear me?']);
   });
 
-  test('a service that speaks nonsense, and refuses, costs a sentence and no connection', async () => {
+  test('a service that speaks nonsense, and refuses, costs a sentence and no connection; operators are told', async () => {
     const { server, port } = await listen();
     const service = new LinkServer({
       tokens: TOKEN,
@@ -108,6 +108,12 @@ describe.skipIf(chromiumPath() === undefined)('the link', () => {
     const told = page.locator('.composer').getByRole('alert');
     await told.getByText(/\S/).waitFor();
     expect(await told.textContent()).not.toContain('10.1.2.3');
+    // Operators see it, under the trace id of what was asked.
+    const { records } = await running.app.ops.view();
+    expect(records).toContainEqual(
+      expect.objectContaining({ message: 'command failed', traceId: expect.stringMatching(/\S{8,}/) }),
+    );
+    expect(JSON.stringify(records)).not.toContain('10.1.2.3');
     // Events that nobody can read.
     service.publish({
       event: 'voice.joined',

@@ -340,7 +340,7 @@ describe.skipIf(chromiumPath() === undefined)('what leaves the app', () => {
     ).toEqual([]);
   });
 
-  test('one trace id leads from an event of Discord to the page, and from a command to its line in the log', async () => {
+  test('the log tells of sockets, rooms, events, commands and failures, and one trace id leads through it', async () => {
     const world = await start('link');
     const { discord, url, log, workerLog } = world;
     const tom = await discord.people.create({ name: 'Tom' });
@@ -378,7 +378,21 @@ describe.skipIf(chromiumPath() === undefined)('what leaves the app', () => {
     expect(command).toMatchObject({ userId: tom.id, outcome: 'ok', status: 200, latencyMs: expect.any(Number) });
     // The worker, which carried it out, says the same id.
     await vi.waitFor(() => expect(workerLog.some((line) => line.includes(String(command.traceId)))).toBe(true));
+    discord.faults.disturbRest({ answer: 403, method: 'POST', path: '/guilds' });
+    await page.goto(url);
+    await page.getByLabel('New room').fill('Never');
+    await page.getByRole('button', { name: 'Create room' }).click();
+    await page.getByRole('alert').getByText('Discord did not create the room').waitFor();
     await page.context().close();
+    const facts = { userId: tom.id, connectionId: expect.any(String) };
+    for (const line of [
+      { msg: 'hub connection opened', ...facts },
+      { msg: 'hub connection closed', ...facts, code: expect.any(Number) },
+      { msg: 'room created', creatorId: tom.id, channelId: expect.any(String) },
+      { msg: 'a request of a player failed', level: 40, code: 'ERR_ROOM_DISCORD_FAILED' },
+    ]) {
+      await vi.waitFor(() => expect(lines()).toContainEqual(expect.objectContaining(line)), { timeout: PATIENCE_MS });
+    }
   });
 
   test('what is built for browsers holds no source map, no server code and no name of a secret', () => {
