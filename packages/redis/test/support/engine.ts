@@ -1,10 +1,10 @@
 /** An engine on a test's server, with what a test needs to look behind it. */
-import { type RedisEngineOptions, type RedisSubscriber, redisEngine } from '@guildkit/redis';
-import { applyRoomEvent, type HubEngine, initialRoomState } from '@guildkit/server-kit/hub';
+import { type RedisEngine, type RedisEngineOptions, type RedisSubscriber, redisEngine } from '@guildkit/redis';
+import { applyRoomEvent, initialRoomState } from '@guildkit/server-kit/hub';
 import { connectTo, type TestRedis } from './redis-server.js';
 
 export interface EngineOnRedis {
-  readonly engine: HubEngine;
+  readonly engine: RedisEngine;
   readonly client: Awaited<ReturnType<typeof connectTo>>;
   /** The engine's listening connection; `undefined` before the first watch. */
   readonly subscriber: () => (RedisSubscriber & { ping(): Promise<unknown> }) | undefined;
