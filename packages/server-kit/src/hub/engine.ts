@@ -2,7 +2,10 @@
 import type { Position } from '@guildkit/core/wire';
 import type { NewRoomEvent, Published, RoomRead, RoomRecord } from './protocol/records.js';
 
-/** Called with each event of a watched room, in the order of `seq`. Must not throw. */
+/**
+ * Called with each event of a watched room, in the order of `seq`. Must not throw. An engine whose log may have begun anew
+ * calls it with a record named `room.resync` with seq 0: whoever listens reads the room again, and sends it to nobody.
+ */
 export type RoomListener = (record: RoomRecord) => void;
 
 /** Keeps the logs and states of rooms. */
