@@ -2,37 +2,33 @@
  * Owns the app's parts and how they are wired: stores, gateway, REST, login, rooms, chat, commands, hub, metrics. One call
  * makes one app; nothing lives in a module, so two apps in one process do not meet.
  */
-import type { IncomingHttpHeaders } from 'node:http';
-import { type DomainEvent, type Logger, messageOf } from '@guildkit/core';
-import { parseRoom } from '@guildkit/core/wire';
+import { messageOf } from '@guildkit/core';
 import { DiscordRestClient } from '@guildkit/rest';
-import type { Sandbox } from '@guildkit/sandbox';
-import { RealtimeHub } from '@guildkit/server-kit/hub';
-import { createInvites, type Invites } from '@guildkit/server-kit/invites';
+import type { RealtimeHub } from '@guildkit/server-kit/hub';
+import { createInvites } from '@guildkit/server-kit/invites';
 import { createJwtIssuer, createJwtVerifier } from '@guildkit/server-kit/jwt';
-import { createMetrics, type Metrics } from '@guildkit/server-kit/observability';
+import { createMetrics } from '@guildkit/server-kit/observability';
 import { RoomService } from '@guildkit/server-kit/rooms';
 import { createAccess } from './access.js';
+import { createAppHub } from './app-hub.js';
 import { measureApp, timeCommands } from './app-metrics.js';
-import { type ApiMessage, type Chat, type ChatMessage, createChat } from './chat.js';
+import type { App, AppHealth, AppOptions } from './app-shape.js';
+import { type ApiMessage, createChat } from './chat.js';
 import { createCommands } from './commands.js';
 import { createSandboxWithTables, discordOf } from './discord.js';
-import { createDiscordFeed } from './discord-feed.js';
-import { createEventSink } from './event-sink.js';
-import type { DiscordFeed } from './feed.js';
-import { createLogin, type Login } from './login.js';
-import { createOps, type Ops } from './ops.js';
+import { createDiscordEvents } from './discord-events.js';
+import { createLogin } from './login.js';
+import { createOps } from './ops.js';
 import { createOpsLog } from './ops-log.js';
-import { isAllowedOrigin, sameOrigin } from './origins.js';
-import { createPeople, type People } from './people.js';
-import { aloneInTheWorld, createProcesses, type Deed, type Processes } from './processes.js';
-import { createRoomDirectory, type RoomDirectory } from './room-directory.js';
-import { createSeatLeases, type SeatedBot } from './seat-leases.js';
-import { createSeats, type Seats } from './seats.js';
-import type { Settings } from './settings.js';
-import { createSimulation, type Simulation } from './simulation.js';
+import { isAllowedOrigin } from './origins.js';
+import { createPeople } from './people.js';
+import { createRoomDirectory } from './room-directory.js';
+import { createSeatLeases } from './seat-leases.js';
+import { createSeats } from './seats.js';
+import { createSimulation } from './simulation.js';
 import { openStores } from './stores.js';
-import { createTroubles } from './troubles.js';
+
+export type { App } from './app-shape.js';
 
 /** How long a browser's token is good for. The hub asks for a new one before. */
 const TOKEN_SECONDS = 10 * 60;
@@ -44,67 +40,6 @@ const CONNECT_PATIENCE_MS = 3_000;
 const DRAIN_MS = 2000;
 /** Messages of a room that a page begins with. */
 const HISTORY = 50;
-
-/** What `/health` says. */
-interface AppHealth {
-  /** `stopping`: a load balancer sends nobody here any more. */
-  readonly status: 'ok' | 'degraded' | 'stopping';
-  readonly discord: {
-    readonly simulated: boolean;
-    readonly topology: Settings['topology']['kind'];
-    readonly state: string;
-    /** Of several processes: whether this one is connected to Discord, or ready to be. */
-    readonly role: 'owner' | 'standby' | undefined;
-  };
-  readonly rooms: number;
-  readonly connections: number;
-  readonly uptimeSeconds: number;
-}
-
-/** Everything that routes and server functions may use. They get it as `context.app`. */
-export interface App {
-  readonly guildId: string;
-  readonly login: Login;
-  /** The guild's voice channels, rooms of this app and others. */
-  readonly directory: RoomDirectory;
-  readonly rooms: RoomService;
-  readonly invites: Invites;
-  readonly people: People;
-  readonly chat: Chat;
-  readonly hub: RealtimeHub;
-  /** Voice and video of pages. */
-  readonly seats: Seats;
-  readonly metrics: Metrics;
-  /** How this process is, for operators. */
-  readonly ops: Ops;
-  readonly logger: Logger;
-  /** Present only when the sandbox stands in for Discord. */
-  readonly simulation: Simulation | undefined;
-  /** For tests and tools; the same as `simulation`, unwrapped. */
-  readonly sandbox: Sandbox | undefined;
-  /** A short-lived token with which a player's browser opens the hub. */
-  issueToken(userId: string, roles: readonly string[]): Promise<{ readonly token: string; readonly expiresAt: number }>;
-  /** Answers `/.well-known/jwks.json`. */
-  jwks(request: Request): Promise<Response>;
-  /** Whether somebody may see a channel: an open one, or a room in which they have a seat. */
-  maySee(userId: string, channelId: string): Promise<boolean>;
-  /** The last messages of a channel, oldest first. */
-  messages(channelId: string): Promise<readonly ChatMessage[]>;
-  deleteChannel(channelId: string): Promise<void>;
-  /** Answers `/api/internal/events`; `undefined` unless a worker sends webhooks. */
-  readonly receiveEvent: ((request: Request) => Promise<Response>) | undefined;
-  allowsOrigin(origin: string, headers: IncomingHttpHeaders | Headers): boolean;
-  health(): AppHealth;
-  /** Drains the hub, ends the gateway connection and the sandbox. Safe to call twice. */
-  close(): Promise<void>;
-}
-
-export interface AppOptions {
-  readonly settings: Settings;
-  readonly logger: Logger;
-  /** Where people reach the app. Asked when somebody logs in, not before. */
-  readonly origin: () => string;
-}
 
 export async function createApp({ settings, logger: written, origin }: AppOptions): Promise<App> {
   const startedAt = performance.now();
@@ -139,7 +74,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     store: stores.successors,
     logger,
   });
-  const chat = createChat(people, () => feed.botUserId() ?? botUserId, stores.notes);
+  const chat = createChat(people, () => events.feed.botUserId() ?? botUserId, stores.notes);
   const invites = createInvites({ secrets: settings.inviteSecrets, store: stores.invites, logger });
   let { id: botUserId } = await rest.getCurrentUser().catch(() => ({ id: undefined }));
   const rooms = new RoomService({
@@ -155,7 +90,8 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     publish: (room, event, payload) => hub.publish(room, event, payload),
     logger,
   });
-  const { isIn, maySee, mayListen } = createAccess(rooms, directory);
+  const access = createAccess(rooms, directory);
+  const { isIn, maySee } = access;
 
   const allowsOrigin: App['allowsOrigin'] = (from, headers) =>
     isAllowedOrigin(
@@ -163,25 +99,15 @@ export async function createApp({ settings, logger: written, origin }: AppOption
       from,
       headers instanceof Headers ? (headers.get('host') ?? undefined) : headers.host,
     );
-  const hub: RealtimeHub = new RealtimeHub({
-    // Pages alone connect here, and a page always says where it is from.
-    origins: (origin, { headers }) => {
-      const from = origin ?? sameOrigin(settings.baseUrl, headers);
-      return from !== undefined && allowsOrigin(from, headers);
-    },
-    authenticate: ({ token, headers }) =>
-      token === undefined ? login.sessions.read({ headers }) : verifier.verify(token),
-    authorize: ({ userId }, room) => {
-      const name = parseRoom(room);
-      if (name?.kind === 'channel') return mayListen(userId, name.id);
-      if (name?.kind === 'guild') return name.id === guildId;
-      return name?.id === userId;
-    },
+  const hub: RealtimeHub = createAppHub({
+    settings,
+    guildId,
+    login,
+    verifier,
+    access,
+    allowsOrigin,
     onCommand: timeCommands(metrics, (command) => bus.handle(command)),
     engine: shared?.engine,
-    maxReconnectAttempts: settings.maxReconnectAttempts,
-    // The page of all rooms listens to each of them. Discord allows 500 channels in a server.
-    maxSubscriptions: 500,
     logger,
   });
   const seatTokens = settings.seats.tokens.map((token) => token.reveal());
@@ -198,91 +124,33 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     allows: maySee,
     onSeats(channelId) {
       // Every process knows; the one that has heard the event itself tells.
-      if (isFollowing) return;
+      if (events.isFollowing) return;
       hub
         .publish(`channel:${channelId}`, 'table.seats', { channelId, seats: seats.presence.seatsIn(channelId) })
         .catch((error: unknown) => logger.warn({ channelId, reason: messageOf(error) }, 'seats were not told of'));
     },
-    onTaken: (userId, channelId) => processes.tell({ kind: 'speaks', userId, channelId }),
+    onTaken: (userId, channelId) => events.processes.tell({ kind: 'speaks', userId, channelId }),
     logger,
   });
 
-  const troubles = createTroubles((reason) => hub.setDegraded(reason !== undefined, reason));
-  const setAway = (reason: string | undefined): void => {
-    if (feed.role() === 'owner') processes.tellAway(reason);
-    else troubles.set('discord', reason);
-  };
-  const isBack = (): void => setAway(undefined);
-  let isFollowing = false;
-  /** What another process has heard of Discord. */
-  const follow = (event: DomainEvent, seated: readonly SeatedBot[]): void => {
-    isFollowing = true;
-    leases?.learn(seated);
-    directory.apply(event);
-    people.apply(event);
-    rooms.applyEvent(event);
-    seats.presence.shown(event);
-    moderation.apply(event);
-    isFollowing = false;
-  };
-  /** What another process has done. */
-  const onDeed = (deed: Deed): void => {
-    if (deed.kind === 'kept') {
-      void rooms.keepOpen(deed.channelId).catch(() => {});
-      return;
-    }
-    if (deed.kind !== 'seated') seats.end(deed.userId, deed.channelId);
-    if (deed.kind !== 'speaks') hub.revalidate(deed.userId);
-  };
-  const processes: Processes =
-    shared === undefined
-      ? aloneInTheWorld
-      : createProcesses({
-          shared,
-          guildId,
-          follow,
-          seatedIn: seats.seatedIn,
-          onDeed,
-          hears: () => feed.role() !== 'standby',
-          troubles,
-          logger,
-        });
-  /** The other processes first: whoever hears of a room from the hub may ask any of them for it. */
-  const before = async (event: DomainEvent): Promise<void> => {
-    await Promise.all([chat.prepare(event), event.event.startsWith('voice.') ? leases?.refresh() : undefined]);
-    await processes.tellEvent(event);
-  };
-  /** Pages are told of players, not of their seats. */
-  const publishDiscordEvent: RealtimeHub['publishDiscordEvent'] = async (event) => {
-    const outcomes = seats.presence.shown(event).map((shown) => hub.publishDiscordEvent(shown));
-    moderation.apply(event);
-    const all = await Promise.all(outcomes);
-    return all.find((outcome) => outcome === 'failed') ?? all.at(-1) ?? 'ignored';
-  };
-  const sink = createEventSink({
-    guildId,
+  const events = createDiscordEvents({
+    topology: settings.topology,
+    connection,
+    // A sandbox of one's own ends with the app: there is no session to come back to.
+    stateDirectory: sandbox === undefined ? settings.stateDirectory : undefined,
+    stores,
     directory,
     people,
     rooms,
     metrics,
     chat,
-    before: shared && before,
-    hub: { publishDiscordEvent },
-    onWhole: isBack,
+    hub,
+    seats,
+    leases,
+    moderation: () => moderation,
     logger,
   });
-  const feed: DiscordFeed = createDiscordFeed({
-    topology: settings.topology,
-    connection,
-    sink,
-    onAway: setAway,
-    onBack: isBack,
-    stores,
-    // A sandbox of one's own ends with the app: there is no session to come back to.
-    stateDirectory: sandbox === undefined ? settings.stateDirectory : undefined,
-    isHeard: processes.isHeard,
-    logger,
-  });
+  const { feed, processes, setAway } = events;
 
   const endSeat = (userId: string, channelId: string): void => {
     seats.end(userId, channelId);
