@@ -31,9 +31,11 @@ async function startOnce(directory, env) {
     if (status !== 200) throw new Error(`the page answers ${status}`);
     return { saidAt, answeredAt: since() };
   } finally {
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    process.kill(-child.pid, 'SIGTERM');
-    await gone;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      process.kill(-child.pid, 'SIGTERM');
+      await gone;
+    }
   }
 }
 
