@@ -132,7 +132,7 @@ async function stalledTable() {
   });
   await it.round(100, 2);
   const before = [];
-  for (let n = 0; n < 3; n += 1) before.push(await it.round(100, seconds));
+  for (let n = 0; n < 5; n += 1) before.push(await it.round(100, seconds));
   await ask(it.load, { type: 'stall' }, 'stalled');
   const begun = performance.now();
   const during = [];

@@ -104,34 +104,58 @@ describe('an outbox', () => {
 
   it('is filled by rooms just before it is written, also while writes wait, and by who hears of it', async () => {
     const { outbox, batcher, texts, clock } = setup(20);
-    const [one, other] = [outbox(), outbox()];
+    const got: Buffer[][] = [[], []];
+    const boxes = got.map((into) => outbox(into));
     const room = (...letters: string[]) =>
       batcher.gather(() => {
-        for (const box of [one, other]) box.push(Buffer.from(letters.join('')), letters.length);
+        for (const box of boxes) box.push(Buffer.from(letters.join('')), letters.length);
       });
+    const all = () => got.map((into) => texts(into).join(' '));
     room('a', 'b');
-    one.push(Buffer.from('c'));
-    expect(texts()).toEqual([]);
+    boxes[0]?.push(Buffer.from('c'));
+    expect(all()).toEqual(['', '']);
     await Promise.resolve();
-    expect(texts()).toEqual(['cab', 'ab']);
+    expect(all()).toEqual(['cab', 'ab']);
     await turn();
-    room('d', 'e');
+    // Two rooms: one write for each socket.
+    room('d');
+    room('e', 'f');
     await clock.advance(39);
-    expect(texts()).toHaveLength(2);
+    expect(all()).toEqual(['cab', 'ab']);
     await clock.advance(1);
-    expect(texts().slice(2)).toEqual(['de', 'de']);
+    expect(all()).toEqual(['cab def', 'ab def']);
     await clock.advance(50);
     await turn();
     batcher.gather(() => {
-      one.push(Buffer.from('f'));
-      room('g');
+      boxes[0]?.push(Buffer.from('g'), 2);
+      room('h');
     });
     for (let n = 0; n < 3; n += 1) {
       await turn();
       await clock.advance(50);
     }
-    expect(texts().slice(4)).toEqual(['f', 'g', 'g']);
+    expect(all()).toEqual(['cab def g h', 'ab def h']);
     expect(clock.pending).toBe(0);
+  });
+
+  it('without anything that waits passes on what the last room of a flush says, and counts it as load', async () => {
+    const { outbox, batcher, texts, clock } = setup(20);
+    const one = outbox();
+    batcher.gather(() => {
+      one.push(Buffer.from('a'), 2);
+      // The first part of a message waits for the rest.
+      one.push(Buffer.from('b:'), 0);
+      one.push(Buffer.from('b'));
+    });
+    await Promise.resolve();
+    expect(texts()).toEqual(['a', 'b:b']);
+    expect(one.waiting).toBe(0);
+    await turn();
+    batcher.gather(() => one.push(Buffer.from('c')));
+    await turn();
+    expect(texts()).toHaveLength(2);
+    await clock.advance(50);
+    expect(texts()).toEqual(['a', 'b:b', 'c']);
   });
 
   it('that is discarded writes nothing more, and the others do', async () => {

@@ -29,6 +29,10 @@ export class Batcher {
   private timer: unknown;
   private turn: NodeJS.Immediate | undefined;
   private isScheduled = false;
+  /** Nothing comes after the room that fills outboxes now. */
+  private isLastRoom = false;
+  /** The most messages that one outbox has written in this flush. */
+  private most = 0;
   /** The last list that was joined, and what it came to: sockets of one room send the same list. */
   private joined: { readonly list: readonly Buffer[]; readonly bytes: Buffer } | undefined;
 
@@ -46,6 +50,13 @@ export class Batcher {
   gather(spread: () => void): void {
     this.rooms.push(spread);
     this.schedule();
+  }
+
+  /** Whether an empty outbox may write so many messages at once: nothing that could be joined to them will come in this flush. */
+  passes(messages: number): boolean {
+    if (!this.isLastRoom) return false;
+    this.most = Math.max(this.most, messages);
+    return true;
   }
 
   /** One buffer of several. */
@@ -70,15 +81,19 @@ export class Batcher {
     // What is put into outboxes now leaves now.
     this.isScheduled = true;
     this.rooms = [];
-    for (const spread of rooms) spread();
+    this.most = 0;
+    for (const [at, spread] of rooms.entries()) {
+      this.isLastRoom = at === rooms.length - 1;
+      spread();
+    }
+    this.isLastRoom = false;
     const { dirty } = this;
     this.dirty = [];
     this.isScheduled = false;
-    let most = 0;
-    for (const outbox of dirty) most = Math.max(most, outbox.flush());
+    for (const outbox of dirty) this.most = Math.max(this.most, outbox.flush());
     this.joined = undefined;
     const end = this.clock.now();
-    if (most > 1 && end - begun >= LOAD_MS) this.holdUntil = end + Math.min(end - begun, MAX_HOLD_MS);
+    if (this.most > 1 && end - begun >= LOAD_MS) this.holdUntil = end + Math.min(end - begun, MAX_HOLD_MS);
     this.turn ??= setImmediate(() => {
       this.turn = undefined;
       if (this.isScheduled && this.timer === undefined) this.flush();
@@ -117,6 +132,11 @@ export class Outbox {
 
   /** @param messages How many messages it is: 0 when more of the same one follows. */
   push(bytes: Buffer, messages = 1): void {
+    // In one pass over thousands of sockets instead of two.
+    if (this.bytes === 0 && messages > 0 && this.batcher.passes(messages)) {
+      this.sink.write(bytes);
+      return;
+    }
     this.bytes += bytes.length;
     this.messages += messages;
     if (this.list.push(bytes) === 1) this.batcher.add(this);
