@@ -1,6 +1,6 @@
 import type { Person, Sandbox } from '@guildkit/sandbox';
 import { chromiumPath } from '@guildkit/testkit';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
 import { faultsOf, launchBrowser, openPage, openRoom, startApp, untilConnection, untilPlayers } from './harness.js';
@@ -40,6 +40,92 @@ describe.skipIf(chromiumPath() === undefined)('accessibility', () => {
     await page.getByRole('group', { name: 'Mia' }).waitFor();
     expect(await faultsOf(page)).toEqual([]);
     await page.context().close();
+  });
+
+  test('axe finds no fault on any other page, dialog or notice, in either scheme', async () => {
+    const sandbox = running.app.sandbox as Sandbox;
+    const faults: string[] = [];
+    const look = async (page: Page, what: string) => {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        faults.push(...(await faultsOf(page)).map((fault) => `${what}, ${colorScheme}: ${fault}`));
+      }
+    };
+
+    const nobody = await (await browser.newContext()).newPage();
+    await nobody.goto(running.url);
+    await look(nobody, 'login');
+    await nobody.goto(`${running.url}/join/${channelId}?invite=x`);
+    await nobody.getByRole('heading', { name: 'You are invited to a game room' }).waitFor();
+    await look(nobody, 'login of an invite');
+    await nobody.context().close();
+
+    const host = await sandbox.people.create({ name: 'Hedwig' });
+    const guest = await sandbox.people.create({ name: 'Gunnar' });
+    const page = await openPage(browser, running, host);
+    await page.goto(running.url);
+    await page.getByRole('heading', { name: 'No rooms yet' }).waitFor();
+    await page.getByRole('button', { name: 'Create room' }).click();
+    await page.getByText('Give the room a name.').waitFor();
+    await look(page, 'no rooms, and a problem');
+    await page.goto(`${running.url}/join/${channelId}?invite=x`);
+    await page.getByRole('heading', { name: 'You could not join' }).waitFor();
+    await look(page, 'a join that failed');
+    await page.goto(`${running.url}/room/1`);
+    await page.getByRole('heading', { name: 'There is no such room' }).waitFor();
+    await look(page, 'no such room');
+    await page.goto(`${running.url}/nothing/here`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await look(page, 'no such page');
+    await page.goto(`${running.url}/ops`);
+    await page.getByRole('heading', { name: 'Operations' }).waitFor();
+    await look(page, 'operations');
+
+    const room = await running.app.rooms.create({ creatorId: host.id, name: 'Own table' });
+    await running.app.rooms.join({ channelId: room.channelId, userId: guest.id });
+    await page.goto(`${running.url}/room/${room.channelId}`);
+    await page.locator('[data-testid=empty]').waitFor();
+    await page.getByLabel('Message', { exact: true }).fill('A word');
+    await page.getByRole('button', { name: 'Send' }).click();
+    const message = page.locator('.message', { hasText: 'A word' });
+    await message.getByRole('button', { name: /React with 👍/ }).click({ force: true });
+    await page.locator('.reactions', { hasText: '👍' }).waitFor();
+    await message.getByRole('button', { name: 'Edit' }).click({ force: true });
+    await page.getByRole('button', { name: 'Invite players' }).click();
+    await page.getByLabel('Invite link, good for a day').waitFor();
+    await page.getByRole('button', { name: 'End room' }).click();
+    await running.app.hub.publish(`channel:${room.channelId}`, 'room.closing', {
+      channelId: room.channelId,
+      guildId: running.app.guildId,
+      closesAt: Date.now() + 30_000,
+    });
+    await page.locator('[data-testid=closing]').waitFor();
+    await look(page, 'a message that is edited, an invite, the question whether to end, the warning before the close');
+    await running.app.hub.setDegraded(true, 'test');
+    await page.locator('[data-testid=stale]').waitFor();
+    await host.joinVoice(room.channelId);
+    await untilPlayers(page, ['Hedwig']);
+    await look(page, 'a list that may be old');
+    await running.app.hub.setDegraded(false, 'test');
+    await page.locator('[data-testid=stale]').waitFor({ state: 'detached' });
+    await host.leaveVoice();
+    await page.getByRole('dialog', { name: 'You are no longer in voice' }).waitFor();
+    await look(page, 'the dialog after a drop');
+    await page.keyboard.press('Escape');
+
+    const other = await openPage(browser, running, guest);
+    await other.goto(`${running.url}/room/${room.channelId}`);
+    await untilConnection(other, 'Live');
+    await running.app.rooms.leave(room.channelId, guest.id);
+    running.app.hub.revalidate(guest.id);
+    await other.locator('[data-testid=denied]').waitFor();
+    await look(other, 'a room that one has lost');
+    await running.app.rooms.end(room.channelId);
+    await page.locator('[data-testid=deleted]').waitFor();
+    await look(page, 'a room that was closed');
+
+    expect(faults).toEqual([]);
+    await Promise.all([page, other].map((each) => each.context().close()));
   });
 
   test('a room has landmarks, names and one main heading', async () => {
