@@ -24,6 +24,7 @@ import { isAllowedOrigin } from './origins.js';
 import { createPeople } from './people.js';
 import { createRoomDirectory } from './room-directory.js';
 import { createSeatLeases } from './seat-leases.js';
+import { sweepSeats } from './seat-sweeper.js';
 import { createSeats } from './seats.js';
 import { createSimulation } from './simulation.js';
 import { openStores } from './stores.js';
@@ -152,6 +153,15 @@ export async function createApp({ settings, logger: written, origin }: AppOption
   });
   const { feed, processes, setAway } = events;
 
+  const stopSweeping = leases
+    ? sweepSeats({
+        leases,
+        isOwner: () => feed.role() === 'owner',
+        isInVoice: (seatUserId) => seats.presence.waysOf(seatUserId).length > 0,
+        disconnect: (userId) => rest.disconnectMember({ userId }, { reason: 'its player is gone' }),
+        logger,
+      })
+    : undefined;
   const endSeat = (userId: string, channelId: string): void => {
     seats.end(userId, channelId);
     processes.tell({ kind: 'unseated', userId, channelId });
@@ -222,6 +232,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
   const ops = createOps({ log: opsLog, metrics, hub, directory, seats, health, operators });
   const close = async () => {
     ops.close();
+    stopSweeping?.();
     // First: what happens from here on is for the next process, or for another one at once.
     await feed.close();
     await Promise.all([hub.close({ drainMs: DRAIN_MS }), seats.close()]);

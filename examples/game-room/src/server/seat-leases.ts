@@ -23,6 +23,8 @@ export interface SeatLeases {
   refresh(): Promise<void>;
   /** Takes the word of another process for whom bots speak. */
   learn(bots: readonly SeatedBot[]): void;
+  /** Bots that spoke for somebody once, and for nobody at the last look. */
+  unused(): readonly string[];
   /** Whom a bot of another process stands for, as of the last look. */
   playerOf(seatUserId: string): DiscordPerson | undefined;
   close(): Promise<void>;
@@ -36,6 +38,7 @@ export const ownSeats: SeatLeases = {
   onLost: () => {},
   refresh: async () => {},
   learn: () => {},
+  unused: () => [],
   playerOf: () => undefined,
   close: async () => {},
 };
@@ -53,6 +56,7 @@ export interface SeatLeasesOptions {
   /** How many bots there are. */
   readonly size: number;
   readonly logger: Logger;
+  readonly renewMs?: number | undefined;
 }
 
 /** A process that does not renew for so long has lost its bots. */
@@ -81,7 +85,8 @@ local all = {}
 for i, key in ipairs(KEYS) do all[i] = redis.call('HGET', key, 'for') or '' end
 return all`;
 
-export function createSeatLeases({ client, prefix, processId, size, logger }: SeatLeasesOptions): SeatLeases {
+export function createSeatLeases(options: SeatLeasesOptions): SeatLeases {
+  const { client, prefix, processId, size, logger, renewMs = RENEW_MS } = options;
   // One tag: all are read in one step.
   const keyOf = (index: number): string => `${prefix}:{seats}:${index}`;
   const all = Array.from({ length: size }, (_, index) => keyOf(index));
@@ -92,6 +97,8 @@ export function createSeatLeases({ client, prefix, processId, size, logger }: Se
   const mine = new Map<number, SeatedBot | undefined>();
   let lost: (index: number) => void = () => {};
   let seated = new Map<string, DiscordPerson>();
+  /** By its id in Discord. As many as there are bots. */
+  const known = new Set<string>();
   let reading: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
@@ -99,6 +106,7 @@ export function createSeatLeases({ client, prefix, processId, size, logger }: Se
     const texts = (await run(LIST, all)) as string[];
     const bots = texts.filter((text) => text !== '').map((text) => JSON.parse(text) as SeatedBot);
     seated = new Map(bots.map(({ seatUserId, player }) => [seatUserId, player]));
+    for (const id of seated.keys()) known.add(id);
   }
 
   async function renew(): Promise<void> {
@@ -113,7 +121,7 @@ export function createSeatLeases({ client, prefix, processId, size, logger }: Se
       }
     }
   }
-  const timer = setInterval(() => void renew(), RENEW_MS);
+  const timer = setInterval(() => void renew(), renewMs);
 
   return {
     async take(index) {
@@ -154,8 +162,12 @@ export function createSeatLeases({ client, prefix, processId, size, logger }: Se
       return next;
     },
     learn(bots) {
-      for (const { seatUserId, player } of bots) seated.set(seatUserId, player);
+      for (const { seatUserId, player } of bots) {
+        seated.set(seatUserId, player);
+        known.add(seatUserId);
+      }
     },
+    unused: () => [...known].filter((id) => !seated.has(id)),
     playerOf: (seatUserId) => seated.get(seatUserId),
     async close() {
       clearInterval(timer);
