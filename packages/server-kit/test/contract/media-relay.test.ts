@@ -8,6 +8,7 @@ import { createVirtualClock } from '@guildkit/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { closeServer, ORIGIN, principalOf } from '../support/hub-server.js';
+import { keepingLogger } from '../support/log-lines.js';
 
 /** A seat that a test speaks through. */
 class TestSeat implements MediaSeat {
@@ -305,10 +306,12 @@ describe('a media connection ends', () => {
       'ERR_MEDIA_AUTH_REFUSED',
     ],
   ])('%s', async (_, misdeed, code, reason) => {
-    await using app = await startRelay();
+    const logger = keepingLogger();
+    await using app = await startRelay({ logger });
     const { page } = await app.ready();
     misdeed(page);
     expect(await page.end()).toEqual({ code, reason });
+    expect(logger.of('warn').map(({ fields }) => fields.cause)).toEqual([reason]);
     expect(app.relay.stats()).toMatchObject({ closes: { [code]: 1 }, errors: { [reason]: 1 } });
     await vi.waitFor(() => expect(app.released).toHaveLength(1));
     expect(app.relay.stats()).toMatchObject({ connections: 0, users: 0 });

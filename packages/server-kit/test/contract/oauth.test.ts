@@ -342,6 +342,8 @@ describe('attacks', () => {
     });
     const injected = await world.sessions.callbackHandler(browser.request(`/callback?${mixed}`));
     expect([injected.status, await codeOf(injected)]).toEqual([400, 'ERR_OAUTH_CODE_REFUSED']);
+    expect(world.sessions.stats().refused).toEqual({ ERR_OAUTH_CODE_REFUSED: 2 });
+    expect(world.logger.of('warn').map(({ fields }) => fields.code)).toEqual(Array(2).fill('ERR_OAUTH_CODE_REFUSED'));
   });
 
   it('no return address leads off the site', async () => {
@@ -412,6 +414,9 @@ describe('attacks', () => {
     );
     expect(out.status).toBe(403);
     expect(world.sessions.stats().refused.ERR_OAUTH_ORIGIN_FORBIDDEN).toBe(6);
+    expect(world.logger.of('warn').map(({ fields }) => fields.code)).toEqual(
+      Array(6).fill('ERR_OAUTH_ORIGIN_FORBIDDEN'),
+    );
   });
 
   it('a cookie that is altered, of another kind, or sealed by someone else', async () => {
@@ -438,6 +443,10 @@ describe('attacks', () => {
     const sibling = new Browser();
     sibling.cookies.set('gk_session', real);
     expect((await world.me(sibling.request('/api/me'))).status).toBe(401);
+    expect(world.sessions.stats().refused.ERR_OAUTH_SESSION_REQUIRED).toBe(6);
+    expect(world.logger.of('warn').map(({ fields }) => fields.code)).toEqual(
+      Array(6).fill('ERR_OAUTH_SESSION_REQUIRED'),
+    );
   });
 
   it('secrets can be rotated without logging anyone out', async () => {
