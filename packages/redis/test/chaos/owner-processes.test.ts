@@ -1,6 +1,7 @@
 /**
  * Two processes stand for one shard. The owner is stopped (SIGSTOP), and the other goes on with the session; the stopped
- * one wakes and changes nothing that others see: readers see each event once, in order, none lost.
+ * one wakes and changes nothing that others see: readers see each event once, in order, none lost; so does who reads what
+ * the owners say over REST.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,8 +41,9 @@ describe.skipIf(!hasRedis)('two processes that stand for one shard', () => {
   afterAll(() => program.remove());
 
   function start(sandbox: Sandbox, server: TestRedis): OwnerProcess {
-    const { connection } = sandbox;
-    const child = fork(program.path, [JSON.stringify({ connection, socket: server.path, leaseMs: LEASE_MS })]);
+    const { connection, textChannelId: greetings } = sandbox;
+    const settings = { connection, socket: server.path, leaseMs: LEASE_MS, greetings };
+    const child = fork(program.path, [JSON.stringify(settings)]);
     const news: OwnerNews[] = [];
     child.on('message', (message) => news.push(message as OwnerNews));
     closing.push(async () => {
@@ -70,6 +72,7 @@ describe.skipIf(!hasRedis)('two processes that stand for one shard', () => {
     const readers = new Map<string, Reader>();
     for (const table of tables) readers.set(table, await Reader.join(engine, `channel:${table}`));
     const happened = new Map<string, Change[]>(tables.map((table) => [table, []]));
+    const joined: string[] = [];
     let turns = 0;
 
     async function somethingHappens(times: number): Promise<void> {
@@ -82,8 +85,10 @@ describe.skipIf(!hasRedis)('two processes that stand for one shard', () => {
         if (from !== null) happened.get(from)?.push({ what: 'left', userId });
         if (to !== null) happened.get(to)?.push({ what: 'joined', userId });
         if (to === null) await person.leaveVoice();
-        else if (from === null) await person.joinVoice(to);
-        else await person.moveTo(to);
+        else if (from === null) {
+          joined.push(userId);
+          await person.joinVoice(to);
+        } else await person.moveTo(to);
         // Lets the processes get somewhere, or not.
         if (turns % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
       }
@@ -145,6 +150,8 @@ describe.skipIf(!hasRedis)('two processes that stand for one shard', () => {
 
     await allSeen();
     expect([...readers.values()].map(({ restarts }) => restarts)).toEqual([0, 0]);
+    // What was done over REST for each event was done once, in the order of the events.
+    expect(sandbox.channels.messages(sandbox.textChannelId).map(({ content }) => content)).toEqual(joined);
     const { identifies, resumes, resumesRefused } = sandbox.traffic.counters;
     // A machine that is busy enough may depose an owner more.
     expect([identifies, resumes >= 4, resumesRefused]).toEqual([1, true, 0]);

@@ -1,7 +1,8 @@
 /**
  * An app process that stands for the ownership of the gateway and publishes its events to a hub on Redis. Says what
  * becomes of it; when it was deposed it tries what a process would that does not know yet, and says what came of that.
- * Arguments: a JSON of `{ connection, socket, leaseMs }`.
+ * Greets everyone who joins, by a message whose nonce is the event's id.
+ * Arguments: a JSON of `{ connection, socket, leaseMs, greetings }`.
  */
 import { DiscordGatewayClient } from '@guildkit/gateway';
 import {
@@ -13,6 +14,7 @@ import {
   runOwnedGateway,
   type ShardOwnership,
 } from '@guildkit/redis';
+import { DiscordRestClient } from '@guildkit/rest';
 import { applyRoomEvent, initialRoomState, RealtimeHub } from '@guildkit/server-kit/hub';
 import { createClient } from 'redis';
 
@@ -20,6 +22,8 @@ interface Arguments {
   readonly connection: { readonly token: string; readonly apiBase: string; readonly guildId: string };
   readonly socket: string;
   readonly leaseMs: number;
+  /** The text channel of the greetings. */
+  readonly greetings: string;
 }
 
 export type OwnerNews =
@@ -28,7 +32,7 @@ export type OwnerNews =
   | { readonly kind: 'deposed'; readonly reason: string; readonly late: readonly string[] }
   | { readonly kind: 'closed' };
 
-const { connection, socket, leaseMs } = JSON.parse(process.argv[2] ?? '{}') as Arguments;
+const { connection, socket, leaseMs, greetings } = JSON.parse(process.argv[2] ?? '{}') as Arguments;
 const say = (news: OwnerNews): void => void process.send?.(news);
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -43,6 +47,7 @@ async function main(): Promise<void> {
   const engine = redisEngine({ client, applyRoomEvent, initialRoomState });
   const hub = new RealtimeHub({ origins: [], authenticate: () => null, authorize: () => false, engine });
   hub.on('error', () => {});
+  const rest = new DiscordRestClient({ ...connection, globalRequestsPerSecond: 1_000 });
 
   /** What a stopped process may have had in its hands. */
   async function writeLate(ownership: ShardOwnership): Promise<string[]> {
@@ -75,7 +80,14 @@ async function main(): Promise<void> {
           gateway.on('resumed', () => say({ kind: 'connected', how: 'resumed' }));
           return gateway;
         },
-        publish: hub.publishDiscordEvent,
+        async publish(event) {
+          // An event may come twice, and to two owners: what is done for it must be the same when it is done again.
+          if (event.event === 'voice.joined') {
+            const { userId: content } = event.payload;
+            await rest.sendMessage(greetings, { content, nonce: event.id });
+          }
+          return hub.publishDiscordEvent(event);
+        },
       });
     },
   });
@@ -89,6 +101,7 @@ async function main(): Promise<void> {
   process.on('message', async () => {
     await owner.close();
     await hub.close();
+    await rest.close();
     await engine.close();
     await client.close();
     process.send?.({ kind: 'closed' } satisfies OwnerNews, () => process.exit());
