@@ -46,6 +46,8 @@ if (process.env.GAME_ROOM_DIST === undefined) {
   const built = spawnSync('npx', ['vite', 'build', '--logLevel', 'error'], { cwd: worker, stdio: 'inherit' });
   if (built.status !== 0) process.exit(1);
 }
+// Ends the processes of a part that is under way.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const browser = await chromium.launch({ executablePath, args: FLAGS });
 for (const { name, title, part } of chosen) {
   const began = performance.now();

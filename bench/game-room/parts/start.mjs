@@ -50,7 +50,7 @@ export async function start({ runs = 3 }) {
     // Nothing of this process's own npm: neither its Node 24 nor its settings.
     const path = (process.env.PATH ?? '').split(':').filter((each) => !each.includes('node_modules'));
     const kept = Object.entries(process.env).filter(
-      ([name]) => !/^(npm_|pnpm_|NODE|PATH$|HOME$|XDG_|INIT_CWD)/i.test(name),
+      ([name]) => !/^(npm_|pnpm_|NODE|PATH$|HOME$|XDG_|INIT_CWD|GAME_ROOM_)/i.test(name),
     );
     const env = { ...Object.fromEntries(kept), PATH: path.join(':'), HOME: home, PORT: '0' };
     const cold = await startOnce(clone, env);
