@@ -7,6 +7,7 @@ import {
   redisSuccessorStore,
   redisTokenBucketStore,
 } from '@guildkit/redis';
+import { CommandBus, defineCommand } from '@guildkit/server-kit/commands';
 import { createVirtualClock } from '@guildkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerStoreSuite } from '../../../server-kit/test/contract/answer-store-suite.js';
@@ -84,6 +85,46 @@ describe.skipIf(!hasRedis)('on a Redis', () => {
     expect(keys).toHaveLength(9);
     for (const key of keys) expect(await client.pTTL(key)).toBeGreaterThan(0);
     expect(await invites.isRevoked('a', '11')).toBe(true);
+  });
+
+  it('a command that is sent to two processes at once is done once, and not at all while Redis is away', async () => {
+    const { client: mine, prefix } = fresh().options;
+    const other = await connectTo(server.path);
+    const runs: string[] = [];
+    const once = defineCommand({
+      input: { safeParse: (value: unknown) => ({ success: true as const, data: value as string }) },
+      run: async (input) => {
+        runs.push(input);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        return `${input} was done`;
+      },
+    });
+    const bus = (of: typeof client) =>
+      new CommandBus({
+        commands: { once },
+        answers: redisAnswerStore({ client: of, prefix }),
+        userBucket: false,
+        channelBucket: false,
+      });
+    const [here, there] = [bus(mine), bus(other)];
+    const send = (to: CommandBus, id: string) =>
+      to.handle({
+        principal: { userId: 'u', roles: [], expiresAt: Number.POSITIVE_INFINITY },
+        name: 'once',
+        input: id,
+        requestId: id,
+        sentAt: 1,
+        traceId: 't',
+      });
+    const ids = Array.from({ length: 10 }, (_, n) => `command ${n}`);
+    const pairs = await Promise.all(ids.map((id) => Promise.all([send(here, id), send(there, id), send(here, id)])));
+    expect([...runs].sort()).toEqual(ids);
+    for (const [n, answers] of pairs.entries()) {
+      for (const answer of answers) expect(answer).toMatchObject({ ok: true, result: `command ${n} was done` });
+    }
+    other.destroy();
+    expect(await send(there, 'late')).toMatchObject({ error: { status: 503, code: 'ERR_COMMAND_STORE_UNAVAILABLE' } });
+    expect(runs).toHaveLength(10);
   });
 
   it('two processes see one store, and what is no room is said', async () => {
