@@ -26,6 +26,8 @@ export interface AppHealth {
     /** Of several processes: whether this one is connected to Discord, or ready to be. */
     readonly role: 'owner' | 'standby' | undefined;
   };
+  /** `undefined`: this process is alone. */
+  readonly redis: 'ready' | 'away' | undefined;
   readonly rooms: number;
   readonly connections: number;
   readonly uptimeSeconds: number;

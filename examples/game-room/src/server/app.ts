@@ -220,9 +220,11 @@ export async function createApp({ settings, logger: written, origin }: AppOption
   let closing: Promise<void> | undefined;
   const health = (): AppHealth => {
     const state = feed.state();
+    const redis = shared && (shared.isThere ? 'ready' : 'away');
     return {
-      status: closing !== undefined ? 'stopping' : state === 'ready' ? 'ok' : 'degraded',
+      status: closing !== undefined ? 'stopping' : state === 'ready' && redis !== 'away' ? 'ok' : 'degraded',
       discord: { simulated: sandbox !== undefined, topology: settings.topology.kind, state, role: feed.role() },
+      redis,
       rooms: directory.list().length,
       connections: hub.stats().connections,
       uptimeSeconds: Math.round((performance.now() - startedAt) / 1000),

@@ -116,8 +116,14 @@ export function createProcesses(options: ProcessesOptions): Processes {
         case 'away':
           noteAway(notice.reason ?? undefined);
           return;
-        default:
+        case 'seated':
+        case 'unseated':
+        case 'kept':
+        case 'speaks':
           onDeed(notice);
+          return;
+        default:
+        // Of a later version of the app.
       }
     },
     onGap() {

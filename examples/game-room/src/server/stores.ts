@@ -35,6 +35,8 @@ export interface SharedRedis {
   /** Of every key: another bot's app on the same server has another one. */
   readonly prefix: string;
   readonly engine: RedisEngine;
+  /** Whether Redis has answered lately. */
+  readonly isThere: boolean;
   /** Calls back when Redis does not answer any more, and when it does again. */
   onChange(listener: (isThere: boolean) => void): void;
   close(): Promise<void>;
@@ -138,6 +140,9 @@ async function openRedis(url: Redacted, prefix: string, logger: Logger): Promise
     client,
     prefix,
     engine,
+    get isThere() {
+      return isThere;
+    },
     onChange: (listener) => void listeners.add(listener),
     async close() {
       isClosed = true;

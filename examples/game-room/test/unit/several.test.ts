@@ -194,6 +194,10 @@ describe.skipIf(!hasRedis)('several processes', () => {
     const pages = [await listen(a, mia, discord.voiceChannelId), await listen(b, mia, discord.voiceChannelId)];
     await redis.down();
     for (const page of pages) await page.says('"event":"sys.degraded","payload":{"degraded":true');
+    expect(apps.map((app) => app.health())).toEqual([
+      expect.objectContaining({ status: 'degraded', redis: 'away' }),
+      expect.objectContaining({ status: 'degraded', redis: 'away' }),
+    ]);
     await expect(a.rooms.list()).rejects.toMatchObject({ code: 'ERR_REDIS_SERVER_UNAVAILABLE' });
     await mia.joinVoice(discord.voiceChannelId);
     await redis.up();
