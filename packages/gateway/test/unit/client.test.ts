@@ -1,3 +1,4 @@
+import { silentLogger } from '@guildkit/core';
 import { DiscordGatewayClient, type GatewayError, type StateChangeEvent } from '@guildkit/gateway';
 import { expect, test } from 'vitest';
 import { fakeGateway, TOKEN } from '../support/fake-gateway.js';
@@ -72,7 +73,12 @@ test('a server that refuses for ten seconds is asked six times at most', async (
 });
 
 test('backs off 1→2→4→8→16→30 s with full jitter, and Retry-After counts', async () => {
-  const { client, clock, sockets, last } = fakeGateway({ random: () => 0.999_999 });
+  const errors: unknown[] = [];
+  const logger = {
+    ...silentLogger,
+    error: (fields: object, message?: string) => void errors.push({ ...fields, message }),
+  };
+  const { client, clock, sockets, last } = fakeGateway({ random: () => 0.999_999, logger });
   const alerts: unknown[] = [];
   client.on('alert', (alert) => alerts.push(alert));
   client.connect().catch(() => {});
@@ -87,7 +93,9 @@ test('backs off 1→2→4→8→16→30 s with full jitter, and Retry-After coun
     delays.push(Math.round((clock.now() - before) / 1_000));
   }
   expect(delays).toEqual([1, 2, 4, 8, 16, 30, 30, 45, 30]);
-  expect(alerts).toEqual([{ shardId: 0, attempts: 5, reason: 'upgradeRefused', code: 503 }]);
+  const alert = { shardId: 0, attempts: 5, reason: 'upgradeRefused', code: 503 };
+  expect(alerts).toEqual([alert]);
+  expect(errors).toEqual([{ ...alert, message: 'gateway cannot connect; it goes on trying' }]);
   await client.close();
 });
 
