@@ -53,7 +53,7 @@ const ROUTES: readonly (readonly [RegExp, string])[] = [
   [/^\/$/, '/'],
   [/^\/(room|join)\/[^/]+$/, '/$1/:id'],
   [/^\/(ops|health|metrics)$/, '/$1'],
-  [/^\/(assets|_serverFn|auth|\.well-known)\//, '/$1/*'],
+  [/^\/(assets|_serverFn|auth|\.well-known)\/.*$/s, '/$1/*'],
   [/^\/api\/(token|ops|create-room|commands|internal\/events)$/, '/api/$1'],
   [/^\/api\/(end-room)\/[^/]+$/, '/api/$1/:id'],
 ];
