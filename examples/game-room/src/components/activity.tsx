@@ -1,5 +1,6 @@
 /** Owns the list of what happened, and the voice that tells it to screen readers. */
 import type { ActivityLine } from '../room/use-member-changes.js';
+import { timeOfDay } from '../room/words.js';
 
 export function Activity({ lines }: { readonly lines: readonly ActivityLine[] }) {
   return (
@@ -15,7 +16,7 @@ export function Activity({ lines }: { readonly lines: readonly ActivityLine[] })
             <li key={line.key} data-kind={line.kind}>
               <span>{line.text}</span>
               <time className="quiet" dateTime={new Date(line.at).toISOString()}>
-                {new Date(line.at).toLocaleTimeString('en', { hour: '2-digit', minute: '2-digit', hour12: false })}
+                {timeOfDay(line.at)}
               </time>
             </li>
           ))}

@@ -6,6 +6,7 @@ import type { Viewer } from '../functions/session.js';
 import type { ShownMessage } from '../room/chat-log.js';
 import { commandProblem } from '../room/command-words.js';
 import { type ChatView, useChat } from '../room/use-chat.js';
+import { timeOfDay } from '../room/words.js';
 import { Avatar } from './avatar.js';
 
 const REACTIONS = ['👍', '🎉', '😂'] as const;
@@ -107,7 +108,7 @@ function Message({ message, channelId, isOwn }: MessageProps) {
         <p className="message-head">
           <strong>{username}</strong>{' '}
           <time className="quiet" dateTime={at.toISOString()}>
-            {at.toLocaleTimeString('en', { hour: '2-digit', minute: '2-digit', hour12: false })}
+            {timeOfDay(at)}
           </time>
           {isEdited && <span className="quiet"> edited</span>}
         </p>

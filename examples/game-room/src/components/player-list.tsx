@@ -3,7 +3,7 @@ import type { VoiceRoomMember } from '@guildkit/core/wire';
 import { useRef } from 'react';
 import type { SeatedPlayer } from '../room/seat-events.js';
 import { useNow } from '../room/use-now.js';
-import { elapsed } from '../room/words.js';
+import { dayAndTime, elapsed } from '../room/words.js';
 import { Avatar } from './avatar.js';
 import { CameraIcon, DeafIcon, MicIcon, MicOffIcon, ScreenIcon } from './icons.js';
 import { PlayerMenu } from './player-menu.js';
@@ -30,10 +30,7 @@ export function PlayerList({ channelId, members, seats, viewerId, isHost }: Play
           <div className="player-more">
             <p className="player-since">
               Joined{' '}
-              <time
-                dateTime={new Date(member.joinedAt).toISOString()}
-                title={new Date(member.joinedAt).toLocaleString('en')}
-              >
+              <time dateTime={new Date(member.joinedAt).toISOString()} title={dayAndTime(member.joinedAt)}>
                 {elapsed(member.joinedAt, now)}
               </time>
             </p>

@@ -1,4 +1,15 @@
-/** Owns small pieces of wording: initials, elapsed time, counts. */
+/** Owns small pieces of wording: initials, times, counts. */
+
+// Made once: a formatter takes longer to make than the line that it is for takes to draw.
+const TIME_OF_DAY = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hour12: false });
+const DAY_AND_TIME = new Intl.DateTimeFormat('en', {
+  year: 'numeric',
+  month: 'numeric',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: 'numeric',
+  second: 'numeric',
+});
 
 /** One or two letters for an avatar. */
 export function initialsOf(name: string): string {
@@ -20,6 +31,16 @@ export function elapsed(since: number, now: number): string {
   if (minutes < 1) return 'just now';
   if (minutes < 60) return `${minutes} min ago`;
   return `${Math.floor(minutes / 60)} h ago`;
+}
+
+/** `18:05`. */
+export function timeOfDay(at: number | Date): string {
+  return TIME_OF_DAY.format(at);
+}
+
+/** `11/20/2026, 6:05:09 PM`. */
+export function dayAndTime(at: number | Date): string {
+  return DAY_AND_TIME.format(at);
 }
 
 /** `Nobody`, `1 person`, `2 people`. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { connectionWords, secondsUntil } from '../../src/room/connection-words.js';
 import { describeChange, memberChanges } from '../../src/room/member-changes.js';
-import { countPeople, elapsed, initialsOf, toneOf } from '../../src/room/words.js';
+import { countPeople, dayAndTime, elapsed, initialsOf, timeOfDay, toneOf } from '../../src/room/words.js';
 import { isAllowedOrigin } from '../../src/server/origins.js';
 
 const member = (userId: string, username = userId) => ({
@@ -48,6 +48,12 @@ describe('words', () => {
     [3_599_000, '59 min ago'],
     [7_200_000, '2 h ago'],
   ])('%i ms later', (ms, words) => expect(elapsed(1_000_000, 1_000_000 + ms)).toBe(words));
+
+  test('times, as the browser would write them', () => {
+    const at = new Date(2026, 10, 20, 18, 5, 9);
+    expect(timeOfDay(at)).toBe('18:05');
+    expect(dayAndTime(at.getTime())).toBe(at.toLocaleString('en'));
+  });
 
   test('counts', () => expect([0, 1, 2].map(countPeople)).toEqual(['Nobody', '1 person', '2 people']));
 });
