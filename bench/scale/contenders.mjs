@@ -23,14 +23,14 @@ const envelope = (room, n, at) => ({
   id: idOf(n),
 });
 
-function guildkit(server, engine) {
+function guildkit(server, engine, heartbeatMs = BEAT_MS) {
   const hub = new RealtimeHub({
     origins: [],
     authenticate: () => ({ userId: 'bench', roles: [], expiresAt: Number.POSITIVE_INFINITY }),
     authorize: () => true,
     maxConnectionsPerUser: 100_000,
     maxConnections: 100_000,
-    heartbeatMs: BEAT_MS,
+    heartbeatMs,
     engine,
   });
   hub.attach(server, { ws: '/ws' });
@@ -67,9 +67,9 @@ export const CONTENDERS = {
   'guildkit, Redis': {
     speaks: 'hub',
     shared: true,
-    async create(server, redisPort, options) {
+    async create(server, redisPort, { heartbeatMs, ...options } = {}) {
       const client = await connectTo(redisPort);
-      return guildkit(server, redisEngine({ client, applyRoomEvent, initialRoomState, ...options }));
+      return guildkit(server, redisEngine({ client, applyRoomEvent, initialRoomState, ...options }), heartbeatMs);
     },
   },
   'guildkit, memory': { speaks: 'hub', shared: false, create: async (server) => guildkit(server) },
