@@ -16,7 +16,8 @@ export {
 } from './discord-oauth.js';
 export { OAUTH_ERRORS, OAuthError, type OAuthErrorCode } from './errors.js';
 export { safeReturnAddress } from './return-address.js';
-export { createSessions, type Session, type SessionStats, type Sessions, type SessionsOptions } from './sessions.js';
+export { createSessions } from './sessions.js';
+export type { Session, SessionStats, Sessions, SessionsOptions } from './sessions-options.js';
 export {
   type MemorySuccessorStoreOptions,
   memorySuccessorStore,
