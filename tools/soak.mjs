@@ -1,5 +1,5 @@
 /**
- * The long runs of every package, `packages/<name>/soak/<run>.mjs`, one after the other.
+ * The long runs of every package and example, `packages/<name>/soak/<run>.mjs`, one after the other.
  *
  * `npm run soak [-- name [--option=value …]]`: all, or those of the package or the run that is named, with its options.
  */
@@ -9,12 +9,14 @@ import { join } from 'node:path';
 import { root } from './lib/workspace.mjs';
 
 const [wanted, ...options] = process.argv.slice(2);
-const runs = readdirSync(join(root, 'packages')).flatMap((name) => {
-  const folder = join(root, 'packages', name, 'soak');
-  return existsSync(folder)
-    ? readdirSync(folder).map((file) => ({ name, run: file.replace(/\.mjs$/, ''), path: join(folder, file) }))
-    : [];
-});
+const runs = ['packages', 'examples'].flatMap((parent) =>
+  readdirSync(join(root, parent)).flatMap((name) => {
+    const folder = join(root, parent, name, 'soak');
+    return existsSync(folder)
+      ? readdirSync(folder).map((file) => ({ name, run: file.replace(/\.mjs$/, ''), path: join(folder, file) }))
+      : [];
+  }),
+);
 
 const known = new Set(runs.flatMap(({ name, run }) => [name, run]));
 if (wanted !== undefined && !known.has(wanted)) {
