@@ -33,7 +33,7 @@ describe.skipIf(!hasRedis)('two processes that stand for one shard', () => {
   let program: Program;
   const closing: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
-    program = await bundle('owner-process.ts');
+    program = await bundle(new URL('../support/owner-process.ts', import.meta.url));
   });
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();

@@ -14,6 +14,8 @@ export class AppProcess {
   /** How it ended, or is about to. */
   fate: 'running' | 'drained' | 'killed' = 'running';
   port = 0;
+  /** It ended, and nobody had told it to. */
+  isCrashed = false;
   readonly exited: Promise<unknown>;
   private readonly child: ChildProcess;
   private orders = 0;
@@ -24,7 +26,9 @@ export class AppProcess {
     this.exited = once(child, 'exit').then(() => {
       for (const { reject } of this.waiting.values()) reject(new Error('the process is gone'));
       this.waiting.clear();
-      if (this.fate === 'running') this.fate = 'killed';
+      if (this.fate !== 'running') return;
+      this.fate = 'killed';
+      this.isCrashed = true;
     });
     child.on('message', (news: AppProcessNews) => {
       if (news.type === 'listening') return;
@@ -75,7 +79,7 @@ export class AppProcess {
 export class AppFleet {
   readonly running = new Set<AppProcess>();
   /** All processes that ever ran. */
-  started = 0;
+  readonly all: AppProcess[] = [];
   private readonly program: Program;
   private readonly settings: AppProcessSettings;
 
@@ -85,14 +89,17 @@ export class AppFleet {
   }
 
   static async start(count: number, settings: AppProcessSettings): Promise<AppFleet> {
-    const fleet = new AppFleet(await bundle('./app-process.ts'), settings);
+    const fleet = new AppFleet(await bundle(new URL('./app-process.ts', import.meta.url)), settings);
     await Promise.all(Array.from({ length: count }, () => fleet.add()));
     return fleet;
   }
 
   async add(): Promise<void> {
-    this.started += 1;
-    this.running.add(await AppProcess.start(this.program, this.settings));
+    const process = await AppProcess.start(this.program, this.settings);
+    this.running.add(process);
+    this.all.push(process);
+    // As a load balancer would: nobody is sent where nobody answers.
+    void process.exited.then(() => this.running.delete(process));
   }
 
   /** One of those that take new connections. */

@@ -12,12 +12,12 @@ export interface Program {
   remove(): Promise<void>;
 }
 
-/** Bundles a file of this folder. */
-export async function bundle(file: string): Promise<Program> {
+/** Bundles a program and what it imports of the suite. */
+export async function bundle(entry: URL): Promise<Program> {
   const folder = await mkdtemp(join(tmpdir(), 'guildkit-redis-'));
   const path = join(folder, 'process.cjs');
   await build({
-    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
+    entryPoints: [fileURLToPath(entry)],
     outfile: path,
     bundle: true,
     platform: 'node',

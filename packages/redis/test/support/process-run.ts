@@ -197,6 +197,7 @@ export async function processRun(run: ProcessRun): Promise<ProcessRunResult> {
     const complain = (what: string) => {
       if (problems.length < 20) problems.push(what);
     };
+    for (const { isCrashed } of fleet.all) if (isCrashed) complain('a process ended by itself');
     let snapshots = 0;
     for (const [room, log] of logs) {
       const own = resolved.filter((each) => each.room === room);
@@ -221,7 +222,7 @@ export async function processRun(run: ProcessRun): Promise<ProcessRunResult> {
       ),
       kills,
       rolls,
-      processes: fleet.started,
+      processes: fleet.all.length,
       retries,
       recoveries: { killed: of('killed'), drained: of('drained') },
       snapshots,
