@@ -39,7 +39,9 @@ export class OwnedDelivery {
   private readonly untaken = new Set<number>();
   /** By key: the save that waits longest, and the newest. Others between them are not worth a write. */
   private readonly held = new Map<string, { first: HeldSave; last?: HeldSave }>();
+  private readonly pauses = new Set<() => void>();
   private numbers = 0;
+  private isStopped = false;
   private writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: OwnedDeliveryOptions) {
@@ -78,7 +80,10 @@ export class OwnedDelivery {
     if (this.untaken.size === this.options.maxQueued + 1) this.options.onFull();
   }
 
-  /** Resolves when everything was taken and stored, when it will never be, or after that time. */
+  /**
+   * Resolves when everything was taken and stored, when it will never be, or after that time; not while an event is being
+   * taken: by the next owner it must not be met half-way.
+   */
   async drain(ms: number): Promise<void> {
     const { clock } = this.options;
     let timer: unknown;
@@ -87,6 +92,9 @@ export class OwnedDelivery {
     });
     await Promise.race([this.settled(), late]);
     clock.clearTimer(timer);
+    this.isStopped = true;
+    for (const end of this.pauses) end();
+    await Promise.all(this.tails.values());
   }
 
   private async settled(): Promise<void> {
@@ -101,8 +109,8 @@ export class OwnedDelivery {
     const { ownership } = this.options;
     for (let waitMs: number = RETRY_MS.first; ; waitMs = Math.min(2 * waitMs, RETRY_MS.last)) {
       // A process that has slept may hear in a moment that its lease holds, or that it does not.
-      if (ownership.isValid && (await this.take(event))) return true;
-      if (ownership.signal.aborted && !ownership.isValid) return false;
+      if (!this.isStopped && ownership.isValid && (await this.take(event))) return true;
+      if (this.isStopped || (ownership.signal.aborted && !ownership.isValid)) return false;
       await this.pause(waitMs);
     }
   }
@@ -126,10 +134,12 @@ export class OwnedDelivery {
       const end = (): void => {
         clock.clearTimer(timer);
         ownership.signal.removeEventListener('abort', end);
+        this.pauses.delete(end);
         resolve();
       };
       const timer = clock.setTimer(end, ms);
       ownership.signal.addEventListener('abort', end, { once: true });
+      this.pauses.add(end);
     });
   }
 
