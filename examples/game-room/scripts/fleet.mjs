@@ -28,6 +28,11 @@ export async function startFleet({ size, env, port = 0, respawn = true, log = ()
   /** @type {Map<string, import('node:child_process').ChildProcess>} */
   const children = new Map();
   let isClosing = false;
+  // However this process ends, those that it started do.
+  const endAll = () => {
+    for (const child of children.values()) child.kill('SIGKILL');
+  };
+  process.once('exit', endAll);
 
   /** @param {string} id */
   async function start(id) {
@@ -122,6 +127,7 @@ export async function startFleet({ size, env, port = 0, respawn = true, log = ()
     async close() {
       isClosing = true;
       await Promise.all(ids.map(stop));
+      process.off('exit', endAll);
       await balancer.close();
     },
   };

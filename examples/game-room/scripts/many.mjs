@@ -97,6 +97,7 @@ function startRedis() {
     },
   );
   closers.push(() => child.kill());
+  process.once('exit', () => child.kill());
   return `unix://${socket}`;
 }
 

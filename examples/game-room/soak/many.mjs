@@ -48,6 +48,7 @@ async function startRedis() {
   await client.connect();
   await client.close();
 }
+process.once('exit', () => redis.kill());
 await startRedis();
 const sandbox = await createSandbox({ rateLimits: false });
 const { token, apiBase, guildId } = sandbox.connection;
