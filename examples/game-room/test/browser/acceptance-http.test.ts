@@ -123,7 +123,7 @@ describe('the app over HTTP', () => {
     expect(created.payload).toEqual({ channelId, name: 'Table of Anna', guildId });
 
     const channels = () => running.app.directory.list().map((entry) => entry.channelId);
-    await vi.waitFor(() => expect(channels()).toContain(channelId));
+    await vi.waitFor(() => expect(channels()).toContain(channelId), { timeout: PATIENCE_MS });
     const end = (who?: Player, id = channelId) => ask('DELETE', `/api/end-room/${id}`, who);
     expect((await end()).status).toBe(401);
     expect((await end(bert)).status).toBe(403);
@@ -230,7 +230,7 @@ describe('the app over HTTP', () => {
     await host.person.leaveVoice();
     expect((await stream.until('voice.left')).payload).toMatchObject({ guildId, userId: host.id });
     for (const each of streams.splice(0)) each.abort();
-    await vi.waitFor(() => expect(running.app.hub.stats().connections).toBe(open));
+    await vi.waitFor(() => expect(running.app.hub.stats().connections).toBe(open), { timeout: PATIENCE_MS });
   });
 
   test('pages of others get no stream, no token and no command, with the player’s own cookie', async () => {

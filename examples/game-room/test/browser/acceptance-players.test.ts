@@ -14,6 +14,7 @@ import {
   launchBrowser,
   openPage,
   openRoom,
+  PATIENCE_MS,
   startApp,
   untilConnection,
   untilLive,
@@ -55,7 +56,7 @@ describe.skipIf(chromiumPath() === undefined)('players', () => {
   afterEach(async () => {
     sandbox().faults.clear();
     await Promise.all(contexts.splice(0).map((context) => context.close()));
-    await vi.waitFor(() => expect(running.app.hub.stats().connections).toBe(0));
+    await vi.waitFor(() => expect(running.app.hub.stats().connections).toBe(0), { timeout: PATIENCE_MS });
   });
   afterAll(async () => {
     await browser?.close();

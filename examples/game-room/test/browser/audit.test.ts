@@ -365,19 +365,23 @@ describe.skipIf(chromiumPath() === undefined)('what leaves the app', () => {
     expect(traceId).toMatch(/\S{8,}/);
     const lines = () =>
       log.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
-    await vi.waitFor(() =>
-      expect(lines()).toContainEqual(
-        expect.objectContaining({ level: 30, event: 'voice.joined', traceId, userId: tom.id, msg: 'event of Discord' }),
-      ),
-    );
-    const command = await vi.waitFor(() => {
-      const found = lines().find(({ msg, name }) => msg === 'command of a player' && name === 'sendMessage');
-      if (found === undefined) throw new Error('no line of the command');
-      return found;
-    });
+    const find = (msg: string, fits: (line: Record<string, unknown>) => boolean) =>
+      vi.waitFor(
+        () => {
+          const found = lines().find((line) => line.msg === msg && fits(line));
+          if (found === undefined) throw new Error(`no line "${msg}"`);
+          return found;
+        },
+        { timeout: PATIENCE_MS },
+      );
+    const joined = await find('event of Discord', ({ event }) => event === 'voice.joined');
+    expect(joined).toMatchObject({ level: 30, traceId, userId: tom.id });
+    const command = await find('command of a player', ({ name }) => name === 'sendMessage');
     expect(command).toMatchObject({ userId: tom.id, outcome: 'ok', status: 200, latencyMs: expect.any(Number) });
     // The worker, which carried it out, says the same id.
-    await vi.waitFor(() => expect(workerLog.some((line) => line.includes(String(command.traceId)))).toBe(true));
+    await vi.waitFor(() => expect(workerLog.some((line) => line.includes(String(command.traceId)))).toBe(true), {
+      timeout: PATIENCE_MS,
+    });
     discord.faults.disturbRest({ answer: 403, method: 'POST', path: '/guilds' });
     await page.goto(url);
     await page.getByLabel('New room').fill('Never');
