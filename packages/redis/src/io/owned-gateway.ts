@@ -22,10 +22,13 @@ import { type RedisStoreOptions, storeBase } from './store.js';
 
 /** What is needed of a gateway client: `DiscordGatewayClient` fits. */
 export interface OwnedGateway {
+  /** Connects, resuming what the session store has. Rejects when no retry can help. */
   connect(): Promise<void>;
   /** Ends the connection, not the session. */
   detach(): Promise<void>;
+  /** Listens to every domain event. */
   onEvent(name: '*', listener: (event: DomainEvent) => void): unknown;
+  /** Tells when it has ended; `fatal`: no retry can help. */
   on(name: 'closed', listener: (event: { readonly reason: string; readonly error: unknown }) => void): unknown;
 }
 

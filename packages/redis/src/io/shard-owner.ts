@@ -58,8 +58,11 @@ export interface ShardOwnerOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** Where an election is, as one process sees it. */
-export type ShardOwnerState = ElectionState['phase'];
+/**
+ * Where an election is, as one process sees it. `leaving`: still the owner, the work was told to end; `deposed`: the work was
+ * told to end, and another may be the owner.
+ */
+export type ShardOwnerState = 'standby' | 'asking' | 'owner' | 'leaving' | 'deposed' | 'releasing' | 'closed';
 
 /** Events of {@link ShardOwner}. */
 export interface ShardOwnerEvents {
@@ -67,6 +70,7 @@ export interface ShardOwnerEvents {
   elected: { readonly term: number };
   /** Its ownership is over: the work was told to end. */
   deposed: { readonly term: number; readonly reason: DeposedReason };
+  /** Each step of the election. */
   stateChange: { readonly from: ShardOwnerState; readonly to: ShardOwnerState };
   /** Redis did not answer (told once until it does), or the work rejected. */
   error: { readonly error: unknown };
@@ -120,6 +124,7 @@ export class ShardOwnership implements RedisFence {
   readonly fenceToken: string;
   private readonly host: OwnershipHost;
 
+  /** @internal */
   constructor(host: OwnershipHost, term: number, signal: AbortSignal) {
     this.host = host;
     this.name = host.name;
@@ -172,7 +177,7 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
   private isCluster: boolean | undefined;
   private isTroubled = false;
 
-  /** Made by {@link createShardOwner}. */
+  /** @internal */
   constructor(settings: Settings) {
     super();
     this.settings = settings;
