@@ -96,14 +96,19 @@ export class CommandBus {
     return { queued: line.size, running: aborters.size, outcomes: { ...outcomes }, repeated };
   }
 
-  /** Refuses further commands, and those that wait; what is being carried out is told by its signal. Idempotent. */
-  close(): void {
+  /**
+   * Refuses further commands, and those that wait; what is being carried out is told by its signal. Idempotent.
+   *
+   * @returns When all are answered and the answers kept, at the latest after `runTimeoutMs`: then the store may go.
+   */
+  async close(): Promise<void> {
     this.isClosed = true;
     this.flights.close();
     this.stopListening?.();
     for (const { giveUp } of this.line.drain()) giveUp(new CommandError('ERR_COMMAND_CLOSED'));
     this.arm();
     for (const aborter of this.aborters) aborter.abort(new CommandError('ERR_COMMAND_CLOSED'));
+    await this.flights.idle(this.settings.runTimeoutMs);
   }
 
   private async take(command: IncomingCommand): Promise<CommandAnswer> {

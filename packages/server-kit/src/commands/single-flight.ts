@@ -42,6 +42,8 @@ export class SingleFlight {
   private readonly options: SingleFlightOptions;
   private readonly running = new Map<string, { readonly fingerprint: string; readonly flight: Promise<Flight> }>();
   private readonly wakers = new Set<() => void>();
+  /** Answers on their way into the store. */
+  private readonly keeping = new Set<Promise<void>>();
   private isClosed = false;
 
   constructor(options: SingleFlightOptions) {
@@ -61,10 +63,24 @@ export class SingleFlight {
     return flight;
   }
 
-  /** Waits for nobody any longer. */
+  /** Waits for no other process any longer. */
   close(): void {
     this.isClosed = true;
     for (const wake of [...this.wakers]) wake();
+  }
+
+  /** Resolves when every command is answered and its answer kept, or after so long. */
+  async idle(withinMs: number): Promise<void> {
+    const { clock } = this.options;
+    const done = Promise.all([...this.running.values()].map(({ flight }) => flight)).then(() =>
+      Promise.all([...this.keeping]),
+    );
+    let timer: unknown;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimer(resolve, withinMs);
+    });
+    await Promise.race([done, late]);
+    clock.clearTimer(timer);
   }
 
   private async first(key: string, fingerprint: string, carryOut: CarryOut): Promise<Flight> {
@@ -85,8 +101,11 @@ export class SingleFlight {
       this.running.delete(key);
     };
     // What was refused before anything was done may be tried again with the same id, at once. An answer need not wait.
-    if (wasTried) void over(store.settle(key, ticket, answer, keepMs));
-    else await over(store.release(key, ticket));
+    if (wasTried) {
+      const step = over(store.settle(key, ticket, answer, keepMs));
+      this.keeping.add(step);
+      void step.then(() => this.keeping.delete(step));
+    } else await over(store.release(key, ticket));
     return { answer, how: 'done' };
   }
 

@@ -191,6 +191,46 @@ describe('a command that is sent again to another process', () => {
   });
 });
 
+it('a bus that is closed has answered everything, and kept the answers, or says so after a while', async () => {
+  const clock = createVirtualClock();
+  const store = memoryAnswerStore({ clock });
+  const steps: string[] = [];
+  let keep = (): void => {};
+  const slow: AnswerStore = {
+    ...store,
+    settle: async (...args) => {
+      steps.push('settle');
+      await new Promise<void>((resolve) => {
+        keep = resolve;
+      });
+      await store.settle(...args);
+      steps.push('kept');
+    },
+  };
+  const hang = defineCommand({ input: z.unknown(), run: () => new Promise(() => {}) });
+  const stuck = defineCommand({ input: z.unknown(), allow: () => new Promise(() => {}), run: () => 1 });
+  const first = new CommandBus({ clock, answers: slow, commands: { once: hang } });
+  const answer = first.handle(command(1));
+  await vi.waitFor(() => expect(first.stats().running).toBe(1));
+  const closed = first.close().then(() => steps.push('closed'));
+  expect(outcome(await answer)).toBe('ERR_COMMAND_CLOSED');
+  await turns();
+  expect(steps).toEqual(['settle']);
+  keep();
+  await closed;
+  expect(steps).toEqual(['settle', 'kept', 'closed']);
+  expect(outcome(await new CommandBus({ clock, answers: store, commands: { once: hang } }).handle(command(1)))).toBe(
+    'ERR_COMMAND_CLOSED',
+  );
+  const second = new CommandBus({ clock, commands: { once: stuck } });
+  void second.handle(command(1));
+  await turns();
+  const late = second.close();
+  await clock.advance(10_000);
+  await late;
+  expect(clock.pending).toBe(0);
+});
+
 describe('a store that fails', () => {
   const failing = (methods: Partial<AnswerStore>): AnswerStore => ({ ...memoryAnswerStore(), ...methods });
   const down = () => Promise.reject(new Error('redis://secret is down'));

@@ -213,8 +213,8 @@ describe('a command', () => {
     expect(signals[0]?.aborted).toBe(true);
     const cut = bus.handle(from('u', 'hang', {}));
     await vi.waitFor(() => expect(bus.stats().running).toBe(1));
-    bus.close();
-    bus.close();
+    void bus.close();
+    await bus.close();
     expect(codeOf(await cut)).toBe('ERR_COMMAND_CLOSED');
     expect(codeOf(await bus.handle(from('u', 'hang', {})))).toBe('ERR_COMMAND_CLOSED');
     expect(clock.pending).toBe(0);
@@ -294,7 +294,7 @@ describe('while the link is down', () => {
     cut();
     void bus.handle(from('u', 'remote', {}));
     await vi.waitFor(() => expect(bus.stats().queued).toBe(1));
-    bus.close();
+    await bus.close();
     expect(clock.pending).toBe(0);
   });
 
