@@ -46,7 +46,7 @@ function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHos
   const known = status === 'live' || status === 'recovering';
   const activity = useMemberChanges(members, status === 'live');
   const isInVoice = members.some(({ userId }) => userId === viewer.userId);
-  const seats = useSeats(channelId, status === 'live');
+  const seats = useSeats(channelId, hasSeats && status === 'live');
   const table = useTable(channelId, viewer.userId);
   const voice = useJoinVoice({ channelId, guildId, viewerId: viewer.userId, simulated });
   const dropout = useRoomDropout({ viewerId: viewer.userId, isInVoice, known: status === 'live', seats, table, voice });

@@ -196,7 +196,8 @@ export function createPresence({ playerOf, onSeats }: PresenceOptions): Presence
       if (known !== undefined) return known;
       const hadSeats = told.size > 0;
       const shown = answer(event);
-      if (shown.length !== 1 || shown[0] !== event) {
+      // The whole of a server gives the same each time anyway.
+      if (event.event !== 'voice.snapshot' && (shown.length !== 1 || shown[0] !== event)) {
         answers.set(event.id, shown);
         const [oldest] = answers.keys();
         if (answers.size > MAX_REMEMBERED && oldest !== undefined) answers.delete(oldest);
