@@ -123,9 +123,10 @@ export interface World {
 
 export type Move =
   | { readonly type: 'tick'; readonly slow: number | undefined }
-  | { readonly type: 'wake' | 'finish' | 'resign' | 'close' | 'die'; readonly who: number }
+  | { readonly type: 'wake' | 'refuse' | 'finish' | 'resign' | 'close' | 'die'; readonly who: number }
   | { readonly type: 'execute'; readonly n: number; readonly twice: boolean }
-  | { readonly type: 'delay' | 'loseQuestion' | 'loseAnswer' | 'answer'; readonly n: number }
+  | { readonly type: 'delay' | 'loseQuestion' | 'loseAnswer'; readonly n: number }
+  | { readonly type: 'answer'; readonly n: number; readonly what: ElectionInput['type'] }
   | { readonly type: 'flush' | 'save' | 'goBack' | 'clockBack' };
 
 /** What a move did that a rule looks at. */
@@ -241,6 +242,11 @@ export function createWorld(
       }
       case 'wake':
         return result(feed(world, move.who, { type: 'timer' }, effects));
+      case 'refuse': {
+        // A write of the work that runs.
+        const { term } = at(world.processes, move.who).work as Token;
+        return result(feed(world, move.who, { type: 'refused', term, seen: world.standing.term }, effects));
+      }
       case 'finish': {
         const left = at(world.processes, move.who).isTold ? world.left : spend('resign');
         return result(feed({ ...world, left }, move.who, { type: 'finished' }, effects));
@@ -308,12 +314,14 @@ export function createWorld(
       if (left.lag > 0) found.push({ type: 'tick', slow: who });
       const due = election.deadline(state);
       if (due !== undefined && due <= clockOf(world, who)) found.push({ type: 'wake', who });
+      if (work !== undefined && !isTold && !scripts.takes(standing, work)) found.push({ type: 'refuse', who });
       if (work !== undefined && (isTold || left.resign > 0)) found.push({ type: 'finish', who });
       if (left.resign > 0) found.push({ type: 'resign', who });
-      if (left.resign > 0 && open.length > 1) found.push({ type: 'close', who }, { type: 'die', who });
+      if (left.resign > 0 && (open.length > 1 || processes.length === 1))
+        found.push({ type: 'close', who }, { type: 'die', who });
     });
-    answers.forEach((_, n) => {
-      found.push({ type: 'answer', n });
+    answers.forEach(({ input }, n) => {
+      found.push({ type: 'answer', n, what: input.type });
       if (left.loss > 0) found.push({ type: 'loseAnswer', n });
     });
     if (left.data > 0 && standing.term > 0) {

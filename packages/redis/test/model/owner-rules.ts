@@ -5,7 +5,7 @@ import { believes, type Fact, type Move, type Server, type World } from './owner
 type Rule = (edge: Edge<World, Move, Fact>, server: Server) => boolean;
 
 /** Each is `true` when it holds. */
-const OWNER_RULES = {
+export const OWNER_RULES = {
   'no write of an earlier owner is taken once a later was elected': ({ to }, server) =>
     to.dead.every((token) => !server.takes(to.standing, token)),
   'two think that they are the owner only when Redis has forgotten something': ({ to }) =>
