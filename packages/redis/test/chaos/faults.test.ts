@@ -149,6 +149,21 @@ describe.skipIf(!hasRedis)('a Redis', { timeout: AWAY_MS + 60_000 }, () => {
     expect(codes(outcome)).toContain('ERR_REDIS_COMMAND_FAILED');
   });
 
+  it('whose listening connection stands still and does not break: events come by the comparison with the log', async () => {
+    const server = await redis();
+    const proxy = await proxyTo(server);
+    const here = await world([proxy.path, server.path]);
+    // The second one is the listener's.
+    proxy.hold(1);
+    await here.more(30);
+    await here.heard();
+    await pause(AWAY_MS);
+    await here.heard();
+    proxy.release();
+    await here.more(10);
+    expect(settled(await here.outcome(await adminOf(server)))).toMatchObject({ snapshots: 0, lost: 0, rejected: {} });
+  });
+
   it('that cuts a slow listener off: its hub reads what it missed, clients notice nothing', async () => {
     const server = await redis();
     const admin = await adminOf(server);

@@ -112,6 +112,13 @@ export class FaultWorld {
     await until(() => this.resolved.length >= to, ms, `${count} more events`);
   }
 
+  /** Waits until every client has what was published so far. */
+  async heard(ms = 30_000): Promise<void> {
+    const seq = this.resolved.at(-1)?.seq ?? 0;
+    const isThere = (client: LogClient) => (client.position(ROOM)?.seq ?? 0) >= seq;
+    await until(() => this.clients.every(isThere), ms, 'every client has heard');
+  }
+
   /** Waits for so many more publishes that fail. */
   async failures(count: number, ms = 30_000): Promise<void> {
     const sum = () => Object.values(this.rejected).reduce((all, each) => all + each, 0);

@@ -29,9 +29,9 @@ export class RedisProxy {
     return proxy;
   }
 
-  /** Reads no more of what Redis sends; what it cannot send it keeps. */
-  hold(): void {
-    for (const [, redis] of this.pairs) redis.pause();
+  /** Reads no more of what Redis sends; what it cannot send it keeps. @param from Connections made before that one go on. */
+  hold(from = 0): void {
+    for (const [, redis] of [...this.pairs].slice(from)) redis.pause();
   }
 
   release(): void {
