@@ -7,7 +7,7 @@ const joined = (id: string) => ({ event: 'voice.joined', id, payload: { guildId:
 const snapshot = (id: string, guildId: string) =>
   ({ event: 'voice.snapshot', id, payload: { guildId, members: [], channels: [] } }) as unknown as DomainEvent;
 
-function setUp() {
+function setUp(before?: (event: DomainEvent) => Promise<void>) {
   const heard: string[] = [];
   const outcomes: string[] = [];
   const lines: [string, object][] = [];
@@ -19,6 +19,7 @@ function setUp() {
     rooms: { applyEvent: note('rooms') },
     metrics: { countDomainEvent: note('metrics') },
     chat: { incoming: (event) => event },
+    before,
     hub: {
       publishDiscordEvent: async (event) => {
         heard.push(`hub ${event.id}`);
@@ -75,4 +76,25 @@ test('each event is one line with its trace id and without what people wrote: of
     ['debug', { ...same, event: 'message.created', eventId: 'b', channelId: '1', userId: '2' }],
     ['info', { ...same, event: 'voice.snapshot', eventId: 'c', members: 0 }],
   ]);
+});
+
+test('what has to be done before comes before the hub, in order; when it fails the event has', async () => {
+  const done: string[] = [];
+  let fails = 1;
+  const { sink, heard } = setUp(async ({ id }) => {
+    // The first takes longer: it is not overtaken.
+    if (id === 'a') await new Promise((resolve) => setTimeout(resolve, 5));
+    if (id === 'b' && fails-- > 0) throw new Error('Redis is away');
+    done.push(id);
+  });
+  expect(await Promise.all(['a', 'b', 'c'].map((id) => sink(joined(id))))).toEqual([
+    'published',
+    'failed',
+    'published',
+  ]);
+  expect([done, heard.filter((line) => line.startsWith('hub'))]).toEqual([
+    ['a', 'c'],
+    ['hub a', 'hub c'],
+  ]);
+  expect(await sink(joined('b'))).toBe('published');
 });
