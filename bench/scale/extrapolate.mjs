@@ -201,6 +201,7 @@ function tablesOf(measured) {
   const perRoom = 4 + a.m;
   const sweeps = (guilds * a.v) / 300;
   const free = a.q - sweeps;
+  const shards = Math.max(Math.ceil(guilds / 2_500), Math.ceil((spread.E * c.publish) / 1e6 / a.u));
   const lifeOf = (bots) => (a.R * perRoom) / (free * bots);
   const discord = [
     '| quantity | formula | value |',
@@ -210,9 +211,9 @@ function tablesOf(measured) {
     `| rooms in a guild without roles, guilds | \`n + ⌈n / 50⌉ ≤ 500 − G\` | ${bare}, ${Math.ceil(a.R / bare)} |`,
     `| players in a guild at once | \`n · m\` | ${num(perGuild * a.m)} |`,
     `| shards that Discord requires | \`⌈guilds / 2,500⌉\` | ${Math.ceil(guilds / 2_500)} |`,
-    `| shards so that one owner publishes on half a core at most | \`⌈E · publish / u⌉\` | ${Math.ceil((spread.E * c.publish) / 1e6 / a.u)} |`,
-    `| time to start 16 shards, \`max_concurrency\` 1 | \`16 · 5 s\` | 80 s |`,
-    `| IDENTIFYs of a day, of 1,000 | one a shard and deploy where sessions are not resumed; 0 where they are | 16 · deploys |`,
+    `| **shards** \`s\`, so that one owner publishes on half a core at most | \`⌈E · publish / u⌉\` | **${shards}** |`,
+    `| time to start them all, \`max_concurrency\` 1 | \`s · 5 s\` | ${shards * 5} s |`,
+    `| deploys a day without a resume within 1,000 IDENTIFYs; with it none is needed | \`1,000 / s\` | ${num(Math.floor(1_000 / shards))} |`,
     `| REST requests of a room’s life | \`2 + m + 2\`: role, channel; a role for each player; channel and role deleted | ${perRoom} |`,
     `| requests/s of the sweeps | \`guilds · v / 300\` | ${num(sweeps, 1)} of ${a.q} |`,
     `| rooms that one bot turns over /s | \`(q − sweeps) / ${perRoom}\` | ${num(free / perRoom, 1)} |`,
