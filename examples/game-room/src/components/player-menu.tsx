@@ -3,7 +3,7 @@ import type { VoiceRoomMember } from '@guildkit/core/wire';
 import { useCommand } from '@guildkit/realtime-client/react';
 import { useServerFn } from '@tanstack/react-start';
 import { type FocusEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
-import { getPlacesFor } from '../functions/table.js';
+import { getHostMenu } from '../functions/table.js';
 import { commandProblem } from '../room/command-words.js';
 import { MoreIcon } from './icons.js';
 
@@ -16,10 +16,15 @@ interface PlayerMenuProps {
   readonly onRemove: () => void;
 }
 
-type Places = Awaited<ReturnType<typeof getPlacesFor>>;
+type HostMenu = NonNullable<Awaited<ReturnType<typeof getHostMenu>>>;
+
+/** How long the menu waits for what it may offer, ms: then it opens with what is known. */
+const PATIENCE_MS = 700;
 
 export function PlayerMenu({ channelId, member: { userId, username, mute }, canMove, onRemove }: PlayerMenuProps) {
-  const [isOpen, setOpen] = useState(false);
+  const load = useServerFn(getHostMenu);
+  const [offer, setOffer] = useState<HostMenu>();
+  const isOpen = offer !== undefined;
   const menuId = useId();
   const button = useRef<HTMLButtonElement>(null);
   const muteMember = useCommand('muteMember');
@@ -28,8 +33,14 @@ export function PlayerMenu({ channelId, member: { userId, username, mute }, canM
   const isBusy = muteMember.isPending || moveMember.isPending || disconnectMember.isPending;
   const problem = muteMember.error ?? moveMember.error ?? disconnectMember.error;
 
+  const open = async (): Promise<void> => {
+    const late = new Promise<undefined>((resolve) => setTimeout(resolve, PATIENCE_MS));
+    const found = await Promise.race([load({ data: { channelId, userId } }).catch(() => undefined), late]);
+    // Whoever is somewhere else by now did not wait for it.
+    if (document.activeElement === button.current) setOffer(found ?? { isMuted: mute, places: [] });
+  };
   const close = (goesBack: boolean): void => {
-    setOpen(false);
+    setOffer(undefined);
     if (goesBack) button.current?.focus();
   };
   const remove = (work: () => Promise<boolean>): void => {
@@ -53,11 +64,16 @@ export function PlayerMenu({ channelId, member: { userId, username, mute }, canM
         aria-expanded={isOpen}
         aria-controls={isOpen ? menuId : undefined}
         disabled={isBusy}
-        onClick={() => setOpen(!isOpen)}
+        onClick={({ currentTarget }) => {
+          if (isOpen) return close(true);
+          // Safari gives a button no focus when it is clicked.
+          currentTarget.focus();
+          void open();
+        }}
         onKeyDown={(event) => {
-          if (event.key !== 'ArrowDown') return;
+          if (event.key !== 'ArrowDown' || isOpen) return;
           event.preventDefault();
-          setOpen(true);
+          void open();
         }}
       >
         <MoreIcon />
@@ -67,19 +83,21 @@ export function PlayerMenu({ channelId, member: { userId, username, mute }, canM
           <Item
             onChoose={() => {
               close(true);
-              void muteMember.run({ userId, mute: !mute });
+              void muteMember.run({ userId, mute: !offer.isMuted });
             }}
           >
-            {mute ? 'Unmute' : 'Mute'}
+            {offer.isMuted ? 'Unmute' : 'Mute'}
           </Item>
           <Item onChoose={() => remove(() => disconnectMember.run({ userId }))}>Remove from voice</Item>
-          {canMove && (
-            <Moves
-              channelId={channelId}
-              userId={userId}
-              onChoose={(to) => remove(() => moveMember.run({ userId, channelId: to }))}
-            />
-          )}
+          {canMove &&
+            offer.places.map((place) => (
+              <Item
+                key={place.channelId}
+                onChoose={() => remove(() => moveMember.run({ userId, channelId: place.channelId }))}
+              >
+                Move to {place.name}
+              </Item>
+            ))}
         </Menu>
       )}
       <p className="problem player-problem" role="alert">
@@ -133,34 +151,4 @@ function Item({ onChoose, children }: { readonly onChoose: () => void; readonly 
       {children}
     </button>
   );
-}
-
-/** Where the player may be moved to: asked for when the menu opens. */
-function Moves({
-  channelId,
-  userId,
-  onChoose,
-}: {
-  readonly channelId: string;
-  readonly userId: string;
-  readonly onChoose: (channelId: string) => void;
-}) {
-  const load = useServerFn(getPlacesFor);
-  const [places, setPlaces] = useState<Places>([]);
-  useEffect(() => {
-    let isCurrent = true;
-    load({ data: { channelId, userId } }).then(
-      (found) => isCurrent && setPlaces(found),
-      // Then there is nowhere to move to.
-      () => {},
-    );
-    return () => {
-      isCurrent = false;
-    };
-  }, [load, channelId, userId]);
-  return places.map((place) => (
-    <Item key={place.channelId} onChoose={() => onChoose(place.channelId)}>
-      Move to {place.name}
-    </Item>
-  ));
 }

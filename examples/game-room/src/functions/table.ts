@@ -22,12 +22,15 @@ export const leaveTable = createServerFn({ method: 'POST' })
     if (session !== null) app.seats.getUp(session.userId, channelId);
   });
 
-/** Where a host may move a player to: the open channels, and rooms of theirs in which the player has a seat. */
-export const getPlacesFor = createServerFn()
+/**
+ * What a host may do with a player: whether they have muted them, and where they may move them to, which is the open
+ * channels, and rooms of theirs in which the player has a seat.
+ */
+export const getHostMenu = createServerFn()
   .validator(z.object({ channelId: snowflake, userId: snowflake }))
   .middleware([withSession])
   .handler(async ({ data: { channelId, userId }, context: { app, session } }) => {
-    if (session === null || (await app.rooms.get(channelId))?.creatorId !== session.userId) return [];
+    if (session === null || (await app.rooms.get(channelId))?.creatorId !== session.userId) return undefined;
     const places: { channelId: string; name: string }[] = [];
     for (const place of app.directory.list()) {
       const isElsewhere = place.channelId !== channelId;
@@ -38,5 +41,5 @@ export const getPlacesFor = createServerFn()
       )
         places.push({ channelId: place.channelId, name: place.name });
     }
-    return places;
+    return { isMuted: app.moderation.isMuted(userId, channelId), places };
   });

@@ -8,6 +8,7 @@ import type { Metrics } from '@guildkit/server-kit/observability';
 import type { RoomService } from '@guildkit/server-kit/rooms';
 import type { Chat, ChatMessage } from './chat.js';
 import type { Login } from './login.js';
+import type { Moderation } from './moderation.js';
 import type { Ops } from './ops.js';
 import type { People } from './people.js';
 import type { RoomDirectory } from './room-directory.js';
@@ -47,6 +48,8 @@ export interface App {
   /** Voice and video of pages. */
   readonly seats: Seats;
   readonly metrics: Metrics;
+  /** Whom the hosts of rooms have muted. */
+  readonly moderation: Pick<Moderation, 'isMuted'>;
   /** How this process is, for operators. */
   readonly ops: Ops;
   readonly logger: Logger;

@@ -286,6 +286,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     receiveEvent: feed.receive,
     allowsOrigin,
     health,
+    moderation,
     ops,
     close() {
       closing ??= close();

@@ -26,6 +26,8 @@ export interface ModerationOptions {
 
 export interface Moderation {
   readonly commands: Readonly<Record<string, CommandDefinition>>;
+  /** Whether a player is muted in a room because its host said so. */
+  isMuted(userId: string, channelId: string): boolean;
   /**
    * Keeps a host's mute to the host's room and to the player whom it met: Discord mutes an account on the whole server, and a
    * seat has another player next time. Called when `presence` knows of the event.
@@ -106,6 +108,7 @@ export function createModeration(options: ModerationOptions): Moderation {
         run: (input, context) => toEach('moveMember', input, context),
       }),
     },
+    isMuted: (userId, channelId) => wishes.get(userId) === channelId,
     apply(event) {
       if (event.event !== 'voice.joined' && event.event !== 'voice.moved') return;
       const { userId: discordId, channelId } = event.payload;

@@ -76,6 +76,11 @@ describe.skipIf(chromiumPath() === undefined)('a host', () => {
     await stateOf(page, 'Mia', 'Muted').waitFor({ state: 'attached' });
     await choose(page, 'Mia', 'Unmute');
     await stateOf(page, 'Mia', 'Microphone on').waitFor({ state: 'attached' });
+    // Who has muted themselves is not the host's to unmute.
+    await mia.setMute(true);
+    await stateOf(page, 'Mia', 'Muted').waitFor({ state: 'attached' });
+    await menuOf(page, 'Mia').click();
+    await page.getByRole('menuitem', { name: 'Mute', exact: true }).waitFor();
   });
 
   test('removes a player, who is asked and comes back with one click', async () => {

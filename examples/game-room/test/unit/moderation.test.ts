@@ -41,7 +41,7 @@ function start(ways: readonly Way[]) {
     here.push({ channelId, discordId: userId, isSeat: userId === SEAT });
     moderation.apply({ event: 'voice.joined', payload: { userId, channelId } } as never);
   };
-  return { command, arrive, done };
+  return { command, arrive, done, isMuted: moderation.isMuted };
 }
 
 const byDiscord: Way = { channelId: ROOM, discordId: ANNA, isSeat: false };
@@ -77,8 +77,9 @@ describe('a host', () => {
   });
 
   test('mutes in the room alone: it is taken back elsewhere, and comes back with the player', async () => {
-    const { command, arrive, done } = start([byDiscord]);
+    const { command, arrive, done, isMuted } = start([byDiscord]);
     await command('muteMember', { userId: ANNA, mute: true });
+    expect([ROOM, OPEN].map((channelId) => isMuted(ANNA, channelId))).toEqual([true, false]);
     arrive(ANNA, ROOM);
     expect(done.splice(0), 'still there').toEqual(['muteMember {"userId":"100","mute":true}']);
     arrive(ANNA, OPEN);
@@ -89,6 +90,7 @@ describe('a host', () => {
     arrive(SEAT, ROOM);
     expect(done.splice(0)).toEqual(['mute 900']);
     await command('muteMember', { userId: ANNA, mute: false });
+    expect(isMuted(ANNA, ROOM)).toBe(false);
     arrive(ANNA, OPEN);
     expect(done).toEqual(['muteMember {"userId":"100","mute":false}', 'muteMember {"userId":"900","mute":false}']);
   });
