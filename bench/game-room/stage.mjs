@@ -31,11 +31,15 @@ async function freePort() {
   }
 }
 
+/** Everything that is running. It ends with this process. */
+const running = new Set();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A program with settings, started as often as it is wanted. `ready`: the line that says it is. */
 function createProgram(file, env, ready) {
   let child;
-  const end = () => child?.kill('SIGKILL');
-  process.once('exit', end);
   return {
     startedAt: 0,
     get pid() {
@@ -47,6 +51,8 @@ function createProgram(file, env, ready) {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const started = child;
+      running.add(started);
+      started.once('exit', () => running.delete(started));
       await new Promise((resolve, reject) => {
         createInterface({ input: started.stdout }).on('line', (line) => line.includes(ready) && resolve());
         started.once('exit', (code, signal) => reject(new Error(`${file} ended with ${signal ?? code}`)));
@@ -57,7 +63,7 @@ function createProgram(file, env, ready) {
     async kill() {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
-      end();
+      child.kill('SIGKILL');
       await gone;
     },
   };
