@@ -10,6 +10,7 @@ const ALL = [
   'sandbox',
   'event-latency',
   'hub',
+  'link',
   'client-size',
   'gateway',
   'gateway-recovery',
