@@ -1,5 +1,6 @@
 /** Owns where the log goes: JSON lines, or readable ones where a person looks on. */
 import type { Logger } from '@guildkit/core';
+import { currentTraceId } from '@guildkit/server-kit/observability';
 import { pino } from 'pino';
 
 type Level = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -14,6 +15,11 @@ export function createAppLogger(level: Level, readable: boolean): Logger {
     level,
     base: null,
     redact: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]),
+    // What a request led to is found by the id that the page /ops shows. A line's own id goes before it.
+    mixin: () => {
+      const traceId = currentTraceId();
+      return traceId === undefined ? {} : { traceId };
+    },
   };
   return readable ? pino(options, { write: (line: string) => process.stdout.write(toReadable(line)) }) : pino(options);
 }

@@ -1,6 +1,7 @@
 import { Redacted, silentLogger } from '@guildkit/core';
 import { runWithTrace } from '@guildkit/server-kit/observability';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { createAppLogger } from '../../src/server/logger.js';
 import { createOpsLog, withoutPlaces } from '../../src/server/ops-log.js';
 import { parseMetrics, quantileOf, sumOf } from '../../src/server/prometheus.js';
 
@@ -13,6 +14,24 @@ function start() {
   });
   return { log, logger: log.follow(silentLogger) };
 }
+
+test('the log itself has the trace ids that operators see', () => {
+  const written = vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+  try {
+    const logger = createAppLogger('info', true);
+    runWithTrace('trace-0003', () => logger.info({}, 'by the request'));
+    runWithTrace('trace-0003', () => logger.info({ traceId: 'trace-0004' }, 'by the line'));
+    logger.info({}, 'by nobody');
+    const lines = written.mock.calls.map(([line]) => String(line).replace(/^\S+ /, ''));
+    expect(lines).toEqual([
+      'info  by the request  traceId=trace-0003\n',
+      'info  by the line  traceId=trace-0004\n',
+      'info  by nobody\n',
+    ]);
+  } finally {
+    written.mockRestore();
+  }
+});
 
 describe('what operators see of the log', () => {
   test('are warnings and errors, the newest first, with their trace ids', () => {
