@@ -53,6 +53,18 @@ export default defineConfig(({ command }) => ({
   // In development nothing is bundled for the server: everybody takes React from node_modules.
   ssr: command === 'build' ? { external: SERVER_PACKAGES, noExternal: RENDERING } : { external: SERVER_PACKAGES },
   environments: {
+    client: {
+      build: {
+        rolldownOptions: {
+          // What several pages use is one file, but for media: a dozen requests of a few hundred bytes take longer.
+          output: {
+            codeSplitting: {
+              groups: [{ name: 'shared', test: /^(?!.*realtime-client.dist.media)/, minShareCount: 2 }],
+            },
+          },
+        },
+      },
+    },
     ssr: {
       build: {
         rolldownOptions: {
