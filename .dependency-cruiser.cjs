@@ -149,7 +149,16 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: ['node_modules', '/dist/'] },
-    exclude: { path: ['node_modules/\\.', '/dist/', '/\\.output/', '/\\.cache/', 'routeTree\\.gen\\.ts$', '^tools/test/fixtures/'] },
+    exclude: {
+      path: [
+        'node_modules/\\.',
+        '/dist/',
+        '/\\.output/',
+        '/\\.cache/',
+        'routeTree\\.gen\\.ts$',
+        '^tools/test/fixtures/',
+      ],
+    },
     tsPreCompilationDeps: true,
     combinedDependencies: false,
     tsConfig: { fileName: 'tsconfig.base.json' },
