@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { numberOption } from '../../../tools/lib/soak.mjs';
 import { LinkClient, LinkServer } from '../dist/link/index.js';
 
 /** Unix ms that processes of one machine share. */
@@ -29,7 +30,7 @@ async function serve() {
   process.exit();
 }
 
-const seconds = Number(/--seconds=(\d+)/.exec(process.argv.join(' '))?.[1] ?? 30);
+const seconds = numberOption('seconds', 30);
 const token = 'a link token of many letters';
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const share = (values, part) => values.sort((a, b) => a - b)[Math.floor(values.length * part)]?.toFixed(2);
