@@ -9,16 +9,15 @@
  * exact, and two publishers never contend for it. Nothing after `snapSeq` is trimmed.
  */
 import { luaFence } from './fence.js';
-import { LUA_BASICS, script } from './scripts.js';
+import { LUA_BASICS, LUA_HISTORY, script } from './scripts.js';
 
 /**
  * Reads `meta` and begins a new epoch where there is none, or where the server's history is another than the epoch
  * began in: a replica was promoted, or the server restarted from a file. Either may have lost events that were
  * acknowledged, and would use their numbers again. INFO inside the script: no moment lies between the check and the write.
  */
-const OPEN = `${LUA_BASICS}
+const OPEN_ROOM = `
 local meta, log, ids = KEYS[1], KEYS[2], KEYS[3]
-local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
 local m = redis.call('HMGET', meta, 'epoch', 'seq', 'base', 'replid', 'snapSeq', 'ends')
 local epoch, seq, base, snapSeq = m[1], tonumber(m[2] or 0), tonumber(m[3] or 0), tonumber(m[5] or 0)
 local function renew()
@@ -33,12 +32,16 @@ elseif m[4] ~= replid then
   renew()
 end
 `;
+const HEAD = `${LUA_BASICS}${LUA_HISTORY}
+local replid = history()
+`;
+const OPEN = `${HEAD}${OPEN_ROOM}`;
 
 /**
  * ARGV: new epoch, event id, body, time, max events, max ids, `1` when the room has no state, ttl or 0, channel. May be
  * fenced: an owner that was deposed changes nothing, not even the epoch.
  */
-export const PUBLISH = script(`${luaFence(3, 9)}${OPEN}
+export const PUBLISH = script(`${HEAD}${luaFence(3, 9, 'replid')}${OPEN_ROOM}
 local now = clock(ARGV[4])
 local nextSeq = int(seq + 1)
 if redis.call('ZADD', ids, 'NX', nextSeq, ARGV[2]) == 0 then

@@ -1,12 +1,15 @@
 /**
  * Owns how a write says for whom it is made, and how a script refuses it. A fence is a key that holds the latest owner's
- * token; the script compares within the same step as the write, so nothing lies between.
+ * token and the server's history in which it was elected; the script compares within the same step as the write, so nothing
+ * lies between. A server that has lost what it acknowledged takes no more writes of its owner: who is elected then is told
+ * by Discord what is not there.
  */
 import { RedisError } from '../errors.js';
+import { LUA_HISTORY } from './scripts.js';
 
 /** What makes writes those of one ownership: `ShardOwnership` is one. */
 export interface RedisFence {
-  /** The token that Redis has to hold. */
+  /** Names the ownership, and has to be the latest. */
   readonly fenceToken: string;
   /** The key that holds it, on the node of another key. */
   fenceKeyFor(key: string): string;
@@ -17,11 +20,16 @@ export interface RedisFence {
 /**
  * Begins a script that may be fenced: the last key and the last argument are the fence and its token, after `keys` and
  * `args` of the script's own; without them nothing is checked.
+ *
+ * @param history Lua for the server's history: a variable where the script has asked already.
  */
-export const luaFence = (keys: number, args: number): string => `
+export const luaFence = (keys: number, args: number, history?: string): string => `
+${history === undefined ? LUA_HISTORY : ''}
 if KEYS[${keys + 1}] then
   local standing = redis.call('GET', KEYS[${keys + 1}]) or ''
-  if standing ~= ARGV[${args + 1}] then return redis.error_reply('DEPOSED ' .. standing) end
+  if standing ~= ARGV[${args + 1}] .. ' ' .. ${history ?? 'history()'} then
+    return redis.error_reply('DEPOSED ' .. standing)
+  end
 end
 `;
 

@@ -21,8 +21,9 @@ import { ViewerLeases } from './viewer-leases.js';
 /** The hub's engine on Redis. */
 export interface RedisEngine extends HubEngine {
   /**
-   * Runs work whose publishes are those of an owner: as soon as another was elected they reject with
-   * `ERR_REDIS_OWNER_DEPOSED` and change nothing. Holds for what the work awaits, too: a hub's `publishDiscordEvent`.
+   * Runs work whose publishes are those of an owner: as soon as another was elected, or the server has lost what it
+   * acknowledged, they reject with `ERR_REDIS_OWNER_DEPOSED` and change nothing. Reads are of Redis, never of what this
+   * process keeps. Holds for what the work awaits, too: a hub's `publishDiscordEvent`.
    * Publishes outside of it are nobody's, and always taken.
    */
   fenced<T>(ownership: RedisFence, work: () => T): T;
@@ -175,7 +176,9 @@ class EngineOnRedis implements RedisEngine {
 
   async read(room: string, since?: Position): Promise<RoomRead> {
     this.assertOpen();
-    return this.feeds.get(room)?.feed.read(since) ?? (await this.readLog(room, since, false));
+    // What an owner does may depend on what it reads: a room that Redis has lost must not be taken for what it was.
+    const own = this.fence.getStore() === undefined ? this.feeds.get(room)?.feed.read(since) : undefined;
+    return own ?? (await this.readLog(room, since, false));
   }
 
   async watch(room: string, listener: RoomListener): Promise<() => void> {

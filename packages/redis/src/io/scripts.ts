@@ -32,6 +32,14 @@ end
 local function int(n) return string.format('%.0f', n) end
 `;
 
+/**
+ * Names the server's history: another one after a restart and after a fail-over, where what was acknowledged may be gone.
+ * In a cluster each node has its own.
+ */
+export const LUA_HISTORY = `
+local function history() return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or '' end
+`;
+
 /** Waits for a promise, and no longer than that. */
 export function within<T>(promise: Promise<T>, ms: number, clock: Clock): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -306,8 +306,9 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
 
   private async renew({ id, term, lease }: Extract<ElectionEffect, { type: 'renew' }>): Promise<ElectionInput> {
     const token = this.tokenOf(term, lease);
-    const standing = await this.runner.run(RENEW, this.keys, [token, this.settings.leaseMs, this.time()]);
-    return standing === token ? { type: 'renewed', id } : { type: 'lost', id, term: termOf(String(standing)) };
+    const reply = await this.runner.run(RENEW, this.keys, [token, this.settings.leaseMs, this.time()]);
+    const [renewed, standing] = reply as [number, string];
+    return renewed === 1 ? { type: 'renewed', id } : { type: 'lost', id, term: termOf(standing) };
   }
 
   /**
@@ -319,7 +320,7 @@ export class ShardOwner extends TypedEmitter<ShardOwnerEvents> {
     for (let at = 0; at < keys.length; at += SEALS_AT_A_TIME) {
       const some = keys.slice(at, at + SEALS_AT_A_TIME);
       const standing = await Promise.all(some.map((key) => this.runner.run(SEAL, [key], [token])));
-      const other = standing.find((each) => each !== token);
+      const other = standing.find((each) => each !== '');
       if (other !== undefined) return termOf(String(other));
     }
     return undefined;
