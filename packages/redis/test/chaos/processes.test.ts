@@ -29,10 +29,10 @@ describe.skipIf(!hasRedis)('processes that share a Redis', { timeout: REQUESTS *
     await program.remove();
   });
 
-  async function run(socket: string | undefined, requests: number) {
+  async function run(socket: string | undefined, processes: number, requests: number) {
     await using sandbox = await createSandbox({ seed: 1 });
     const { connection } = sandbox;
-    const started = Array.from({ length: PROCESSES }, () => {
+    const started = Array.from({ length: processes }, () => {
       const child = fork(program.path, [JSON.stringify({ connection, socket, requests })]);
       children.add(child);
       return child;
@@ -52,7 +52,7 @@ describe.skipIf(!hasRedis)('processes that share a Redis', { timeout: REQUESTS *
   }
 
   it('stay within the limits of one token, and use them up', async () => {
-    const { at, ...counts } = await run(server.path, REQUESTS);
+    const { at, ...counts } = await run(server.path, PROCESSES, REQUESTS);
     expect(counts).toEqual({ tooMany: 0, failed: 0, served: PROCESSES * REQUESTS });
     const windows = windowsOf(at);
     const full = windows.slice(0, -1);
@@ -68,7 +68,7 @@ describe.skipIf(!hasRedis)('processes that share a Redis', { timeout: REQUESTS *
   });
 
   it('do not without it: the test can fail', async () => {
-    const { tooMany, failed } = await run(undefined, 4);
+    const { tooMany, failed } = await run(undefined, 3, 8);
     expect(failed).toBe(0);
     expect(tooMany).toBeGreaterThan(0);
   });

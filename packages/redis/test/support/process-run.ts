@@ -176,7 +176,7 @@ export async function processRun(run: ProcessRun): Promise<ProcessRunResult> {
       await pause(run.everyMs * (0.5 + random()));
       if (performance.now() - toldAt > 10_000) {
         toldAt = performance.now();
-        const left = Math.round((by - toldAt) / 1_000);
+        const left = Math.max(0, Math.round((by - toldAt) / 1_000));
         run.progress?.(
           `${left} s left: ${number} events, ${kills} kills, ${rolls} rolling restarts, ${missing()} clients away`,
         );
