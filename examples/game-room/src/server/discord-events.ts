@@ -121,6 +121,7 @@ export function createDiscordEvents(options: DiscordEventsOptions): DiscordEvent
     }),
     onAway: setAway,
     onBack: () => setAway(undefined),
+    onRoundTrip: (ms) => metrics.observe('socket_round_trip_seconds', { transport: 'gateway' }, ms / 1_000),
     isHeard: processes.isHeard,
   });
 

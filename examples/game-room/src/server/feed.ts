@@ -41,6 +41,8 @@ export interface DiscordFeedOptions {
   readonly onAway: (reason: string) => void;
   /** Nothing was missed, or it follows. */
   readonly onBack: () => void;
+  /** How long Discord took to answer a heartbeat of this process, ms. */
+  readonly onRoundTrip?: ((ms: number) => void) | undefined;
   readonly stores: Stores;
   /** Where the place in the event stream is kept for the next process; `undefined`: nowhere. */
   readonly stateDirectory: string | undefined;

@@ -15,7 +15,7 @@ import type { SharedRedis } from './stores.js';
 const LEASE_MS = 5_000;
 
 export function ownedFeed(options: DiscordFeedOptions, { client, engine, prefix }: SharedRedis): DiscordFeed {
-  const { connection, sink, onAway, onBack, isHeard, stores, logger } = options;
+  const { connection, sink, onAway, onBack, onRoundTrip, isHeard, stores, logger } = options;
   let owner: ShardOwner | undefined;
   let gateway: DiscordGatewayClient | undefined;
   let botUserId: string | undefined;
@@ -44,6 +44,7 @@ export function ownedFeed(options: DiscordFeedOptions, { client, engine, prefix 
                 botUserId = userId;
               });
               gateway.on('resumed', onBack);
+              gateway.on('heartbeat', ({ latencyMs }) => onRoundTrip?.(latencyMs));
               gateway.on('degraded', () => onAway('Discord has been away for long'));
               return gateway;
             },

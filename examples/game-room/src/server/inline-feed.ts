@@ -12,6 +12,7 @@ export function inlineFeed({
   sink,
   onAway,
   onBack,
+  onRoundTrip,
   stateDirectory,
   logger,
 }: DiscordFeedOptions): DiscordFeed {
@@ -27,6 +28,7 @@ export function inlineFeed({
   const queue = createEventQueue({ take: sink, onSent: sessions?.sent, onTaken: sessions?.taken });
   gateway.onEvent('*', (event) => queue.push(event));
   gateway.on('resumed', onBack);
+  gateway.on('heartbeat', ({ latencyMs }) => onRoundTrip?.(latencyMs));
   gateway.on('degraded', () => onAway('Discord has been away for long'));
   return {
     start: () => gateway.connect(),

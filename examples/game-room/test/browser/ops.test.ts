@@ -4,7 +4,7 @@ import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../../src/serve.js';
-import { faultsOf, launchBrowser, loginCookie, openPage, startApp, untilConnection } from './harness.js';
+import { faultsOf, launchBrowser, loginCookie, openPage, PATIENCE_MS, startApp, untilConnection } from './harness.js';
 
 const SECRETS = {
   SESSION_SECRET: 'a-session-secret-that-no-operator-may-see',
@@ -22,7 +22,7 @@ describe.skipIf(chromiumPath() === undefined)('operations', () => {
 
   beforeAll(async () => {
     browser = await launchBrowser();
-    discord = await createSandbox();
+    discord = await createSandbox({ heartbeatIntervalMs: 1_000 });
     operator = await discord.people.create({ name: 'Olga' });
     player = await discord.people.create({ name: 'Pia' });
     running = await startApp({
@@ -57,7 +57,10 @@ describe.skipIf(chromiumPath() === undefined)('operations', () => {
     // Counted since the start, and in the last minute.
     expect(Number(await rowOf('From Discord to here').getByRole('cell').last().textContent())).toBeGreaterThan(0);
     await expect
-      .poll(() => rowOf('Joins, leaves and moves').getByRole('cell').first().textContent(), { timeout: 30_000 })
+      .poll(() => rowOf('Heartbeat to Discord').getByRole('cell').first().textContent(), { timeout: PATIENCE_MS })
+      .toMatch(/ ms$/);
+    await expect
+      .poll(() => rowOf('Joins, leaves and moves').getByRole('cell').first().textContent(), { timeout: PATIENCE_MS })
       .toMatch(/^(?!0$)[\d.]+$/);
     expect(await faultsOf(page)).toEqual([]);
   });
