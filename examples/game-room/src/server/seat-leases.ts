@@ -60,8 +60,8 @@ export interface SeatLeasesOptions {
 }
 
 /** A process that does not renew for so long has lost its bots. */
-const LEASE_MS = 15_000;
-const RENEW_MS = 5_000;
+const LEASE_MS = 10_000;
+const RENEW_MS = 3_000;
 
 /** KEYS: the bot. ARGV: process, ms. One that nobody has is taken, also by who renews: Redis may have lost it. */
 const TAKE = `

@@ -15,7 +15,7 @@ export interface SeatSweeperOptions {
   readonly everyMs?: number | undefined;
 }
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 2_500;
 
 /** Looks until it is stopped. A bot that nobody uses in two looks is taken out: one that is on its way out needs a moment. */
 export function sweepSeats(options: SeatSweeperOptions): () => void {

@@ -68,7 +68,7 @@ export function createSeats(options: SeatsOptions): Seats {
     async takeSeat({ userId }, { url }) {
       const room = parseRoom(new URL(url, 'http://app').searchParams.get('room') ?? '');
       if (room?.kind !== 'channel' || !(await allows(userId, room.id))) return null;
-      const player = people.get(userId) ?? { userId, username: 'Player', avatar: null };
+      const player = (await people.find(userId)) ?? { userId, username: 'Player', avatar: null };
       const seat = await pool.take({ player, channelId: room.id });
       if (seat !== null) onTaken?.(userId, room.id);
       return seat;

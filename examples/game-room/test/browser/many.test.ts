@@ -1,11 +1,10 @@
 /** Several processes of the app behind a load balancer, on one Redis: what pages at different processes show, whatever ends. */
 import { createSandbox, type Person, type Sandbox } from '@guildkit/sandbox';
-import { generatePrivateJwk } from '@guildkit/server-kit/jwt';
 import { chromiumPath } from '@guildkit/testkit';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { hasRedis, TestRedis } from '../../../../packages/redis/test/support/redis-server.js';
-import { startFleet } from '../../scripts/fleet.mjs';
+import { type Fleet, pageAt, roomAt, STICKY, startMany } from './fleet-pages.js';
 import {
   activityOf,
   doublesOf,
@@ -14,16 +13,11 @@ import {
   untilConnection,
   untilLive,
   untilPlayers,
-  watchDoubles,
 } from './harness.js';
 
 const POLL = { timeout: PATIENCE_MS, interval: 50 } as const;
-/** What the load balancer keeps a browser at its process with. */
-const STICKY = 'game_room_app';
 /** What a page says while what it shows may be old. */
 const STALE = '[data-testid=stale]';
-
-type Fleet = Awaited<ReturnType<typeof startFleet>>;
 
 describe.skipIf(chromiumPath() === undefined || !hasRedis)('several processes', () => {
   let browser: Browser;
@@ -35,25 +29,7 @@ describe.skipIf(chromiumPath() === undefined || !hasRedis)('several processes', 
   beforeAll(async () => {
     redis = await TestRedis.start();
     sandbox = await createSandbox({ rateLimits: false });
-    const { token, apiBase, guildId } = sandbox.connection;
-    [browser, fleet] = await Promise.all([
-      launchBrowser(),
-      startFleet({
-        size: 3,
-        env: {
-          LOG_LEVEL: 'silent',
-          DISCORD_BOT_TOKEN: token,
-          DISCORD_API_BASE: apiBase,
-          PRIMARY_GUILD_ID: guildId,
-          DISCORD_CLIENT_ID: sandbox.oauth.clientId,
-          DISCORD_CLIENT_SECRET: sandbox.oauth.clientSecret,
-          SESSION_SECRET: 'a-session-secret-of-32-characters-or-more',
-          INVITE_SECRET: 'an-invite-secret-of-32-characters-or-more',
-          JWT_PRIVATE_JWK: JSON.stringify(await generatePrivateJwk()),
-          REDIS_URL: `unix://${redis.path}`,
-        },
-      }),
-    ]);
+    [browser, fleet] = await Promise.all([launchBrowser(), startMany(3, sandbox, redis)]);
   });
   afterEach(async () => {
     await Promise.all(pages.splice(0).map((page) => page.context().close()));
@@ -84,38 +60,13 @@ describe.skipIf(chromiumPath() === undefined || !hasRedis)('several processes', 
     return owner;
   };
 
-  /** A browser of somebody who is logged in, kept at one of the processes. */
-  async function pageAt(id: string, person: Person): Promise<Page> {
-    const { url } = fleet;
-    const cookieOf = (response: Response): string =>
-      response.headers
-        .getSetCookie()
-        .findLast((cookie) => !cookie.startsWith(STICKY))
-        ?.split(';', 1)[0] ?? '';
-    const asked = await fetch(`${url}/auth/discord/login`, { redirect: 'manual' });
-    const back = sandbox.oauth.approve(asked.headers.get('location') ?? '', person);
-    // Begun at one process, ended at whichever is next.
-    const done = await fetch(back, { redirect: 'manual', headers: { cookie: cookieOf(asked) } });
-    const [name = '', value = ''] = cookieOf(done).split(/=(.*)/s);
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    const common = { domain: 'localhost', path: '/', httpOnly: true, sameSite: 'Lax' } as const;
-    await context.addCookies([
-      { name, value, ...common },
-      { name: STICKY, value: id, ...common },
-    ]);
-    const page = await context.newPage();
+  async function keep(opening: Promise<Page>): Promise<Page> {
+    const page = await opening;
     pages.push(page);
-    page.setDefaultTimeout(PATIENCE_MS);
-    await watchDoubles(page);
     return page;
   }
-
-  async function openAt(id: string, person: Person, channelId = sandbox.voiceChannelId): Promise<Page> {
-    const page = await pageAt(id, person);
-    await page.goto(`${fleet.url}/room/${channelId}`);
-    await untilLive(page);
-    return page;
-  }
+  const where = () => ({ browser, fleet, sandbox });
+  const openAt = (id: string, person: Person) => keep(roomAt(where(), id, person));
   const all = (work: (page: Page) => Promise<unknown>) => Promise.all(pages.map(work));
   const untilAll = (names: readonly string[]) => all((page) => untilPlayers(page, names));
   const nobodyTwice = () => all(async (page) => expect(await doublesOf(page)).toEqual([]));
@@ -123,7 +74,7 @@ describe.skipIf(chromiumPath() === undefined || !hasRedis)('several processes', 
   test('pages at different processes see the same list, the same chat, and each other', async () => {
     const [hanna, gustav, ines] = await Promise.all(['Hanna', 'Gustav', 'Ines'].map(create));
     if (hanna === undefined || gustav === undefined || ines === undefined) throw new Error('nobody');
-    const host = await pageAt('app-1', hanna);
+    const host = await keep(pageAt(where(), 'app-1', hanna));
     await host.goto(fleet.url);
     await host.getByLabel('New room').fill('Three tables');
     await host.getByRole('button', { name: 'Create room' }).click();
@@ -133,7 +84,7 @@ describe.skipIf(chromiumPath() === undefined || !hasRedis)('several processes', 
     await host.getByRole('button', { name: 'Invite players' }).click();
     const link = await host.getByLabel('Invite link, good for a day').inputValue();
     for (const [index, person] of [gustav, ines].entries()) {
-      const guest = await pageAt(`app-${index + 2}`, person);
+      const guest = await keep(pageAt(where(), `app-${index + 2}`, person));
       await guest.goto(link);
       await guest.getByRole('heading', { name: 'Three tables' }).waitFor();
       await untilLive(guest);
@@ -165,13 +116,14 @@ describe.skipIf(chromiumPath() === undefined || !hasRedis)('several processes', 
     await mia.joinVoice(sandbox.voiceChannelId);
     await untilAll(['Mia']);
 
+    const pid = fleet.pid(owner);
     await fleet.kill(owner);
     await tom.joinVoice(sandbox.voiceChannelId);
     await untilAll(['Mia', 'Tom']);
     await mia.leaveVoice();
     await untilAll(['Tom']);
     await nobodyTwice();
-    expect(await ownerOf()).not.toBe(owner);
+    expect(fleet.pid(await ownerOf())).not.toBe(pid);
     const { identifies, resumes } = sandbox.traffic.counters;
     expect([identifies - before.identifies, resumes - before.resumes]).toEqual([0, 1]);
     await fleet.untilUp(owner);
