@@ -28,7 +28,7 @@ export interface DiscordSinkHooks {
   failed(error: unknown, event: DomainEvent): void;
 }
 
-/** Ids of whole Discord events that are remembered. Logs remember the ids of what was appended; this is for events that append nothing. */
+/** Ids of whole Discord events that are remembered: {@link DiscordSink.remember} says of which. */
 const MAX_REMEMBERED = 4_096;
 
 /** Takes Discord events. */
@@ -72,7 +72,7 @@ export class DiscordSink {
       const planned = await this.plan(event);
       for (const each of planned) if (await this.append(each, event)) appended += 1;
       // Only now: an event that failed half-way is finished when it comes again.
-      this.remember(event.id);
+      if (planned.length === 0 || dependsOnRooms(event)) this.remember(event.id);
       return planned.length > 0 && appended === 0 ? 'duplicate' : 'published';
     } catch (error) {
       this.hooks.failed(error, event);
@@ -91,7 +91,7 @@ export class DiscordSink {
   private async plan(event: RoomDomainEvent): Promise<readonly PlannedEvent[]> {
     if (isChatEvent(event)) return planChatEvent(event);
     if (event.event === 'voice.snapshot') return this.planSnapshot(event);
-    if (event.event !== 'voice.left' || event.payload.channelId !== null) return planDiscordEvent(event);
+    if (event.event !== 'voice.left' || !dependsOnRooms(event)) return planDiscordEvent(event);
     // Where from is not known: whichever rooms list the person.
     const { guildId, userId } = event.payload;
     const rooms = await this.voiceRooms(await this.engine.rooms(guildRoom(guildId)));
@@ -115,6 +115,10 @@ export class DiscordSink {
     return reads.flatMap(({ snapshot }) => (snapshot.kind === 'voice' ? [snapshot] : []));
   }
 
+  /**
+   * Of events that append nothing, and of those that would append something else by now. What others append is known to the
+   * logs by its id, and to them alone: a log may have lost what this process remembers, and is told it again.
+   */
   private remember(id: string): void {
     this.done.add(id);
     if (this.done.size <= MAX_REMEMBERED) return;
@@ -123,4 +127,9 @@ export class DiscordSink {
       return;
     }
   }
+}
+
+/** What such an event does depends on what the rooms say when it comes. */
+function dependsOnRooms(event: RoomDomainEvent): boolean {
+  return event.event === 'voice.snapshot' || (event.event === 'voice.left' && event.payload.channelId === null);
 }
