@@ -22,8 +22,10 @@ interface World {
   readonly owner: ShardOwner;
   readonly errors: unknown[];
   readonly deposed: string[];
-  readonly flush: () => Promise<unknown>;
+  readonly client: Awaited<ReturnType<typeof engineOn>>['client'];
   readonly reader: Reader;
+  /** Who is in the voice channel, as a page that comes now is shown. */
+  readonly members: () => Promise<string[]>;
 }
 
 type Options = Partial<Pick<OwnedGatewayOptions, 'publish' | 'maxQueued' | 'drainMs'>> & { readonly token?: string };
@@ -68,7 +70,11 @@ async function start({ token, publish, ...options }: Options = {}): Promise<Worl
   owner.on('error', ({ error }) => errors.push(error));
   owner.on('deposed', ({ reason }) => deposed.push(reason));
   closing.push(() => owner.close());
-  return { redis, sandbox, owner, errors, deposed, flush: () => client.flushAll(), reader };
+  const members = async () => {
+    const { snapshot } = await engine.read(`channel:${sandbox.voiceChannelId}`);
+    return snapshot.kind === 'voice' ? snapshot.members.map(({ userId }) => userId).sort() : [];
+  };
+  return { redis, sandbox, owner, errors, deposed, client, reader, members };
 }
 
 const seen = ({ reader }: World) =>
@@ -100,17 +106,44 @@ describe.skipIf(!hasRedis)('the gateway of an owner', () => {
 
   it('begins anew when Redis has lost the session: the rooms end as Discord is', async () => {
     const world = await start();
-    const { sandbox, owner, flush, reader } = world;
+    const { sandbox, owner, client, reader, members } = world;
     const [ann, bob] = [await sandbox.people.create({ name: 'ann' }), await sandbox.people.create({ name: 'bob' })];
     await ann.joinVoice(sandbox.voiceChannelId);
     await eventually(() => expect(seen(world)).toEqual([`joined ${ann.id}`]));
     const before = owner.term as number;
-    await flush();
+    await client.flushAll();
     await bob.joinVoice(sandbox.voiceChannelId);
     await eventually(() => expect(owner.term).toBeGreaterThan(before));
-    await eventually(() => expect([...seen(world)].sort()).toEqual([`joined ${ann.id}`, `joined ${bob.id}`].sort()));
+    await eventually(async () => expect(await members()).toEqual([ann.id, bob.id].sort()));
     expect(reader.restarts).toBeGreaterThan(0);
     expect(sandbox.traffic.counters.identifies).toBe(2);
+  });
+
+  it('is told again what a Redis that was restarted from a file has lost, in order', async () => {
+    const world = await start();
+    const { redis, sandbox, owner, client, members } = world;
+    const [ann, bob] = [await sandbox.people.create({ name: 'ann' }), await sandbox.people.create({ name: 'bob' })];
+    await ann.joinVoice(sandbox.voiceChannelId);
+    await eventually(() => expect(seen(world)).toEqual([`joined ${ann.id}`]));
+    await client.sendCommand(['SAVE']);
+    const before = owner.term as number;
+    // Acknowledged, and then lost.
+    await ann.leaveVoice();
+    await bob.joinVoice(sandbox.voiceChannelId);
+    await eventually(() => expect(seen(world)).toHaveLength(3));
+    await redis.down();
+    await redis.up();
+    await bob.leaveVoice();
+    await ann.joinVoice(sandbox.voiceChannelId);
+    await eventually(() => expect(owner.term).toBeGreaterThan(before));
+    const key = `guildkit:{channel:${sandbox.voiceChannelId}}:log`;
+    await eventually(async () => {
+      const log = (await client.sendCommand(['XRANGE', key, '-', '+'])) as [string, string[]][];
+      const names = log.map(([, [, body]]) => /voice\.\w+/.exec(body as string)?.[0]);
+      expect(names).toEqual(['voice.joined', 'voice.left', 'voice.joined', 'voice.left', 'voice.joined']);
+    });
+    expect(await members()).toEqual([ann.id]);
+    expect(sandbox.traffic.counters).toMatchObject({ identifies: 1, resumesRefused: 0 });
   });
 
   it('hands over with everything taken when it is closed, and the next owner is told nothing twice', async () => {
