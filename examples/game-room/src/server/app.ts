@@ -37,6 +37,8 @@ const TOKEN_SECONDS = 10 * 60;
 const SEATS = 4;
 /** How long the start waits for Discord before it goes on without. */
 const CONNECT_PATIENCE_MS = 3_000;
+/** From one look at Discord's rooms that failed to the next. */
+const STOCK_RETRY_MS = 5_000;
 /** How long open sockets have to go when the app stops. */
 const DRAIN_MS = 2000;
 /** Messages of a room that a page begins with. */
@@ -91,7 +93,9 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     publish: (room, event, payload) => hub.publish(room, event, payload),
     logger,
   });
-  const access = createAccess(rooms, directory);
+  /** Discord has been asked which of its channels are rooms. */
+  let knowsRooms = false;
+  const access = createAccess(rooms, directory, () => knowsRooms);
   const { isIn, maySee } = access;
 
   const allowsOrigin: App['allowsOrigin'] = (from, headers) =>
@@ -212,11 +216,15 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     try {
       botUserId ??= (await rest.getCurrentUser()).id;
       const { adopted, removed } = await rooms.start();
+      knowsRooms = true;
       logger.info({ adopted, removed }, 'rooms compared with Discord');
     } catch (error) {
-      logger.warn({ reason: messageOf(error) }, 'rooms not compared with Discord yet');
+      if (closing !== undefined) return;
+      logger.warn({ reason: messageOf(error), retryInMs: STOCK_RETRY_MS }, 'rooms not compared with Discord yet');
+      stockTimer = setTimeout(() => void takeStock(), STOCK_RETRY_MS);
     }
   };
+  let stockTimer: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
   const health = (): AppHealth => {
     const state = feed.state();
@@ -233,6 +241,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
   const { operators } = settings;
   const ops = createOps({ log: opsLog, metrics, hub, directory, seats, health, operators });
   const close = async () => {
+    clearTimeout(stockTimer);
     ops.close();
     stopSweeping?.();
     // First: what happens from here on is for the next process, or for another one at once.
