@@ -48,10 +48,7 @@ export const listRooms = createServerFn()
         name,
         isHost: creatorId === session.userId,
       })),
-      open: app.directory
-        .list()
-        .filter((room) => !closed.has(room.channelId))
-        .map(({ channelId: id, name }) => ({ channelId: id, name, isHost: false })),
+      open: app.openChannels(closed).map(({ channelId: id, name }) => ({ channelId: id, name, isHost: false })),
     };
   });
 

@@ -1,6 +1,6 @@
 /** Owns who may see what: a room's seats decide, for channels of the server everybody who is logged in may. */
 import type { RoomService } from '@guildkit/server-kit/rooms';
-import type { RoomDirectory } from './room-directory.js';
+import type { Room, RoomDirectory } from './room-directory.js';
 
 export interface Access {
   /** Whether somebody has a seat in the channel's room. */
@@ -12,6 +12,8 @@ export interface Access {
    * said what there is and Discord which of it are rooms: that is no "no", and the page asks again.
    */
   mayListen(userId: string, channelId: string): Promise<boolean>;
+  /** Channels of the server that are for all: none while it is not known which of them are rooms. */
+  openChannels(roomIds: ReadonlySet<string>): readonly Room[];
 }
 
 /** @param knowsRooms Whether it is known which channels are rooms. Until then none is taken for an open channel. */
@@ -35,5 +37,7 @@ export function createAccess(
         throw new Error('the channels of the server are not known yet');
       return false;
     },
+    openChannels: (roomIds) =>
+      knowsRooms() ? directory.list().filter(({ channelId }) => !roomIds.has(channelId)) : [],
   };
 }

@@ -11,7 +11,7 @@ import type { Login } from './login.js';
 import type { Moderation } from './moderation.js';
 import type { Ops } from './ops.js';
 import type { People } from './people.js';
-import type { RoomDirectory } from './room-directory.js';
+import type { Room, RoomDirectory } from './room-directory.js';
 import type { Seats } from './seats.js';
 import type { Settings } from './settings.js';
 import type { Simulation } from './simulation.js';
@@ -63,6 +63,8 @@ export interface App {
   jwks(request: Request): Promise<Response>;
   /** Whether somebody may see a channel: an open one, or a room in which they have a seat. */
   maySee(userId: string, channelId: string): Promise<boolean>;
+  /** Channels of the server that are for all. */
+  openChannels(roomIds: ReadonlySet<string>): readonly Room[];
   /** The last messages of a channel, oldest first. */
   messages(channelId: string): Promise<readonly ChatMessage[]>;
   deleteChannel(channelId: string): Promise<void>;

@@ -284,6 +284,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     issueToken: (userId, roles) => issuer.sign({ userId, roles }),
     jwks: (request) => issuer.handler(request),
     maySee,
+    openChannels: access.openChannels,
     async messages(channelId) {
       const found = await rest.getChannelMessages(channelId, { limit: HISTORY });
       return found.map((message) => chat.fromApi(message)).reverse();

@@ -30,9 +30,12 @@ test('before it is known which channels are rooms, none is open', async () => {
   const directory = createRoomDirectory(GUILD);
   directory.add({ channelId: '1', name: 'Private' });
   let knowsRooms = false;
-  const { maySee, mayListen } = createAccess({ get: async () => undefined }, directory, () => knowsRooms);
+  const { maySee, mayListen, openChannels } = createAccess({ get: async () => undefined }, directory, () => knowsRooms);
   expect(await maySee('30', '1')).toBe(false);
   await expect(mayListen('30', '1')).rejects.toThrow('not known yet');
+  expect(openChannels(new Set())).toEqual([]);
   knowsRooms = true;
+  expect(openChannels(new Set())).toEqual([{ channelId: '1', name: 'Private' }]);
+  expect(openChannels(new Set(['1']))).toEqual([]);
   expect([await maySee('30', '1'), await mayListen('30', '1')]).toEqual([true, true]);
 });
