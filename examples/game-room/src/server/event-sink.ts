@@ -1,4 +1,7 @@
-/** Owns what happens with one of Discord's events, whichever way it came: every part that follows Discord hears of it once. */
+/**
+ * Owns what happens with one of Discord's events, whichever way it came: every part that follows Discord hears of it once. The
+ * hub hears of it again when it comes again: only its rooms know what they have, and a Redis may have lost it.
+ */
 import { type DomainEvent, type Logger, messageOf } from '@guildkit/core';
 import type { RealtimeHub } from '@guildkit/server-kit/hub';
 import type { Metrics } from '@guildkit/server-kit/observability';
@@ -46,15 +49,16 @@ export function createEventSink(options: EventSinkOptions): EventSink {
   }
 
   return async (event) => {
-    if (seen.has(event.id)) return 'known';
-    seen.add(event.id);
-    const [oldest] = seen;
-    if (seen.size > MAX_SEEN && oldest !== undefined) seen.delete(oldest);
-    // The directory first: whoever hears of a room from the hub may subscribe to it at once.
-    directory.apply(event);
-    people.apply(event);
-    rooms.applyEvent(event);
-    metrics.countDomainEvent(event);
+    if (!seen.has(event.id)) {
+      seen.add(event.id);
+      const [oldest] = seen;
+      if (seen.size > MAX_SEEN && oldest !== undefined) seen.delete(oldest);
+      // The directory first: whoever hears of a room from the hub may subscribe to it at once.
+      directory.apply(event);
+      people.apply(event);
+      rooms.applyEvent(event);
+      metrics.countDomainEvent(event);
+    }
     // At once where nothing has to be done before: the hub keeps the order itself.
     const turn = before === undefined ? publish(event) : tail.then(() => publish(event));
     tail = turn;
