@@ -2,7 +2,7 @@
 import type { DiscordRestClient } from '@guildkit/rest';
 import type { CommandAnswer, IncomingCommand } from '@guildkit/server-kit/commands';
 import type { RealtimeHub } from '@guildkit/server-kit/hub';
-import type { Metrics } from '@guildkit/server-kit/observability';
+import { type Metrics, runWithTrace } from '@guildkit/server-kit/observability';
 import type { RoomService } from '@guildkit/server-kit/rooms';
 
 export interface MeasuredParts {
@@ -64,14 +64,17 @@ export function routeOf(pathname: string): string {
   return pathname.replace(pattern, name);
 }
 
-/** Times commands as they pass. What a client calls a command that there is not is no label. */
+/**
+ * Times commands as they pass, and lets what they lead to bear their trace ids. What a client calls a command that there is
+ * not is no label.
+ */
 export function timeCommands(
   metrics: Pick<Metrics, 'observe'>,
   handle: (command: IncomingCommand) => Promise<CommandAnswer>,
 ): (command: IncomingCommand) => Promise<CommandAnswer> {
   return async (command) => {
     const begun = performance.now();
-    const answer = await handle(command);
+    const answer = await runWithTrace(command.traceId, () => handle(command));
     const outcome = answer.ok ? 'ok' : answer.error.code;
     const name = outcome === 'ERR_COMMAND_UNKNOWN' ? 'unknown' : command.name;
     metrics.observe('command_seconds', { command: name, outcome }, (performance.now() - begun) / 1_000);

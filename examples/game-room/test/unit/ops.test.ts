@@ -1,3 +1,4 @@
+import { currentTraceId } from '@guildkit/server-kit/observability';
 import { createVirtualClock } from '@guildkit/testkit';
 import { describe, expect, test } from 'vitest';
 import { discordWords, linePoints, milliseconds, perMinute, span } from '../../src/room/ops-words.js';
@@ -103,12 +104,13 @@ describe('what is counted', () => {
 
   test('a command by its outcome; a name that a client made up is no label', async () => {
     const labels: object[] = [];
-    const handle = timeCommands({ observe: (_, given) => void labels.push(given) }, async ({ name }) =>
-      name === 'sendMessage'
+    const handle = timeCommands({ observe: (_, given) => void labels.push(given) }, async ({ name, traceId }) => {
+      expect(currentTraceId(), 'what it leads to bears its trace id').toBe(traceId);
+      return name === 'sendMessage'
         ? { ok: true, result: null, latencyMs: 1 }
-        : ({ ok: false, error: { code: 'ERR_COMMAND_UNKNOWN', status: 404, message: 'no' } } as never),
-    );
-    for (const name of ['sendMessage', 'made up']) await handle({ name } as never);
+        : ({ ok: false, error: { code: 'ERR_COMMAND_UNKNOWN', status: 404, message: 'no' } } as never);
+    });
+    for (const name of ['sendMessage', 'made up']) await handle({ name, traceId: `trace-of-${name.length}` } as never);
     expect(labels).toEqual([
       { command: 'sendMessage', outcome: 'ok' },
       { command: 'unknown', outcome: 'ERR_COMMAND_UNKNOWN' },
