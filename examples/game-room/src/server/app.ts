@@ -244,6 +244,7 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     clearTimeout(stockTimer);
     ops.close();
     stopSweeping?.();
+    await shared?.giveUpIfGone();
     // First: what happens from here on is for the next process, or for another one at once.
     await feed.close();
     await Promise.all([hub.close({ drainMs: DRAIN_MS }), seats.close()]);

@@ -26,6 +26,8 @@ const CONNECT_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
 const ANSWER_MS = 2_000;
 const MAX_RECONNECT_MS = 1_000;
+/** How long it may take to answer when the process stops. */
+const GONE_MS = 1_000;
 
 /** The connection that several processes share. */
 export interface SharedRedis {
@@ -39,6 +41,8 @@ export interface SharedRedis {
   readonly isThere: boolean;
   /** Calls back when Redis does not answer any more, and when it does again. */
   onChange(listener: (isThere: boolean) => void): void;
+  /** Before a stop: a Redis that does not answer now is not waited for by each part in turn. */
+  giveUpIfGone(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -144,12 +148,15 @@ async function openRedis(url: Redacted, prefix: string, logger: Logger): Promise
       return isThere;
     },
     onChange: (listener) => void listeners.add(listener),
+    async giveUpIfGone() {
+      await inTime(client.ping(), GONE_MS).catch(() => client.destroy());
+    },
     async close() {
       isClosed = true;
       clearTimeout(timer);
       await engine.close();
       // Answers that are on their way are waited for, unless nobody gives them.
-      await inTime(client.close(), ANSWER_MS).catch(() => client.destroy());
+      if (client.isOpen) await inTime(client.close(), ANSWER_MS).catch(() => client.destroy());
     },
   };
 }
