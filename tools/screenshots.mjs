@@ -75,7 +75,7 @@ async function takeRoom() {
   for (const [colorScheme, suffix] of SCHEMES) {
     const { channelId } = await rooms.create({ creatorId: anna.id, name: 'Friday game night' });
     await rooms.join({ channelId, userId: bjoern.id });
-    const page = await openAs(anna, `/room/${channelId}`, { colorScheme, height: 1130 });
+    const page = await openAs(anna, `/room/${channelId}`, { colorScheme, width: 1120, height: 955 });
     await page.getByText('Nobody is in voice yet').waitFor();
     // Joined while the page looks on, so that the activity list has something to tell.
     await anna.joinVoice(channelId);
