@@ -1,6 +1,7 @@
 /**
- * The election of an owner, searched with each fault to the end, and thousands of random elections and takeovers.
- * `npm run soak -- owner [--runs=20000]`: minutes, and up to 3 GB of memory.
+ * The election of an owner, searched to the end with each fault (with lost data: half a million states), and thousands of
+ * random elections and takeovers.
+ * `npm run soak -- owner [--runs=20000]`: minutes, and up to 2 GB of memory.
  */
 import { numberOption, runTests } from '../../../tools/lib/soak.mjs';
 
