@@ -1,12 +1,13 @@
 /**
  * One gateway session and the processes that carry it on, one after the other, some longer than they should: real hubs and
  * real deliveries over an engine whose every step is on its way until the schedule lets it arrive. Owners are elected at
- * any moment: what holds must not depend on when.
+ * any moment: what holds must not depend on when. Redis may go back to what it had saved.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate } from 'node:timers/promises';
 import type { DomainEvent } from '@guildkit/core';
 import type { SessionStore, StoredSession } from '@guildkit/gateway';
-import { type HubEngine, memoryEngine, RealtimeHub } from '@guildkit/server-kit/hub';
+import { type HubEngine, memoryEngine, type NewRoomEvent, RealtimeHub } from '@guildkit/server-kit/hub';
 import { createVirtualClock } from '@guildkit/testkit';
 import { OwnedDelivery, type OwnedDeliveryOptions } from '../../src/io/owned-delivery.js';
 
@@ -19,6 +20,8 @@ export interface Flaws {
   readonly unfenced?: boolean;
   /** A room knows the latest term only once its owner has written there. */
   readonly lazy?: boolean;
+  /** Writes are taken by a Redis that has lost what their owner wrote before. */
+  readonly timeless?: boolean;
   /** The place is stored as far as events have come, not as far as they were taken. */
   readonly unguarded?: boolean;
   /** Events go out as they come, and again when they failed. */
@@ -116,16 +119,34 @@ const personOf = (userId: string) => ({
   video: false,
 });
 
+/** What lasts longer than an ownership. */
+interface Process {
+  readonly hub: RealtimeHub;
+  /** Whose work it is that the hub does. */
+  readonly work: AsyncLocalStorage<Owner>;
+}
+
 interface Owner {
   readonly term: number;
+  /** Of Redis, when it was elected. */
+  readonly history: number;
+  readonly process: Process;
   readonly delivery: Pick<OwnedDelivery, 'deliver' | 'sessionStore' | 'queued'>;
-  readonly hub: RealtimeHub;
   readonly abort: AbortController;
   /** What its connection brings, as long as it does. */
   readonly stream: () => DomainEvent | undefined;
-  readonly session: number;
   position: number;
   isValid: boolean;
+  /** Its work has ended: the process may be elected again. */
+  isOver: boolean;
+  end(): void;
+}
+
+/** What Redis has written to its disk. */
+interface Saved {
+  readonly published: number;
+  readonly stored: StoredSession | undefined;
+  readonly told: ReadonlySet<string>;
 }
 
 export class TakeoverWorld {
@@ -134,9 +155,12 @@ export class TakeoverWorld {
   /** What is on its way to Redis. */
   readonly steps: Step[] = [];
   private readonly clock = createVirtualClock();
-  private readonly redis: HubEngine;
   private readonly flaws: Flaws;
-  private readonly told = new Set<string>();
+  private redis: HubEngine;
+  private published: { readonly room: string; readonly event: NewRoomEvent }[] = [];
+  private told = new Set<string>();
+  private saved: Saved | undefined;
+  private history = 0;
   private readonly roomTerms = new Map<string, number>();
   /** What connections that are gone had received. */
   private readonly cuts = new Map<Owner, DomainEvent[]>();
@@ -145,27 +169,54 @@ export class TakeoverWorld {
 
   constructor(flaws: Flaws = {}) {
     this.flaws = flaws;
-    this.redis = memoryEngine(flaws.idless ? { maxIds: 0 } : {});
+    this.redis = this.makeRedis();
   }
 
-  /** Another owner: resumes what is stored, or begins anew. The one before goes on as long as nothing tells it. */
-  async elect(isNewSession: boolean): Promise<void> {
+  /** Redis writes itself down. */
+  persist(): void {
+    const { published, stored, told } = this;
+    this.saved = { published: published.length, stored, told: new Set(told) };
+  }
+
+  /** Redis goes back to what it had written down. */
+  async lose(): Promise<void> {
+    const { saved } = this;
+    if (saved === undefined) return;
+    await this.redis.close();
+    this.redis = this.makeRedis();
+    this.published = this.published.slice(0, saved.published);
+    for (const { room, event } of this.published) await this.redis.publish(room, event);
+    this.stored = saved.stored;
+    this.told = new Set(saved.told);
+    this.saved = undefined;
+    this.history += 1;
+  }
+
+  private makeRedis(): HubEngine {
+    return memoryEngine(this.flaws.idless ? { maxIds: 0 } : {});
+  }
+
+  /**
+   * Another owner: resumes what is stored, or begins anew. The one before goes on as long as nothing tells it.
+   *
+   * @param isAgain Whether a process that was the owner before may be it again.
+   */
+  elect(isNewSession: boolean, isAgain: boolean): void {
     const before = this.owners.at(-1);
     // The connection of the one before is gone: it has what was sent until now.
-    if (before !== undefined) this.cut(before);
+    if (before !== undefined && !this.cuts.has(before)) this.cut(before);
     this.term += 1;
     if (isNewSession && before !== undefined) {
       this.stored = undefined;
       this.discord.begin();
     }
-    const session = this.discord.session;
-    const position = this.stored?.seq ?? 0;
-    const replayed = this.discord.events.length;
+    const busy = new Set(this.owners.filter(({ isOver }) => !isOver).map(({ process }) => process));
+    const free = isAgain ? this.owners.find(({ process }) => !busy.has(process))?.process : undefined;
+    const { session, events } = this.discord;
+    const replayed = events.length;
     const whole = this.discord.whole();
-    const { events } = this.discord;
-    const isResumed = this.stored !== undefined;
-    let isTold = !isResumed;
-    const owner: Owner = this.makeOwner(session, position, () => {
+    let isTold = this.stored === undefined;
+    const owner: Owner = this.makeOwner(free ?? this.makeProcess(), this.stored?.seq ?? 0, () => {
       if (owner.position >= replayed && !isTold) {
         isTold = true;
         const traceId = `t${session}-${replayed}-resumed`;
@@ -223,16 +274,20 @@ export class TakeoverWorld {
 
   /** Nothing goes wrong any more: the last owner takes all there is. */
   async finish(): Promise<void> {
-    const last = this.owners.length - 1;
     for (let round = 0; round < 500; round += 1) {
+      if (this.owners.at(-1)?.isValid !== true) this.elect(false, true);
+      const last = this.owners.length - 1;
       let isBusy = false;
       while (await this.receive(last)) isBusy = true;
       while (this.steps.length > 0) {
         isBusy = true;
         await this.arrive(0, 'answered');
       }
-      if ((this.owners[last]?.delivery.queued ?? 0) > 0) isBusy = true;
-      if (!isBusy) return;
+      const owner = this.owners[last] as Owner;
+      if (owner.delivery.queued > 0 || !owner.isValid) isBusy = true;
+      // It asks Redis every few seconds whether it still is the owner.
+      if (!isBusy && owner.history !== this.history && !this.flaws.timeless) owner.end();
+      else if (!isBusy) return;
       await this.pass(2_500);
     }
     throw new Error('it does not end');
@@ -251,15 +306,56 @@ export class TakeoverWorld {
   }
 
   async close(): Promise<void> {
-    for (const { hub, abort } of this.owners) {
+    for (const { process, abort } of this.owners) {
       abort.abort();
-      await hub.close({ drainMs: 0 });
+      await process.hub.close({ drainMs: 0 });
     }
     await this.redis.close();
   }
 
-  private makeOwner(session: number, position: number, stream: Owner['stream']): Owner {
-    const { term, clock, flaws } = this;
+  /** A step that is refused when its owner is the latest no more by the time that it arrives. */
+  private send<T>(owner: Owner, work: () => Promise<T>, isFenced: boolean, room?: string): Promise<T> {
+    const { flaws } = this;
+    return new Promise<T>((resolve, reject) => {
+      this.steps.push({
+        lose: () => reject(new Error('no answer')),
+        arrive: async () => {
+          const latest = flaws.lazy && room !== undefined ? (this.roomTerms.get(room) ?? 0) : this.term;
+          if (isFenced && room !== undefined) this.roomTerms.set(room, Math.max(owner.term, latest));
+          const isOfBefore = owner.history !== this.history && !flaws.timeless;
+          if (isFenced && (owner.term < latest || isOfBefore) && !flaws.unfenced) {
+            owner.end();
+            reject(new Error('deposed'));
+            return;
+          }
+          await work().then(resolve, reject);
+        },
+      });
+    });
+  }
+
+  private makeProcess(): Process {
+    const work = new AsyncLocalStorage<Owner>();
+    const own = (): Owner => work.getStore() as Owner;
+    const publish = (room: string, event: NewRoomEvent) => {
+      this.published.push({ room, event });
+      return this.redis.publish(room, event);
+    };
+    const engine: HubEngine = {
+      publish: (room, event) => this.send(own(), () => publish(room, event), true, room),
+      read: (room, since) => this.send(own(), () => this.redis.read(room, since), false),
+      rooms: (group) => this.redis.rooms(group),
+      watch: (room, listener) => this.redis.watch(room, listener),
+      close: async () => {},
+    };
+    const { clock } = this;
+    const hub = new RealtimeHub({ origins: [], authenticate: () => null, authorize: () => false, engine, clock });
+    hub.on('error', () => {});
+    return { hub, work };
+  }
+
+  private makeOwner(process: Process, position: number, stream: Owner['stream']): Owner {
+    const { term, history, clock, flaws } = this;
     const abort = new AbortController();
     const ownership = {
       get isValid() {
@@ -267,54 +363,35 @@ export class TakeoverWorld {
       },
       signal: abort.signal,
     };
-    /** A step that is refused when another was elected before it arrives. */
-    const send = <T>(work: () => Promise<T>, isFenced: boolean, room?: string): Promise<T> =>
-      new Promise<T>((resolve, reject) => {
-        this.steps.push({
-          lose: () => reject(new Error('no answer')),
-          arrive: async () => {
-            const latest = flaws.lazy && room !== undefined ? (this.roomTerms.get(room) ?? 0) : this.term;
-            if (isFenced && room !== undefined) this.roomTerms.set(room, Math.max(term, latest));
-            if (isFenced && term < latest && !flaws.unfenced) {
-              owner.isValid = false;
-              abort.abort();
-              reject(new Error('deposed'));
-              return;
-            }
-            await work().then(resolve, reject);
-          },
-        });
-      });
-    const engine: HubEngine = {
-      publish: (room, event) => send(() => this.redis.publish(room, event), true, room),
-      read: (room, since) => send(() => this.redis.read(room, since), false),
-      rooms: (group) => this.redis.rooms(group),
-      watch: (room, listener) => this.redis.watch(room, listener),
-      close: async () => {},
-    };
-    const hub = new RealtimeHub({ origins: [], authenticate: () => null, authorize: () => false, engine, clock });
-    hub.on('error', () => {});
     const store: SessionStore = {
       load: async () => this.stored,
       save: (_, session) =>
-        send(async () => {
-          this.stored = session;
-        }, true),
+        this.send(
+          owner,
+          async () => {
+            this.stored = session;
+          },
+          true,
+        ),
       remove: async () => {},
     };
     const options: OwnedDeliveryOptions = {
       ownership,
       store,
       take: async (event) => {
-        const outcome = await hub.publishDiscordEvent(event);
+        const outcome = await process.work.run(owner, () => process.hub.publishDiscordEvent(event));
         return flaws.once ? 'published' : outcome;
       },
       told: {
         has: async (id) => !flaws.untold && this.told.has(id),
         add: (id) =>
-          send(async () => {
-            this.told.add(id);
-          }, true),
+          this.send(
+            owner,
+            async () => {
+              this.told.add(id);
+            },
+            true,
+          ),
       },
       maxQueued: 1_000,
       onFull: () => {},
@@ -330,13 +407,21 @@ export class TakeoverWorld {
     };
     const owner: Owner = {
       term,
+      history,
+      process,
       delivery: flaws.unordered ? unordered : flaws.unguarded ? { ...pick(delivery), sessionStore: store } : delivery,
-      hub,
       abort,
       stream,
-      session,
       position,
       isValid: true,
+      isOver: false,
+      end() {
+        owner.isValid = false;
+        abort.abort();
+        void delivery.drain(0).then(() => {
+          owner.isOver = true;
+        });
+      },
     };
     return owner;
   }
