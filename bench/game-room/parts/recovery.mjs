@@ -4,7 +4,7 @@ import { clockOf, openRoom, watchPlayers } from '../page.mjs';
 import { openStage } from '../stage.mjs';
 
 const EVERY_MS = 50;
-/** How long a process has been up when it is killed: a link that has held for 5 s is tried again after a second, not later. */
+/** How long process and page have been connected when one is killed: what has held for 5 s is tried again after a second, not later. */
 const SETTLED_MS = 6_000;
 /** A change that is on its way to the page. */
 const ON_ITS_WAY_MS = 50;
@@ -57,10 +57,11 @@ export async function recovery({ browser, runs = 4 }) {
     );
     await openRoom(page, url, channelId);
     const { offset } = await clockOf(page);
+    let liveAt = nowMs();
     const times = [];
     const faults = { missing: 0, twice: 0 };
     for (let run = 0; run < runs; run += 1) {
-      const waitMs = victim === undefined ? 0 : stage[victim].startedAt + SETTLED_MS - nowMs();
+      const waitMs = victim === undefined ? 0 : Math.max(stage[victim].startedAt, liveAt) + SETTLED_MS - nowMs();
       if (waitMs > 0) await page.waitForTimeout(waitMs);
       told = [];
       await page.evaluate(() => {
@@ -71,6 +72,7 @@ export async function recovery({ browser, runs = 4 }) {
       const struckAt = nowMs();
       await strike(stage, victim);
       await page.locator('[data-testid=connection]', { hasText: 'Live' }).waitFor();
+      liveAt = nowMs();
       // People come and go on: what comes after the recovery has to be right too.
       const before = await page.evaluate(() => window.watch.states.length);
       await page.waitForFunction((n) => window.watch.states.length >= n, before + 10);
