@@ -245,11 +245,11 @@ export async function createApp({ settings, logger: written, origin }: AppOption
     ops.close();
     stopSweeping?.();
     await shared?.giveUpIfGone();
-    // First: what happens from here on is for the next process, or for another one at once.
-    await feed.close();
+    await feed.release();
     await Promise.all([hub.close({ drainMs: DRAIN_MS }), seats.close()]);
     bus.close();
     await rooms.close();
+    await feed.close();
     await rest.close();
     processes.close();
     await shared?.close();

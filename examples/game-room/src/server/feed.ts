@@ -30,6 +30,9 @@ export interface DiscordFeed {
   readonly receive: ((request: Request) => Promise<Response>) | undefined;
   /** Carries commands to the worker. */
   readonly link: LinkClient | undefined;
+  /** The first step of a stop: what Discord says from here on is for the next process, or for another one at once. */
+  release(): Promise<void>;
+  /** The last step: nothing is carried to the worker any more. */
   close(): Promise<void>;
 }
 

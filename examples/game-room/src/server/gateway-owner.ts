@@ -66,6 +66,7 @@ export function ownedFeed(options: DiscordFeedOptions, { client, engine, prefix 
     botUserId: () => botUserId,
     receive: undefined,
     link: undefined,
-    close: async () => owner?.close(),
+    release: async () => owner?.close(),
+    close: async () => {},
   };
 }

@@ -37,12 +37,13 @@ export function inlineFeed({
     botUserId: () => gateway.signalling.userId,
     receive: undefined,
     link: undefined,
-    async close() {
-      // What comes from here on belongs to the next process, where one is expected.
+    async release() {
+      // Kept for the next process, where one is expected.
       await (sessions === undefined ? gateway.close() : gateway.detach());
       await queue.drain(DRAIN_MS);
       queue.close();
       await sessions?.flush();
     },
+    close: async () => {},
   };
 }

@@ -53,6 +53,7 @@ export function webhookFeed(
       return answer;
     },
     link: undefined,
+    release: async () => {},
     async close() {
       watch.stop();
     },
@@ -87,6 +88,7 @@ export function linkFeed(
     botUserId: () => undefined,
     receive: undefined,
     link,
+    release: async () => {},
     async close() {
       watch.stop();
       await link.close();
