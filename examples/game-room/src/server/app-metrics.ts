@@ -7,7 +7,7 @@ import type { RoomService } from '@guildkit/server-kit/rooms';
 
 export interface MeasuredParts {
   readonly metrics: Metrics;
-  readonly hub: Pick<RealtimeHub, 'stats'>;
+  readonly hub: Pick<RealtimeHub, 'stats' | 'on'>;
   readonly rooms: Pick<RoomService, 'stats'>;
   readonly rest: Pick<DiscordRestClient, 'on'>;
   /** Commands that wait. */
@@ -22,6 +22,9 @@ export function measureApp({ metrics, hub, rooms, rest, queued, isConnected }: M
     if (kind === 'hit') metrics.count('rate_limits_total', { source: 'discord' });
   });
   rest.on('retry', ({ reason }) => metrics.count('retries_total', { what: reason }));
+
+  hub.on('roundTrip', ({ ms }) => metrics.observe('socket_round_trip_seconds', { transport: 'ws' }, ms / 1_000));
+  hub.on('streamsFlushed', ({ ms }) => metrics.observe('sse_flush_seconds', {}, ms / 1_000));
 
   /** What a counter that counts for itself has grown by since the last look. */
   const seen = new Map<string, number>();

@@ -8,6 +8,10 @@ export interface RealtimeHubEvents {
   connected: { readonly connectionId: string; readonly userId: string };
   /** Such a connection is gone. */
   disconnected: { readonly connectionId: string; readonly userId: string };
+  /** A `sys.ping` was answered: what a WebSocket takes there and back, in ms, events that wait before it included. */
+  roundTrip: { readonly connectionId: string; readonly ms: number };
+  /** Events have been written to streams: how long the first of them had waited, in ms. */
+  streamsFlushed: { readonly ms: number };
   /** A Discord event could not be published. */
   error: { readonly error: HubError };
 }

@@ -96,7 +96,7 @@ export class RealtimeHub extends TypedEmitter<RealtimeHubEvents> {
     this.access = new Access(settings);
     this.roster = new Roster(settings.maxConnectionsPerUser);
     this.publisher = new Publisher(settings, this.engine, counters);
-    this.batcher = new Batcher(clock);
+    this.batcher = new Batcher(clock, (ms) => this.emitEvent('streamsFlushed', { ms }));
     this.viewing = new Viewers({
       engine: this.engine,
       clock,

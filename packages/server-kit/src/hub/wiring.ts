@@ -63,6 +63,7 @@ export function connectionHost(parts: HubParts): ConnectionHost {
       roster.greet(connection);
       emit('connected', { connectionId: connection.id, userId: connection.userId ?? '' });
     },
+    answered: ({ id: connectionId }, ms) => emit('roundTrip', { connectionId, ms }),
     release: (connection) => {
       const userId = roster.release(connection);
       if (userId !== undefined) emit('disconnected', { connectionId: connection.id, userId });

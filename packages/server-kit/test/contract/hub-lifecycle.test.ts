@@ -166,6 +166,26 @@ it('tells everyone that Discord is out of sight, those who come later too, and o
   expect(stranger.frames).toHaveLength(1);
 });
 
+describe('figures', () => {
+  it('of round trips: one for each ping that is answered, none for a pong that nobody asked for', async () => {
+    const clock = createVirtualClock();
+    await using app = await startHub({ clock, random: () => 0 });
+    const trips: { connectionId: string; ms: number }[] = [];
+    app.hub.on('roundTrip', (trip) => trips.push(trip));
+    const client = await app.join('user-1');
+    const { connectionId } = (await client.welcome()).payload;
+    client.send({ type: 'pong', payload: {} });
+    await client.subscribe(ROOM);
+    expect(trips).toEqual([]);
+    // The first ping comes after half an interval, 40 ms before the end; its pong comes over a real socket, after it.
+    await clock.advance(7_540);
+    await vi.waitFor(() => expect(trips).toEqual([{ connectionId, ms: 40 }]));
+    client.send({ type: 'pong', payload: {} });
+    await client.subscribe('guild:1');
+    expect(trips).toHaveLength(1);
+  });
+});
+
 describe('the end', () => {
   it('is announced, spread, and leaves neither socket nor timer', async () => {
     const clock = createVirtualClock();

@@ -138,6 +138,23 @@ describe('a stream', () => {
     expect(app.hub.stats().connections).toBe(1);
   });
 
+  it('tells how long events waited for the write, and nothing of those that went to sockets', async () => {
+    const clock = createVirtualClock();
+    await using app = await startHub({ clock });
+    const stream = app.stream(ROOM);
+    await stream.event('sys.snapshot');
+    const socket = await app.join('user-2');
+    await socket.subscribe('guild:1');
+    const flushes: number[] = [];
+    app.hub.on('streamsFlushed', ({ ms }) => flushes.push(ms));
+    await app.hub.publishDiscordEvent(deleted('11'));
+    await socket.untilSeq('guild:1', 1);
+    expect(flushes).toEqual([]);
+    await app.hub.publishDiscordEvent(joined('1', '10'));
+    await stream.untilSeq(ROOM, 1);
+    expect(flushes).toEqual([0]);
+  });
+
   it('comes back together no more than it must: retry differs, and a drain names its own', async () => {
     const clock = createVirtualClock();
     let draws = 0;

@@ -54,6 +54,8 @@ export interface ConnectionHost {
   admit(connection: HubConnection, userId: string): boolean;
   /** After `admit`, when the connection has been told. */
   admitted(connection: HubConnection): void;
+  /** A ping was answered. */
+  answered(connection: HubConnection, ms: number): void;
   /** Carries out a command. Never rejects. */
   command(request: CommandRequest): Promise<CommandAnswer>;
   /** Someone has a room open, once for each connection. */

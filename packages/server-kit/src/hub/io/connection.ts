@@ -23,6 +23,8 @@ export class Connection implements PlacesOwner, HubConnection {
   private readonly places: Places;
   private readonly carriage: Carriage;
   private overflowed = false;
+  /** When the ping was sent that is not answered yet. */
+  private pingedAt: number | undefined;
   private retryAfterMs: number | undefined;
 
   /** @param authenticate Looks at a token, or without one at the upgrade request. Never rejects. */
@@ -169,8 +171,15 @@ export class Connection implements PlacesOwner, HubConnection {
     this.host.counters.framesIn += 1;
     if (this.driver.state.phase === 'closed') return;
     const parsed = parseClientFrame(text);
-    const pong = parsed.kind === 'frame' && parsed.frame.type === 'pong' ? parsed.frame.payload.seqs : undefined;
-    this.dispatch({ type: 'frame', parsed, behind: pong === undefined ? 0 : this.places.behind(pong) });
+    const pong = parsed.kind === 'frame' && parsed.frame.type === 'pong' ? parsed.frame.payload : undefined;
+    if (pong !== undefined) this.onPong();
+    this.dispatch({ type: 'frame', parsed, behind: pong?.seqs === undefined ? 0 : this.places.behind(pong.seqs) });
+  }
+
+  private onPong(): void {
+    const { pingedAt, host } = this;
+    this.pingedAt = undefined;
+    if (pingedAt !== undefined) host.answered(this, host.clock.now() - pingedAt);
   }
 
   private onClosed(code: number): void {
@@ -218,7 +227,9 @@ export class Connection implements PlacesOwner, HubConnection {
       case 'ping':
         this.places.mark();
         // A stream cannot be answered: its client posts where it is, at times of its own.
-        if (!this.isStream) this.control('sys.ping', {});
+        if (this.isStream) return;
+        this.control('sys.ping', {});
+        this.pingedAt = host.clock.now();
         return;
       case 'authorize': {
         const principal = this.driver.state.principal as Principal;

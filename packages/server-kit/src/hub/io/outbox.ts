@@ -26,6 +26,11 @@ const MAX_HOLD_MS = 50;
 /** The outboxes of one hub, and the rooms that fill them, flushed together. */
 export class Batcher {
   private readonly clock: Clock;
+  private readonly onStreamsFlushed: ((ms: number) => void) | undefined;
+  /** Since when something waits. */
+  private since = 0;
+  /** Something waits for a stream. */
+  private hasStreams = false;
   private rooms: (() => void)[] = [];
   private dirty: Outbox[] = [];
   private holdUntil = Number.NEGATIVE_INFINITY;
@@ -39,8 +44,15 @@ export class Batcher {
   /** The last list that was joined, and what it came to: sockets of one room send the same list. */
   private joined: { readonly list: readonly Buffer[]; readonly bytes: Buffer } | undefined;
 
-  constructor(clock: Clock) {
+  /** @param onStreamsFlushed Told how long the first of what was written to streams had waited, in ms. */
+  constructor(clock: Clock, onStreamsFlushed?: (ms: number) => void) {
     this.clock = clock;
+    this.onStreamsFlushed = onStreamsFlushed;
+  }
+
+  /** What is flushed next, or now, is for a stream, too. */
+  markStream(): void {
+    this.hasStreams = true;
   }
 
   /** An outbox has something. */
@@ -81,6 +93,7 @@ export class Batcher {
       return;
     }
     const begun = this.clock.now();
+    const { since } = this;
     // What is put into outboxes now leaves now.
     this.isScheduled = true;
     this.rooms = [];
@@ -96,6 +109,10 @@ export class Batcher {
     for (const outbox of dirty) this.most = Math.max(this.most, outbox.flush());
     this.joined = undefined;
     const end = this.clock.now();
+    if (this.hasStreams) {
+      this.hasStreams = false;
+      this.onStreamsFlushed?.(end - since);
+    }
     if (this.most > 1 && end - begun >= LOAD_MS)
       this.holdUntil = end + Math.min((end - begun) * HOLD_SHARE, MAX_HOLD_MS);
     this.turn ??= setImmediate(() => {
@@ -109,7 +126,8 @@ export class Batcher {
   private schedule(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    const holdMs = this.holdUntil - this.clock.now();
+    this.since = this.clock.now();
+    const holdMs = this.holdUntil - this.since;
     if (holdMs > 0) this.timer = this.clock.setTimer(() => this.flush(), holdMs);
     // The first of a turn goes at once; what follows in the same turn goes at its end.
     else if (this.turn === undefined) queueMicrotask(() => this.flush());

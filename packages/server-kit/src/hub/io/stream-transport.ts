@@ -88,7 +88,9 @@ export class StreamTransport implements Transport {
       this.early.push(message);
       return;
     }
-    this.spokeAt = this.settings.clock.now();
+    const { clock, batcher } = this.settings;
+    this.spokeAt = clock.now();
+    batcher.markStream();
     const { chunked } = this.output;
     const { at } = message;
     if (at === undefined) {
@@ -110,7 +112,9 @@ export class StreamTransport implements Transport {
     const { room } = batch.last;
     // Of several rooms each event has the cursor of this stream alone.
     if (this.isEnding || outbox === undefined || parts.size !== 1 || !parts.has(room)) return false;
-    this.spokeAt = this.settings.clock.now();
+    const { clock, batcher } = this.settings;
+    this.spokeAt = clock.now();
+    batcher.markStream();
     parts.set(room, recordMessage(batch.last).cursor);
     outbox.push(batch.soloEvents(this.output.chunked), batch.records.length);
     return true;
