@@ -38,6 +38,7 @@ export function createHost(engine: HubEngine, clock: Clock, maxBufferedBytes = 1
     exit: () => {},
     admit: () => true,
     admitted: () => {},
+    answered: () => {},
     release: () => {},
     closed: () => {},
   };
