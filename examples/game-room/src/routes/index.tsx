@@ -30,7 +30,7 @@ function RoomsPage() {
       </section>
       {degraded && (
         <p className="callout" role="status" data-testid="stale">
-          Discord cannot be reached at the moment. Rooms may be missing or out of date.
+          No news from Discord at the moment. Rooms may be missing or out of date.
         </p>
       )}
       {mine.length === 0 ? (

@@ -79,7 +79,7 @@ function RoomView({ channelId, guildId, name, simulated, hasSeats, isRoom, isHos
         </section>
         {isStale && status === 'live' && (
           <p className="callout" role="status" data-testid="stale">
-            Discord cannot be reached at the moment. This list may be out of date.
+            No news from Discord at the moment. This list may be out of date.
           </p>
         )}
         {isRoom && known && <ClosingNotice channelId={channelId} isEmpty={members.length === 0} />}

@@ -91,7 +91,7 @@ describe.skipIf(chromiumPath() === undefined)('while Discord cannot be reached',
       const vera = await discord.people.create({ name: 'Vera' });
       const page = await openPage(browser, running, vera, { sandbox: discord });
       await page.goto(running.url);
-      await page.getByText('Discord cannot be reached at the moment').waitFor();
+      await page.getByText('No news from Discord at the moment').waitFor();
       expect((await fetch(`${running.url}/health`)).status).toBe(503);
 
       discord.faults.up();

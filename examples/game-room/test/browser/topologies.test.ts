@@ -1,6 +1,5 @@
 /** The built app with a gateway worker beside it: what pages show, also across a restart of the worker. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@guildkit/core';
@@ -11,23 +10,9 @@ import { readSettings } from '../../../gateway-worker/src/settings.js';
 import { startWorker, type Worker } from '../../../gateway-worker/src/worker.js';
 import type { Running } from '../../src/serve.js';
 import { activityOf, doublesOf, launchBrowser, openRoom, PATIENCE_MS, startApp, untilPlayers } from './harness.js';
+import { freePort } from './processes.js';
 
 const SECRET = 'a-secret-of-32-characters-or-more-for-tests';
-
-/** A free port that stays free: below those that the system gives to outgoing connections (32768 and above on Linux). */
-async function freePort(): Promise<string> {
-  for (;;) {
-    const server = createServer();
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return String(port);
-  }
-}
 
 describe.skipIf(chromiumPath() === undefined)('with a gateway worker', () => {
   let browser: Browser;
