@@ -17,7 +17,7 @@ export function NotFound() {
   if (degraded) {
     return (
       <section className="message-page" role="status" data-testid="unknown-room">
-        <h1>Discord cannot be reached</h1>
+        <h1>No news from Discord yet</h1>
         <p className="quiet">We do not know yet which rooms there are. This page looks again by itself.</p>
       </section>
     );
