@@ -202,11 +202,14 @@ describe('sendVideo', () => {
     expect(sent.at(-1)?.packet).toBe(last);
     const { encryptFrame } = side;
     side.encryptFrame = () => undefined;
-    await clock.advance(100);
-    side.encryptFrame = encryptFrame;
     from = sent.length;
-    source.ask();
-    await clock.advance(500);
+    const { asked } = source;
+    await clock.advance(3_000);
+    expect(source.asked, 'a keyframe that cannot be encrypted is of no use').toBe(asked);
+    side.encryptFrame = encryptFrame;
+    // Nobody asks: who has come meanwhile has received nothing.
+    await clock.advance(100);
+    expect(source.asked).toBe(asked + 1);
     expect(isKey(sent[from] as (typeof sent)[number])).toBe(true);
     sender.stop();
     await sender.finished;

@@ -307,6 +307,8 @@ export class VideoTrackSender implements VideoSender {
     }
     if (this.needsKeyframe && !frame.keyframe) {
       this.counter.dropped += 1;
+      // Nobody who receives can ask: they have had nothing yet. Before it can be encrypted a keyframe would be lost, too.
+      if (transport.encryptFrame(codec, frame.data) !== undefined) this.askForKeyframe();
       return;
     }
     const encrypted = transport.encryptFrame(codec, frame.data);
