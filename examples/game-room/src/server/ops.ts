@@ -102,6 +102,8 @@ const COUNTED: Readonly<Record<string, (samples: readonly Sample[]) => number>> 
 const TIMED: Readonly<Record<string, readonly [string, Readonly<Record<string, string>>?]>> = {
   'Heartbeat to Discord': ['guildkit_socket_round_trip_seconds', { transport: 'gateway' }],
   'From Discord to here': ['guildkit_discord_event_delay_seconds'],
+  'To pages and back': ['guildkit_socket_round_trip_seconds', { transport: 'ws' }],
+  'Wait before a stream': ['guildkit_sse_flush_seconds'],
   Commands: ['guildkit_command_seconds', { outcome: 'ok' }],
   'HTTP requests': ['guildkit_http_request_seconds'],
 };
