@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -13,6 +14,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // By default one core is left free, which of two is half; more browsers at once would wait for each other.
+    maxWorkers: Math.min(2, availableParallelism()),
     projects: [
       {
         extends: true,
@@ -36,7 +39,6 @@ export default defineConfig({
           // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       {
@@ -47,7 +49,6 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
     ],

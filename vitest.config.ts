@@ -13,6 +13,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // By default one core is left free, which of two is half.
+    maxWorkers: '100%',
     projects: [
       {
         extends: true,
