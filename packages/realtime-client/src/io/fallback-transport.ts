@@ -1,4 +1,4 @@
-/** Owns which of several ways to the hub is taken. Refuses to judge the hub: a way that led there once is kept. */
+/** Owns which of several ways to the hub is taken. Refuses to judge the hub: a way that led there once is kept for a while. */
 import type { Transport } from './transport.js';
 
 /** What remembers which transport worked, from one page to the next. `sessionStorage` fits. */
@@ -10,15 +10,20 @@ export interface TransportMemory {
 }
 
 const KEY = 'guildkit.transport';
+/** Tries in a row that fail before a way that led to the hub is given up: a server that starts anew refuses all of them. */
+const PATIENCE = 3;
 
 /**
  * Tries transports in turn until the hub answers on one: `[webSocketTransport(…), sseTransport(…)]` for networks that
- * let no WebSocket through. The one that worked is tried first from then on.
+ * let no WebSocket through. The one that worked is tried first from then on, and given up after three failures in a row.
  *
  * @param memory Keeps the choice beyond the page: `sessionStorage`. One that throws is as good as none.
  */
 export function fallbackTransport(transports: readonly Transport[], memory?: TransportMemory): Transport {
   let index = 0;
+  /** The way that the hub has answered on. */
+  let proven: number | undefined;
+  let misses = 0;
   try {
     index = Number(memory?.getItem(KEY)) >>> 0;
   } catch {}
@@ -29,10 +34,17 @@ export function fallbackTransport(transports: readonly Transport[], memory?: Tra
       let hasSpoken = false;
       const judge = (): void => {
         if (connection.isEstablished ?? hasSpoken) {
+          proven = mine;
+          misses = 0;
           try {
             memory?.setItem(KEY, `${mine}`);
           } catch {}
-        } else if (index === mine) index += 1;
+        } else if (index === mine) {
+          misses += 1;
+          if (mine === proven && misses < PATIENCE) return;
+          misses = 0;
+          index += 1;
+        }
       };
       const connection = (transports[mine] as Transport).connect(
         {

@@ -83,6 +83,32 @@ describe('fallbackTransport', () => {
     expect(memory.value).toBe('1');
   });
 
+  it('gives a way that worked three tries: a server that starts anew refuses each of them', () => {
+    const { first, second, transport } = pair();
+    transport.connect(handlers());
+    first.made[0]?.handlers.onMessage('welcome');
+    first.made[0]?.handlers.onClose(LOST);
+    for (const turn of [1, 2]) {
+      transport.connect(handlers());
+      first.made[turn]?.handlers.onClose(LOST);
+    }
+    // In between it worked: the count begins anew.
+    transport.connect(handlers());
+    first.made[3]?.handlers.onMessage('welcome');
+    first.made[3]?.handlers.onClose(LOST);
+    for (const turn of [4, 5, 6]) {
+      expect(second.made).toHaveLength(0);
+      transport.connect(handlers());
+      first.made[turn]?.handlers.onClose(LOST);
+    }
+    transport.connect(handlers());
+    expect([first.made.length, second.made.length]).toEqual([7, 1]);
+    // That one has not led there yet: it gets one.
+    second.made[0]?.handlers.onClose(LOST);
+    transport.connect(handlers());
+    expect(first.made).toHaveLength(8);
+  });
+
   it('believes a transport that says itself whether it got through', () => {
     const { first, second, transport } = pair();
     const connect = first.transport.connect.bind(first.transport);
