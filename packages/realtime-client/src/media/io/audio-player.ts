@@ -37,6 +37,8 @@ export interface AudioPlayer {
 const CLOCK_RATE = 48_000;
 /** Packets join on without a seam as long as their time is this near, s. */
 const SEAM = 0.03;
+/** Packets in the decoder at most: a second. */
+const MAX_UNDECODED = 50;
 
 /**
  * Plays a stream.
@@ -53,7 +55,11 @@ export function playAudio(
   const playout = createPlayout({ clockRate: CLOCK_RATE, minDelayMs: 60 });
   const counts = { received: 0, played: 0, dropped: 0, starts: 0 };
   const sources = new Set<AudioBufferSourceNode>();
-  const plans = new Map<number, number>();
+  /**
+   * When what is being decoded is due, in order. By order, not by timestamp: decoders count the samples on from the first
+   * packet, and where packets are missing their timestamps are those of other packets.
+   */
+  const plans: number[] = [];
   let decoder: AudioDecoder | undefined;
   /** Where the last packet ends, on the context's clock, s. */
   let end = 0;
@@ -63,14 +69,13 @@ export function playAudio(
     if (decoder && decoder.state !== 'closed') return decoder;
     decoder = new AudioDecoder({
       output(data) {
-        const playAt = plans.get(data.timestamp) ?? performance.now();
-        plans.delete(data.timestamp);
-        play(data, playAt);
+        play(data, plans.shift() ?? performance.now());
         data.close();
       },
       // The decoder is closed now; the next packet opens another.
       error: () => {
-        counts.dropped += 1;
+        counts.dropped += plans.length;
+        plans.length = 0;
       },
     });
     decoder.configure({ codec: 'opus', sampleRate: CLOCK_RATE, numberOfChannels: 2 });
@@ -108,14 +113,22 @@ export function playAudio(
     if (from !== stream || kind !== 'audio' || codec !== 'opus') return;
     counts.received += 1;
     const { playAt } = playout.plan(timestamp, performance.now());
-    // Decoders know microseconds.
-    const name = Math.round((timestamp * 1_000) / 48);
-    plans.set(name, playAt);
-    if (plans.size > 256) plans.clear();
+    plans.push(playAt);
     try {
-      open().decode(new EncodedAudioChunk({ type: 'key', timestamp: name, data: payload }));
+      // Decoders know microseconds.
+      open().decode(
+        new EncodedAudioChunk({ type: 'key', timestamp: Math.round((timestamp * 1_000) / 48), data: payload }),
+      );
     } catch {
+      plans.pop();
       counts.dropped += 1;
+      return;
+    }
+    // A decoder that gives nothing back for so long gives nothing back for some packets: which, nobody knows.
+    if (plans.length > MAX_UNDECODED) {
+      counts.dropped += plans.length;
+      plans.length = 0;
+      decoder?.close();
     }
   }
 
