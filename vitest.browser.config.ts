@@ -4,6 +4,19 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
+const TABLE = ['examples/game-room/test/browser/*table.test.ts'];
+
+/** For tests of the reference app in Chromium. */
+const BUILT_APP = {
+  environment: 'node',
+  // The built app is what is tested: it must not pass through vite once more.
+  server: { deps: { external: [/game-room\/(dist|\.cache\/[^/]+)\//] } },
+  globalSetup: ['examples/game-room/test/browser/global-setup.ts'],
+  // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+} as const;
+
 /** What a person sees, in Chromium: the reference app, built, with its own pure parts on `src`; the sandbox's console. */
 export default defineConfig({
   resolve: {
@@ -32,13 +45,19 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['examples/game-room/test/browser/**/*.test.ts'],
-          environment: 'node',
-          // The built app is what is tested: it must not pass through vite once more.
-          server: { deps: { external: [/game-room\/(dist|\.cache\/[^/]+)\//] } },
-          globalSetup: ['examples/game-room/test/browser/global-setup.ts'],
-          // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          exclude: TABLE,
+          ...BUILT_APP,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'table',
+          include: TABLE,
+          ...BUILT_APP,
+          // Cameras and microphones in real time: they need the machine for themselves, after everything else.
+          sequence: { groupOrder: 1 },
+          fileParallelism: false,
         },
       },
       {
