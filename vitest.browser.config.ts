@@ -15,7 +15,7 @@ const BUILT_APP = {
   // A page needs up to 30 s on a busy machine with two cores; conditions end a test, not this bound.
   testTimeout: 60_000,
   hookTimeout: 120_000,
-} as const;
+};
 
 /** What a person sees, in Chromium: the reference app, built, with its own pure parts on `src`; the sandbox's console. */
 export default defineConfig({
