@@ -14,7 +14,11 @@ describe.skipIf(!hasRedis)('a cluster', { timeout: AWAY_MS + 90_000 }, () => {
   let cluster: Awaited<ReturnType<typeof startCluster>>;
   let worldOfTest: FaultWorld | undefined;
   beforeAll(async () => {
-    cluster = await startCluster('--cluster-node-timeout', '1500', '--repl-diskless-sync-delay', '0');
+    cluster = await startCluster(
+      ...['--cluster-node-timeout', '1500', '--repl-diskless-sync-delay', '0'],
+      // A copy that is some seconds old on a busy machine is one, too.
+      ...['--cluster-replica-validity-factor', '0'],
+    );
   }, 60_000);
   afterEach(async () => {
     await worldOfTest?.close();
@@ -114,6 +118,17 @@ describe.skipIf(!hasRedis)('a cluster', { timeout: AWAY_MS + 90_000 }, () => {
         20_000,
         'it has a copy',
       );
+      const replicaId = String(await admin.sendCommand(['CLUSTER', 'MYID']));
+      for (const node of cluster.nodes) {
+        await until(
+          async () =>
+            String(await node.admin.sendCommand(['CLUSTER', 'NODES']))
+              .split('\n')
+              .some((line) => line.startsWith(replicaId) && line.includes(`slave ${ownerId}`)),
+          20_000,
+          'those who vote for it know it',
+        );
+      }
       const here = await world();
       // On a busy machine the replica may have taken over already: whoever is the primary now is the one that dies.
       const isFirst = (await owner.admin.info('replication')).includes('role:master');

@@ -86,10 +86,12 @@ const seen = ({ reader }: World) =>
 describe.skipIf(!hasRedis)('the gateway of an owner', () => {
   it('is detached while Redis is away for longer than the lease, and resumed: nothing is lost', async () => {
     const world = await start();
-    const { redis, sandbox, owner, deposed } = world;
+    const { redis, sandbox, owner, deposed, client } = world;
     const ann = await sandbox.people.create({ name: 'ann' });
     await ann.joinVoice(sandbox.voiceChannelId);
     await eventually(() => expect(seen(world)).toEqual([`joined ${ann.id}`]));
+    // Without a stored session the next ownership would begin anew, from how Discord is then.
+    await eventually(async () => expect(await client.keys('*gateway-session*')).toHaveLength(1));
     redis.pause();
     await ann.leaveVoice();
     await eventually(() => expect(deposed).toEqual(['expired']));
